@@ -1,0 +1,72 @@
+"""Data sets, a slot: one file per kind, and its line in `DATASETS`.
+
+A data set is opened from what follows its kind's name (`folder:PATH` -> `PATH`), and gives three
+disjoint splits. Everything is numpy: the training turns it into tensors.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalectl.errors import ScalectlError
+from scalectl.trial import DataCard
+
+Split = Literal["train", "select", "test"]
+SPLITS: tuple[Split, ...] = ("train", "select", "test")
+
+Images = NDArray[np.uint8]
+"""(N, H, W, C) with H == W and C 1 (grey) or 3 (RGB)."""
+Labels = NDArray[np.int64]
+"""(N,), counted from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many images a split has at most; 0 means all there are."""
+
+    train: int
+    select: int
+    test: int
+
+
+class Dataset(Protocol):
+    """What a data set must offer. Its constructor checks the data and raises `ScalectlError`,
+    naming the file, for whatever could not be trained on."""
+
+    @property
+    def card(self) -> DataCard:
+        """Name, classes, native resolution, and a digest of the content of each split."""
+
+    def render(self, split: Split, resolution: int) -> tuple[Images, Labels]:
+        """All images of a split, scaled down to `resolution` x `resolution` with antialiasing.
+
+        The order is that of the data set, the same at every resolution.
+        """
+
+
+DATASETS: dict[str, str] = {
+    "glyphs": "scalectl.datasets.glyphs:Glyphs",
+    "fashion_mnist": "scalectl.datasets.fashion_mnist:FashionMNIST",
+    "folder": "scalectl.datasets.folder:Folder",
+    "torch": "scalectl.datasets.timm_reader:TimmDataset",
+    "hfds": "scalectl.datasets.timm_reader:TimmDataset",
+}
+"""Kind -> where its class is. Imported when opened: some need heavy libraries."""
+
+
+def open_dataset(spec: str, limits: Limits) -> Dataset:
+    """The data set that `spec` names: KIND, KIND:ARGUMENT, or timm's torch/NAME:ROOT, hfds/NAME."""
+    kind = spec.partition(":")[0].partition("/")[0]
+    if kind not in DATASETS:
+        raise ScalectlError(
+            f"There is no data set of kind {kind!r} (proxy.data = {spec!r}).",
+            "Use glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.",
+        )
+    module, _, name = DATASETS[kind].partition(":")
+    factory: Callable[[str, Limits], Any] = getattr(import_module(module), name)
+    dataset: Dataset = factory(spec, limits)
+    return dataset

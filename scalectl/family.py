@@ -1,0 +1,87 @@
+"""Sizes of one baseline: from phi to networks, with their cost and their regularisation."""
+
+from dataclasses import dataclass, replace
+
+from scalectl.architecture import Architecture
+from scalectl.baselines.efficientnet import OFFICIAL, official
+from scalectl.cost import Cost, measure
+from scalectl.errors import ScalectlError
+from scalectl.scaling import Coefficients, Multipliers, scale
+
+LADDER = {"b1": 0.5, "b2": 1.0, "b3": 2.0, "b4": 3.5, "b5": 5.0, "b6": 6.0, "b7": 7.0}
+"""The phi at which the published sizes sit, as near as any assignment comes (METHOD)."""
+
+SUPPORTED_DOUBLINGS = 2
+"""Sizes further from the data than this many doublings of compute are extrapolations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """One size of a family, and where it came from."""
+
+    source: str
+    """Whose coefficients these are, in words: a run and its verdict, "paper", "official"."""
+    coefficients: Coefficients | None
+    """None for an official size, which follows no coefficients."""
+    phi: float | None
+    multipliers: Multipliers
+    """Requested, before rounding."""
+    nominal_ratio: float
+    """Compute over the baseline's by the formula."""
+    realised_ratio: float
+    """Compute over the baseline's, counted on the rounded network."""
+    architecture: Architecture
+    cost: Cost
+
+    @property
+    def name(self) -> str:
+        """That of the network: "efficientnet_b0_phi3_5"."""
+        return self.architecture.name
+
+    @property
+    def is_extrapolated(self) -> bool:
+        """Whether it is more doublings away from the baseline than searches have looked at."""
+        return self.realised_ratio > 2**SUPPORTED_DOUBLINGS
+
+
+def size_at(baseline: Architecture, coefficients: Coefficients, phi: float, source: str) -> Size:
+    """The baseline at phi, rounded by its own rule.
+
+    Dropout grows by 0.3 over phi = 0..7, up to 0.5, and drop-path stays: the habit of B0..B7.
+    """
+    multipliers = coefficients.at(phi)
+    dropout = round(min(0.5, max(0.0, baseline.dropout + 0.3 * phi / 7)), 3)
+    name = f"{baseline.name}_phi{phi:g}".replace(".", "_").replace("-", "minus")
+    architecture = replace(scale(baseline, multipliers), name=name, dropout=dropout)
+    cost = measure(architecture)
+    return Size(
+        source=source,
+        coefficients=coefficients,
+        phi=phi,
+        multipliers=multipliers,
+        nominal_ratio=coefficients.growth**phi,
+        realised_ratio=cost.macs / measure(baseline).macs,
+        architecture=architecture,
+        cost=cost,
+    )
+
+
+def official_size(name: str) -> Size:
+    """A published EfficientNet, "b0" to "b8", to the unit. Raises `ScalectlError` for other names."""
+    if name not in OFFICIAL:
+        raise ScalectlError(
+            f"There is no official size {name!r}.", f"Published are {', '.join(OFFICIAL)}."
+        )
+    size, baseline, architecture = OFFICIAL[name], official("b0"), official(name)
+    multipliers = Multipliers(size.depth, size.width, size.resolution / baseline.resolution)
+    cost = measure(architecture)
+    return Size(
+        source="official",
+        coefficients=None,
+        phi=None,
+        multipliers=multipliers,
+        nominal_ratio=multipliers.depth * (multipliers.width * multipliers.resolution) ** 2,
+        realised_ratio=cost.macs / measure(baseline).macs,
+        architecture=architecture,
+        cost=cost,
+    )

@@ -1,0 +1,304 @@
+"""A search as the user writes it, and the candidates it enumerates."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from itertools import product
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from scalectl.architecture import Architecture, RoundingRule
+from scalectl.cost import Cost, measure
+from scalectl.errors import ScalectlError
+from scalectl.scaling import (
+    NAMED,
+    Coefficients,
+    Multipliers,
+    Shares,
+    scale,
+    solve_phi,
+)
+from scalectl.trial import Candidate, Recipe
+
+GROWTH = 2
+"""What phi = 1 multiplies compute by (Tan & Le 2019, equation 3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Which (alpha, beta, gamma) are tried, and what counts as equal compute."""
+
+    kind: Literal["simplex", "lattice"] = "simplex"
+    """simplex: shares in steps of 1 / degree. lattice: alpha, beta, gamma in decimal steps."""
+    degree: Annotated[int, Ge(1), Le(50)] = 3
+    low: Annotated[float, Ge(1)] = 1.0
+    high: Annotated[float, Gt(1), Le(4)] = 2.0
+    step: Annotated[float, Ge(0.005)] = 0.05
+    tolerance: Annotated[float, Ge(0), Le(1)] = 0.1
+    """Of the lattice: |alpha * beta^2 * gamma^2 - 2| <= tolerance, inclusive."""
+    budget: Literal["realised", "nominal"] = "realised"
+    """realised: counted MACs are held to the target. nominal: the formula alone, as in the paper."""
+    max_deviation: Annotated[float, Gt(0), Le(1)] = 0.07
+    """Of the realised budget: |log2(MACs / MACs of the baseline) - 1|; 0.07 is 5 %."""
+    rounding: RoundingRule = "nearest"
+    max_candidates: Annotated[int, Ge(0)] = 0
+    """With more, a space-filling subset that keeps the controls; 0 means all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy(Recipe):
+    """The baseline made small, the data it is trained on, and the brief recipe."""
+
+    data: str = "glyphs"
+    """glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME."""
+    train_images: Annotated[int, Ge(0)] = 4000
+    """0 means all there are."""
+    select_images: Annotated[int, Ge(0)] = 2000
+    test_images: Annotated[int, Ge(0)] = 2000
+    width: Annotated[float, Gt(0), Le(4)] = 0.25
+    """Of the baseline's channels."""
+    width_divisor: Annotated[int, Ge(4)] = 4
+    """A multiple of 4: others make squeeze-and-excitation widths depend on the library."""
+    resolution: Annotated[int, Ge(8)] = 32
+    """In pixels, before scaling."""
+    downsampling: Annotated[int, Ge(2)] = 16
+    """Image pixels per pixel of the last map; the earliest strides beyond it are dropped."""
+    allow_upsampling: bool = False
+    """Train above the native size of the images, where pixels carry no information."""
+    epochs: Annotated[int, Ge(1)] = 6
+    batch_size: Annotated[int, Ge(2)] = 64
+    learning_rate: Annotated[float, Gt(0)] = 0.005
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+    label_smoothing: Annotated[float, Ge(0), Le(0.5)] = 0.0
+    shift: Annotated[float, Ge(0), Le(0.5)] = 0.1
+    flip: bool = True
+
+    @property
+    def recipe(self) -> Recipe:
+        """The part that decides how a given network is trained on given data."""
+        return Recipe(**{name: getattr(self, name) for name in (f.name for f in fields(Recipe))})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A search: the baseline, the candidates, the proxy, the seeds."""
+
+    baseline: str = "efficientnet_b0"
+    """A name from `scalectl baselines`, or a file that scalectl emitted."""
+    seeds: Annotated[int, Ge(1), Le(1000)] = 2
+    """Each seed is a block: it trains every candidate once, in random order."""
+    design: Design = field(default_factory=Design)
+    proxy: Proxy = field(default_factory=Proxy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A candidate that will not be trained, and why."""
+
+    coefficients: Coefficients
+    control: str
+    realised_ratio: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enumeration:
+    """All that a design proposes, sorted out. The first candidate is the baseline itself, phi = 0."""
+
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
+    merged: int
+    """Proposals that turned out to be the same network as another one."""
+
+
+def shrink(baseline: Architecture, proxy: Proxy, classes: int) -> Architecture:
+    """The baseline with the proxy's channels, resolution and classes, and finer rounding.
+
+    Blocks, kernels and expansions stay, so that depth, width and resolution can move as they do in
+    the real network. Dropout and drop-path go: brief trainings underfit.
+    """
+    rounding = replace(
+        baseline.rounding,
+        rule="nearest",
+        width_divisor=proxy.width_divisor,
+        resolution_divisor=1,
+    )
+    small = scale(baseline, Multipliers(width=proxy.width), rounding)
+    return replace(
+        small,
+        stages=tuple(_limit_downsampling(small, proxy.downsampling)),
+        resolution=proxy.resolution,
+        classes=classes,
+        dropout=0.0,
+        drop_path=0.0,
+    )
+
+
+def enumerate_candidates(design: Design, baseline: Architecture, native: int) -> Enumeration:
+    """Propose, realise, reject, merge, and thin out (METHOD: equal compute is really equal).
+
+    `native` is the largest resolution that the data supports, in pixels. Raises `ScalectlError`
+    when nothing but the baseline is left.
+    """
+    kept: dict[str, Candidate] = {}
+    rejected: list[Rejected] = []
+    merged = 0
+    for control, coefficients in _proposals(design):
+        candidate = _realise(coefficients, control, design, baseline)
+        reason = _reason_against(candidate, design, native)
+        if reason:
+            rejected.append(
+                Rejected(
+                    coefficients=coefficients,
+                    control=control,
+                    realised_ratio=candidate.realised_ratio,
+                    reason=reason,
+                )
+            )
+        elif candidate.fingerprint in kept:
+            merged += 1
+        else:
+            kept[candidate.fingerprint] = candidate
+    if not kept:
+        raise ScalectlError(
+            f"No candidate is left: {len(rejected)} were rejected, the first one because it "
+            f"{rejected[0].reason}.",
+            "Raise design.tolerance or design.max_deviation, or lower design.step.",
+        )
+    candidates = _spread(list(kept.values()), design.max_candidates)
+    return Enumeration(
+        candidates=(_unscaled(baseline), *candidates), rejected=tuple(rejected), merged=merged
+    )
+
+
+def lattice(low: float, high: float, step: float, tolerance: float) -> Iterator[Coefficients]:
+    """All (alpha, beta, gamma) on the decimal lattice with |growth - 2| <= tolerance, inclusive.
+
+    Counted in decimals: in floats, points on the very edge of the tolerance come and go.
+    """
+    start, stop, by = Decimal(str(low)), Decimal(str(high)), Decimal(str(step))
+    axis = [start + by * i for i in range(int((stop - start) / by) + 1)]
+    limit = Decimal(str(tolerance))
+    for alpha, beta, gamma in product(axis, repeat=3):
+        if abs(alpha * beta**2 * gamma**2 - GROWTH) <= limit:
+            yield Coefficients(float(alpha), float(beta), float(gamma))
+
+
+def simplex(degree: int) -> Iterator[Coefficients]:
+    """All shares that are multiples of 1 / degree (Scheffe 1958): corners, edges, interior."""
+    for depth, width in product(range(degree + 1), repeat=2):
+        if depth + width <= degree:
+            rest = degree - depth - width
+            yield Coefficients.from_shares(Shares(depth / degree, width / degree, rest / degree))
+
+
+def _proposals(design: Design) -> Iterator[tuple[str, Coefficients]]:
+    """The controls come first, so that a merged network keeps its control's name."""
+    yield from NAMED.items()
+    if design.kind == "simplex":
+        points = simplex(design.degree)
+    else:
+        points = lattice(design.low, design.high, design.step, design.tolerance)
+    yield from (("", coefficients) for coefficients in points)
+
+
+def _realise(
+    coefficients: Coefficients, control: str, design: Design, baseline: Architecture
+) -> Candidate:
+    rounding = replace(baseline.rounding, rule=design.rounding)
+    base = measure(baseline)
+    if design.budget == "realised":
+        phi = solve_phi(baseline, coefficients, GROWTH * base.macs, rounding)
+    else:
+        phi = 1.0
+    architecture = scale(baseline, coefficients.at(phi), rounding)
+    cost = measure(architecture)
+    deeper = replace(baseline, stages=_repeated(baseline, architecture))
+    wider = replace(
+        architecture, stages=_repeated(architecture, baseline), resolution=baseline.resolution
+    )
+    larger = replace(baseline, resolution=architecture.resolution)
+    doublings = [math.log2(measure(part).macs / base.macs) for part in (deeper, wider, larger)]
+    added = sum(doublings)
+    return Candidate(
+        control=control,
+        coefficients=coefficients,
+        phi=phi,
+        multipliers=Multipliers(
+            architecture.depth / baseline.depth,
+            2 ** (doublings[1] / 2),
+            architecture.resolution / baseline.resolution,
+        ),
+        shares=Shares(*(part / added for part in doublings)) if added > 0 else None,
+        nominal_ratio=coefficients.growth,
+        realised_ratio=cost.macs / base.macs,
+        architecture=architecture,
+        cost=cost,
+    )
+
+
+def _unscaled(baseline: Architecture) -> Candidate:
+    return Candidate(
+        control="baseline",
+        coefficients=NAMED["dwr"],
+        phi=0.0,
+        multipliers=Multipliers(),
+        shares=None,
+        nominal_ratio=1.0,
+        realised_ratio=1.0,
+        architecture=baseline,
+        cost=measure(baseline),
+    )
+
+
+def _reason_against(candidate: Candidate, design: Design, native: int) -> str:
+    if candidate.shares is None:
+        return "is the baseline again after rounding"
+    if candidate.architecture.resolution > native:
+        return (
+            f"needs {candidate.architecture.resolution} px, but the images carry no information "
+            f"above {native} px"
+        )
+    deviation = abs(math.log2(candidate.realised_ratio / GROWTH))
+    if design.budget == "realised" and deviation > design.max_deviation:
+        return f"costs {candidate.realised_ratio:.3f}x instead of {GROWTH}x after rounding"
+    return ""
+
+
+def _spread(candidates: list[Candidate], limit: int) -> list[Candidate]:
+    """The controls, then always the candidate whose shares are farthest from all chosen so far."""
+    if not limit or len(candidates) <= limit:
+        return candidates
+    chosen = [candidate for candidate in candidates if candidate.control]
+    rest = [candidate for candidate in candidates if not candidate.control]
+    while len(chosen) < limit:
+        farthest = max(rest, key=lambda one: min(_distance(one, other) for other in chosen))
+        rest.remove(farthest)
+        chosen.append(farthest)
+    return chosen
+
+
+def _distance(one: Candidate, other: Candidate) -> float:
+    assert one.shares and other.shares
+    return math.dist(
+        (one.shares.depth, one.shares.width), (other.shares.depth, other.shares.width)
+    )
+
+
+def _repeated(widths: Architecture, depths: Architecture) -> tuple:
+    return tuple(
+        replace(stage, repeats=other.repeats)
+        for stage, other in zip(widths.stages, depths.stages, strict=True)
+    )
+
+
+def _limit_downsampling(architecture: Architecture, limit: int) -> Iterator:
+    excess = architecture.downsampling / limit
+    for stage in architecture.stages:
+        if excess > 1 and stage.stride == 2:
+            excess /= 2
+            yield replace(stage, stride=1)
+        else:
+            yield stage

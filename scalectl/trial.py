@@ -1,0 +1,150 @@
+"""What is trained and what came of it: candidate -> trial -> record."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from scalectl.architecture import Architecture
+from scalectl.cost import Cost
+from scalectl.scaling import Coefficients, Multipliers, Shares
+
+
+class State(StrEnum):
+    """How a trial ended. Only a done trial is ever ranked."""
+
+    DONE = "done"
+    DIVERGED = "diverged"
+    """The loss or a metric stopped being finite."""
+    ERROR = "error"
+    """The training raised an exception."""
+    KILLED = "killed"
+    """The process of the trial died: by a signal, or by leaving on its own."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether training the same again could not end otherwise."""
+        return self in (State.DONE, State.DIVERGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A network at phi = 1, not trained."""
+
+    control: str
+    """The name under which it is always in the search ("depth", "dwr", ...), or ""."""
+    coefficients: Coefficients
+    """As requested, before any rounding."""
+    phi: float
+    """The exponent they were applied with: near 1, so that the realised MACs hit the target."""
+    multipliers: Multipliers
+    """Realised: blocks, MAC-equivalent width and pixels, over those of the baseline."""
+    shares: Shares | None
+    """Realised: how the added MACs are divided. None for the baseline, which adds none."""
+    nominal_ratio: float
+    """Compute over the baseline's by the formula, for the coefficients as requested."""
+    realised_ratio: float
+    """Compute over the baseline's, counted on the rounded network."""
+    architecture: Architecture
+    cost: Cost
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for candidates that are the same network."""
+        return self.architecture.fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How each candidate is trained: the same for all (METHOD: brief, last epoch's score)."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    """Peak of the one-cycle schedule."""
+    weight_decay: float
+    label_smoothing: float
+    shift: float
+    """Largest random shift, as a fraction of the image's side."""
+    flip: bool
+    """Mirror half of the images, where the data set says that this keeps their class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataCard:
+    """What was trained on: enough to tell whether two trials saw the same data."""
+
+    name: str
+    classes: int
+    native: int
+    """The largest resolution, in pixels, at which the images still carry information of their own."""
+    flip: bool
+    """Whether a mirrored image keeps its class."""
+    note: str
+    """What a reader of the results must know about the data, or ""."""
+    sizes: dict[str, int]
+    """Images in "train", "select" and "test"."""
+    digests: dict[str, str]
+    """A hash of the content of each split."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A candidate x a seed x a recipe x the data: what one training needs to know."""
+
+    baseline: Architecture
+    """The full-size network that the candidate stands for."""
+    candidate: Candidate
+    recipe: Recipe
+    data: DataCard
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """A hash of what decides the result: layers, recipe, data and seed. Never of names."""
+        content = {
+            "architecture": self.candidate.fingerprint,
+            "recipe": asdict(self.recipe),
+            "data": self.data.digests,
+            "seed": self.seed,
+        }
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(b"scalectl-trial-v1\0" + text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One finished epoch of a running trial."""
+
+    trial: Trial
+    epoch: int
+    """From 1."""
+    train_loss: float
+    loss: float
+    """Mean log-loss on the select split, in nats."""
+    top1: float
+    """Fraction of the select split whose class is predicted first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What came of a trial. The scores are the last epoch's on the select split, never the best's."""
+
+    trial: Trial
+    state: State
+    top1: float | None = None
+    loss: float | None = None
+    train_top1: float | None = None
+    """On as many training images as the select split has, without augmentation."""
+    train_loss: float | None = None
+    curve: tuple[float, ...] = ()
+    """Log-loss on the select split after each epoch."""
+    seconds: float = 0.0
+    """Wall-clock of the training, evaluation included, loading not."""
+    macs_spent: int = 0
+    """Multiply-adds of all forward and backward passes; a backward pass counts as two forward ones."""
+    peak_memory: int = 0
+    """Bytes: of the process on a CPU, of the allocator on a GPU."""
+    error: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What decides the last bits: versions, device, threads."""
