@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from decimal import Decimal
 from itertools import product
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from scalectl.architecture import Architecture, RoundingRule
-from scalectl.cost import Cost, measure
+from scalectl.architecture import Architecture, Rounding, RoundingRule, Stage
+from scalectl.cost import measure
 from scalectl.errors import ScalectlError
 from scalectl.scaling import (
     NAMED,
@@ -57,11 +57,11 @@ class Proxy(Recipe):
     """0 means all there are."""
     select_images: Annotated[int, Ge(0)] = 2000
     test_images: Annotated[int, Ge(0)] = 2000
-    width: Annotated[float, Gt(0), Le(4)] = 0.25
+    width: Annotated[float, Gt(0), Le(4)] = 0.2
     """Of the baseline's channels."""
     width_divisor: Annotated[int, Ge(4)] = 4
     """A multiple of 4: others make squeeze-and-excitation widths depend on the library."""
-    resolution: Annotated[int, Ge(8)] = 32
+    resolution: Annotated[int, Ge(8)] = 36
     """In pixels, before scaling."""
     downsampling: Annotated[int, Ge(2)] = 16
     """Image pixels per pixel of the last map; the earliest strides beyond it are dropped."""
@@ -123,7 +123,7 @@ def shrink(baseline: Architecture, proxy: Proxy, classes: int) -> Architecture:
         baseline.rounding,
         rule="nearest",
         width_divisor=proxy.width_divisor,
-        resolution_divisor=1,
+        resolution_divisor=2,
     )
     small = scale(baseline, Multipliers(width=proxy.width), rounding)
     return replace(
@@ -208,42 +208,109 @@ def _realise(
     coefficients: Coefficients, control: str, design: Design, baseline: Architecture
 ) -> Candidate:
     rounding = replace(baseline.rounding, rule=design.rounding)
-    base = measure(baseline)
-    if design.budget == "realised":
-        phi = solve_phi(baseline, coefficients, GROWTH * base.macs, rounding)
+    if design.budget == "nominal":
+        architecture = scale(baseline, coefficients.at(1), rounding)
     else:
-        phi = 1.0
-    architecture = scale(baseline, coefficients.at(phi), rounding)
+        architecture = _match(coefficients, design, baseline, rounding)
+    shares, width = _realised_shares(baseline, architecture)
     cost = measure(architecture)
-    deeper = replace(baseline, stages=_repeated(baseline, architecture))
-    wider = replace(
-        architecture, stages=_repeated(architecture, baseline), resolution=baseline.resolution
-    )
-    larger = replace(baseline, resolution=architecture.resolution)
-    doublings = [math.log2(measure(part).macs / base.macs) for part in (deeper, wider, larger)]
-    added = sum(doublings)
     return Candidate(
         control=control,
         coefficients=coefficients,
-        phi=phi,
         multipliers=Multipliers(
             architecture.depth / baseline.depth,
-            2 ** (doublings[1] / 2),
+            width,
             architecture.resolution / baseline.resolution,
         ),
-        shares=Shares(*(part / added for part in doublings)) if added > 0 else None,
+        shares=shares,
         nominal_ratio=coefficients.growth,
-        realised_ratio=cost.macs / base.macs,
+        realised_ratio=cost.macs / measure(baseline).macs,
         architecture=architecture,
         cost=cost,
     )
+
+
+def _match(
+    coefficients: Coefficients, design: Design, baseline: Architecture, rounding: Rounding
+) -> Architecture:
+    """The network nearest to both: twice the counted MACs, and the shares asked for.
+
+    Small networks move in coarse steps, so the neighbourhood of the request is searched; a
+    dimension that is not to grow stays exactly as it is.
+    """
+    wanted = coefficients.shares
+
+    def misfit(architecture: Architecture) -> float:
+        shares, _ = _realised_shares(baseline, architecture)
+        ratio = measure(architecture).macs / measure(baseline).macs
+        off = abs(math.log2(ratio / GROWTH))
+        # Beyond the budget nothing else counts: such a candidate would be rejected.
+        return (off > design.max_deviation) * 10 + off + (_distance(shares, wanted) if shares else 1)
+
+    return min(_options(coefficients, baseline, rounding), key=misfit)
+
+
+def _options(
+    coefficients: Coefficients, baseline: Architecture, rounding: Rounding
+) -> Iterator[Architecture]:
+    """Networks near the request: resolutions and depths around it, each with the width that fits."""
+    target = GROWTH * measure(baseline).macs
+    for resolution in _resolutions(coefficients.gamma, baseline.resolution, rounding):
+        larger = replace(baseline, resolution=resolution, rounding=rounding)
+        depths = (Multipliers(depth=depth) for depth in _depths(coefficients.alpha))
+        for deeper in dict.fromkeys(scale(larger, multipliers) for multipliers in depths):
+            if coefficients.beta == 1:
+                yield deeper
+            elif measure(deeper).macs <= target:
+                wider = Coefficients(1.0, coefficients.beta, 1.0)
+                yield scale(deeper, wider.at(solve_phi(deeper, wider, target)))
+
+
+def _depths(alpha: float) -> tuple[float, ...]:
+    """Half to one and a half times the blocks that alpha adds; none where alpha is 1."""
+    return tuple(alpha ** (percent / 100) for percent in range(50, 155, 5)) if alpha > 1 else (1.0,)
+
+
+def _resolutions(gamma: float, base: int, rounding: Rounding) -> tuple[int, ...]:
+    """Some steps to either side of what gamma asks for; the base's own where gamma is 1."""
+    if gamma == 1:
+        return (base,)
+    step = rounding.resolution_divisor
+    middle = round(base * gamma / step)
+    around = (step * (middle + offset) for offset in range(-_STEPS_ASIDE, _STEPS_ASIDE + 1))
+    return tuple(resolution for resolution in around if resolution >= base) or (base,)
+
+
+_STEPS_ASIDE = 3
+
+
+def _realised_shares(
+    baseline: Architecture, architecture: Architecture
+) -> tuple[Shares | None, float]:
+    """How the added MACs are divided, each dimension applied alone, and the width multiplier.
+
+    The width multiplier is the square root of what widening alone multiplies MACs by.
+    """
+    parts = (
+        replace(baseline, stages=_repeated(baseline, architecture)),
+        replace(
+            architecture,
+            stages=_repeated(architecture, baseline),
+            resolution=baseline.resolution,
+        ),
+        replace(baseline, resolution=architecture.resolution),
+    )
+    macs = measure(baseline).macs
+    doublings = [math.log2(measure(part).macs / macs) for part in parts]
+    added = sum(doublings)
+    shares = Shares(*(part / added for part in doublings)) if added > 0 else None
+    return shares, 2 ** (doublings[1] / 2)
 
 
 def _unscaled(baseline: Architecture) -> Candidate:
     return Candidate(
         control="baseline",
         coefficients=NAMED["dwr"],
-        phi=0.0,
         multipliers=Multipliers(),
         shares=None,
         nominal_ratio=1.0,
@@ -274,27 +341,30 @@ def _spread(candidates: list[Candidate], limit: int) -> list[Candidate]:
     chosen = [candidate for candidate in candidates if candidate.control]
     rest = [candidate for candidate in candidates if not candidate.control]
     while len(chosen) < limit:
-        farthest = max(rest, key=lambda one: min(_distance(one, other) for other in chosen))
+        farthest = max(rest, key=lambda one: min(_apart(one, other) for other in chosen))
         rest.remove(farthest)
         chosen.append(farthest)
     return chosen
 
 
-def _distance(one: Candidate, other: Candidate) -> float:
-    assert one.shares and other.shares
-    return math.dist(
-        (one.shares.depth, one.shares.width), (other.shares.depth, other.shares.width)
-    )
+def _apart(one: Candidate, other: Candidate) -> float:
+    assert one.shares is not None
+    assert other.shares is not None
+    return _distance(one.shares, other.shares)
 
 
-def _repeated(widths: Architecture, depths: Architecture) -> tuple:
+def _distance(one: Shares, other: Shares) -> float:
+    return math.dist(astuple(one), astuple(other))
+
+
+def _repeated(widths: Architecture, depths: Architecture) -> tuple[Stage, ...]:
     return tuple(
         replace(stage, repeats=other.repeats)
         for stage, other in zip(widths.stages, depths.stages, strict=True)
     )
 
 
-def _limit_downsampling(architecture: Architecture, limit: int) -> Iterator:
+def _limit_downsampling(architecture: Architecture, limit: int) -> Iterator[Stage]:
     excess = architecture.downsampling / limit
     for stage in architecture.stages:
         if excess > 1 and stage.stride == 2:

@@ -35,8 +35,6 @@ class Candidate:
     """The name under which it is always in the search ("depth", "dwr", ...), or ""."""
     coefficients: Coefficients
     """As requested, before any rounding."""
-    phi: float
-    """The exponent they were applied with: near 1, so that the realised MACs hit the target."""
     multipliers: Multipliers
     """Realised: blocks, MAC-equivalent width and pixels, over those of the baseline."""
     shares: Shares | None

@@ -1,0 +1,59 @@
+"""Rendered splits on disk: made once, checked whenever they are read, shared by all trials."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from scalectl.datasets import Dataset, Images, Labels, Split
+from scalectl.errors import ScalectlError
+from scalectl.trial import DataCard
+
+
+def rendered(
+    card: DataCard, split: Split, resolution: int, folder: Path, source: Callable[[], Dataset]
+) -> tuple[Images, Labels]:
+    """A split at a resolution, from the cache or else from the source, which is opened only then.
+
+    Raises `ScalectlError` when the source no longer holds what the card describes.
+    """
+    path = folder / f"{card.digests[split]}-{split}-{resolution}.npz"
+    cached = _load(path)
+    if cached:
+        return cached
+    dataset = source()
+    if dataset.card.digests[split] != card.digests[split]:
+        raise ScalectlError(
+            f"The {split} images of {card.name} are no longer those that the search began with.",
+            "Put the data back, or start a new search with another -o.",
+        )
+    images, labels = dataset.render(split, resolution)
+    _publish(path, images, labels)
+    return images, labels
+
+
+def _load(path: Path) -> tuple[Images, Labels] | None:
+    """What was stored, or None when it is absent or damaged; then it is rendered again."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, body = content[:32], content[32:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    with np.load(BytesIO(body), allow_pickle=False) as arrays:
+        return arrays["images"], arrays["labels"]
+
+
+def _publish(path: Path, images: Images, labels: Labels) -> None:
+    body = BytesIO()
+    np.savez(body, images=images, labels=labels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(hashlib.sha256(body.getvalue()).digest())
+        file.write(body.getvalue())
+    os.replace(file.name, path)  # noqa: PTH105 - the name of a temporary file is a string
