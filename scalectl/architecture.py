@@ -76,8 +76,17 @@ class Architecture:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as it stands in emitted configs; `documents.architecture` reads it back."""
-        return asdict(self)
+        """Plain data, as it stands in emitted configs and records."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Architecture":
+        """The inverse of `to_dict`. Raises `TypeError` for missing or unknown fields."""
+        parts = {
+            "stages": tuple(Stage(**stage) for stage in content["stages"]),
+            "rounding": Rounding(**content["rounding"]),
+        }
+        return cls(**{**content, **parts})
 
 
 _NETWORK = {"resolution", "classes", "stem_width", "stages", "head_width", "activation"}

@@ -11,8 +11,8 @@ from scalectl.scaling import Coefficients, Multipliers, scale
 LADDER = {"b1": 0.5, "b2": 1.0, "b3": 2.0, "b4": 3.5, "b5": 5.0, "b6": 6.0, "b7": 7.0}
 """The phi at which the published sizes sit, as near as any assignment comes (METHOD)."""
 
-SUPPORTED_DOUBLINGS = 2
-"""Sizes further from the data than this many doublings of compute are extrapolations."""
+SUPPORTED_RATIO = 4.0
+"""Sizes more than two doublings of compute above the baseline are extrapolations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Size:
     @property
     def is_extrapolated(self) -> bool:
         """Whether it is more doublings away from the baseline than searches have looked at."""
-        return self.realised_ratio > 2**SUPPORTED_DOUBLINGS
+        return self.realised_ratio > SUPPORTED_RATIO
 
 
 def size_at(baseline: Architecture, coefficients: Coefficients, phi: float, source: str) -> Size:

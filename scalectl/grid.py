@@ -245,7 +245,9 @@ def _match(
         ratio = measure(architecture).macs / measure(baseline).macs
         off = abs(math.log2(ratio / GROWTH))
         # Beyond the budget nothing else counts: such a candidate would be rejected.
-        return (off > design.max_deviation) * 10 + off + (_distance(shares, wanted) if shares else 1)
+        return (
+            (off > design.max_deviation) * 10 + off + (_distance(shares, wanted) if shares else 1)
+        )
 
     return min(_options(coefficients, baseline, rounding), key=misfit)
 

@@ -16,7 +16,7 @@ def build(architecture: Architecture) -> nn.Module:
 
     Widths are taken as they are, hence the identity in place of timm's own channel rounding.
     """
-    return timm.models.EfficientNet(
+    network: nn.Module = timm.models.EfficientNet(
         block_args=[_block_arguments(stage) for stage in architecture.stages],
         num_classes=architecture.classes,
         num_features=architecture.head_width,
@@ -26,6 +26,7 @@ def build(architecture: Architecture) -> nn.Module:
         drop_rate=architecture.dropout,
         drop_path_rate=architecture.drop_path,
     )
+    return network
 
 
 def count_params(network: nn.Module) -> int:
@@ -40,7 +41,7 @@ def build_on_meta(architecture: Architecture) -> nn.Module:
 
 
 def _block_arguments(stage: Stage) -> list[dict[str, Any]]:
-    """timm's arguments of each block of a stage; without expansion the block is separable ("ds")."""
+    """Timm's arguments of each block of a stage; without expansion the block is separable ("ds")."""
     shared = {
         "dw_kernel_size": stage.kernel,
         "pw_kernel_size": 1,

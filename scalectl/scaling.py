@@ -73,7 +73,7 @@ class Coefficients:
         )
 
     def at(self, phi: float) -> Multipliers:
-        """d = alpha^phi, w = beta^phi, r = gamma^phi (equation 3)."""
+        """D = alpha^phi, w = beta^phi, r = gamma^phi (equation 3)."""
         return Multipliers(self.alpha**phi, self.beta**phi, self.gamma**phi)
 
 

@@ -54,7 +54,7 @@ def plan(grid: Grid, baseline: Architecture) -> Plan:
             baseline=baseline, candidate=candidate, recipe=grid.proxy.recipe, data=card, seed=seed
         )
         for seed in range(grid.seeds)
-        for candidate in random.Random(seed).sample(  # noqa: S311 - an order, not a secret
+        for candidate in random.Random(seed).sample(
             enumeration.candidates, len(enumeration.candidates)
         )
     ]
@@ -100,5 +100,3 @@ def _open(grid: Grid) -> Dataset:
 
 def _limits(grid: Grid) -> Limits:
     return Limits(grid.proxy.train_images, grid.proxy.select_images, grid.proxy.test_images)
-
-

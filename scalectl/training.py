@@ -27,7 +27,7 @@ def run(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
     """Train a trial; yield each epoch, then the record. What goes wrong becomes a record too."""
     try:
         yield from _train(trial, workspace)
-    except Exception as problem:  # noqa: BLE001 - the trial boundary: no trial may end the search
+    except Exception as problem:
         where = traceback.extract_tb(problem.__traceback__)[-1]
         reason = f"{type(problem).__name__}: {problem} ({where.name}, line {where.lineno})"
         yield Record(trial=trial, state=State.ERROR, error=reason)
@@ -42,7 +42,7 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
     mean, spread = _statistics(images)
 
     torch.manual_seed(trial.seed)
-    network = build(architecture).to(device, memory_format=torch.channels_last)
+    network = build(architecture).to(device).to(memory_format=torch.channels_last)
     steps = math.ceil(len(images) / recipe.batch_size)
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -50,9 +50,7 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=steps * recipe.epochs, pct_start=0.25
     )
-    precision = (
-        torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-    )
+    precision = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
     def logits(batch: Tensor) -> Tensor:
         scaled = ((batch.float() - mean) / spread).expand(-1, 3, -1, -1)
@@ -144,7 +142,7 @@ def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     return part.mean(axes, keepdim=True), part.std(axes, keepdim=True).clamp_min(1)
 
 
-def _augment(images: Tensor, shift: float, flip: bool, random: torch.Generator) -> Tensor:  # noqa: FBT001
+def _augment(images: Tensor, shift: float, flip: bool, random: torch.Generator) -> Tensor:
     """Each image moved by its own shift, as a fraction of its side, and mirrored or not.
 
     What is uncovered repeats the border. (N, C, H, W) -> (N, C, H, W).
@@ -160,7 +158,9 @@ def _augment(images: Tensor, shift: float, flip: bool, random: torch.Generator) 
         columns = torch.where(mirror, columns.flip(1), columns)
     channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
     each = torch.arange(count, device=images.device)[:, None, None, None]
-    return images[each, channels, rows[:, None, :, None], columns.to(images.device)[:, None, None, :]]
+    return images[
+        each, channels, rows[:, None, :, None], columns.to(images.device)[:, None, None, :]
+    ]
 
 
 def _peak_memory(device: torch.device) -> int:
@@ -182,5 +182,3 @@ def _environment(device: torch.device) -> dict[str, str]:
         "hardware": hardware,
         "threads": str(torch.get_num_threads()),
     }
-
-

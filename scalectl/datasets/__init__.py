@@ -35,7 +35,8 @@ class Limits:
 
 class Dataset(Protocol):
     """What a data set must offer. Its constructor checks the data and raises `ScalectlError`,
-    naming the file, for whatever could not be trained on."""
+    naming the file, for whatever could not be trained on.
+    """
 
     @property
     def card(self) -> DataCard:

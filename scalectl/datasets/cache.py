@@ -56,4 +56,4 @@ def _publish(path: Path, images: Images, labels: Labels) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(hashlib.sha256(body.getvalue()).digest())
         file.write(body.getvalue())
-    os.replace(file.name, path)  # noqa: PTH105 - the name of a temporary file is a string
+    os.replace(file.name, path)

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from scalectl.datasets import Images, Labels, Limits, Split
@@ -33,7 +34,12 @@ _FONTS: dict[Split, tuple[str, ...]] = {
         "cmr10",
         "cmtt10",
     ),
-    "select": ("DejaVuSans-Oblique", "DejaVuSerif-Bold", "DejaVuSansMono-Bold", "STIXGeneralItalic"),
+    "select": (
+        "DejaVuSans-Oblique",
+        "DejaVuSerif-Bold",
+        "DejaVuSansMono-Bold",
+        "STIXGeneralItalic",
+    ),
     "test": ("DejaVuSans-BoldOblique", "DejaVuSerif-Italic", "STIXGeneralBol", "cmss10"),
 }
 _DEFAULT_SIZES: dict[Split, int] = {"train": 20_000, "select": 5_000, "test": 5_000}
@@ -61,7 +67,7 @@ class Glyphs:
             native=72,
             flip=False,
             note="glyphs is a demo proxy: use your own data for decisions",
-            sizes=dict(self._sizes),
+            sizes={split: self._sizes[split] for split in self._sizes},
             digests={split: self._digest(split) for split in self._sizes},
         )
 
@@ -90,8 +96,8 @@ _VERSION = 1
 
 def _draw(
     character: str, fonts: list[str], resolution: int, random: np.random.Generator
-) -> Image.Image:
-    """One character, randomly placed, sized, turned and lit, over faint strokes and noise."""
+) -> NDArray[np.uint8]:
+    """One character on (resolution, resolution) pixels, randomly placed, sized, turned and lit."""
     side = resolution * _SUPERSAMPLING
     paper, ink = _contrast(random)
     canvas = Image.new("L", (side, side), paper)
@@ -108,7 +114,7 @@ def _draw(
     if random.random() < 0.3:
         small = small.filter(ImageFilter.GaussianBlur(resolution / 150))
     noise = random.normal(0, random.uniform(4, 16), (resolution, resolution))
-    return Image.fromarray(np.clip(np.asarray(small) + noise, 0, 255).astype(np.uint8))
+    return np.clip(np.asarray(small) + noise, 0, 255).astype(np.uint8)
 
 
 def _contrast(random: np.random.Generator) -> tuple[int, int]:

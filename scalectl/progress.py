@@ -1,0 +1,92 @@
+"""A running search on the terminal: bars where there is one, plain lines where there is none."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from scalectl.trial import Progress, Record, State, Trial
+
+
+class Live:
+    """Shows news of trials until it is closed. Time left counts MACs, not trials."""
+
+    def __init__(self, trials: list[Trial], console: Console) -> None:
+        self._console = console
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[news]}"),
+            # An average over minutes: trials differ, and an eager estimate jumps.
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            disable=not console.is_terminal,
+            speed_estimate_period=600,
+            transient=True,
+        )
+        self._total = len(trials)
+        self._done = 0
+        self._overall = self._bars.add_task("search", total=sum(map(_work, trials)), news="")
+        self._running: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def show(self, news: Progress | Record) -> None:
+        """One more epoch, or one more record."""
+        if isinstance(news, Record):
+            self._finish(news)
+        else:
+            self._advance(news)
+
+    def _advance(self, news: Progress) -> None:
+        trial = news.trial
+        if trial.id not in self._running:
+            self._running[trial.id] = self._bars.add_task(
+                describe(trial), total=trial.recipe.epochs, news=""
+            )
+        text = (
+            f"epoch {news.epoch}/{trial.recipe.epochs}  loss {news.loss:.3f}  top-1 {news.top1:.1%}"
+        )
+        self._bars.update(self._running[trial.id], completed=news.epoch, news=text)
+        self._bars.advance(self._overall, _work(trial) / trial.recipe.epochs)
+
+    def _finish(self, record: Record) -> None:
+        trial = record.trial
+        self._done += 1
+        if trial.id in self._running:
+            self._bars.remove_task(self._running.pop(trial.id))
+        if record.state is State.DONE:
+            result = f"top-1 {record.top1:.1%}  loss {record.loss:.3f}  {record.seconds:.0f} s"
+        else:
+            result = f"{record.state}: {record.error}"
+        self._bars.update(self._overall, news=f"{self._done}/{self._total} trials")
+        self._console.print(
+            f"{self._done:>3}/{self._total}  {describe(trial)}  {result}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def describe(trial: Trial) -> str:
+    """The coefficients, the name if there is one, and the seed."""
+    candidate = trial.candidate
+    name = candidate.control or "candidate"
+    where = "" if candidate.control == "baseline" else f" {candidate.coefficients}"
+    return f"{name}{where} seed {trial.seed}"
+
+
+def _work(trial: Trial) -> float:
+    return float(trial.candidate.cost.macs * trial.recipe.epochs)
