@@ -1,0 +1,91 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scalectl.baselines.efficientnet import B0
+from scalectl.grid import Design, Proxy, enumerate_candidates, shrink
+from scalectl.scaling import NAMED, Shares
+from scalectl.selection import select, summarise
+from scalectl.trial import Candidate, DataCard, Record, State, Trial
+
+CARD = DataCard(
+    name="simulated", classes=16, native=72, flip=False, note="", sizes={}, digests={}
+)  # fmt: skip
+CANDIDATES = enumerate_candidates(Design(), shrink(B0, Proxy(), 16), 72).candidates
+
+
+def simulate(truth: Callable[[Shares], float], noise: float, seed: int) -> list[Record]:
+    random = np.random.default_rng(seed)
+    return [
+        record(candidate, block, truth(candidate.shares) + block / 100 + random.normal(0, noise))
+        for candidate in CANDIDATES
+        if candidate.shares
+        for block in range(3)
+    ]
+
+
+def record(candidate: Candidate, seed: int, top1: float, state: State = State.DONE) -> Record:
+    trial = Trial(baseline=B0, candidate=candidate, recipe=Proxy().recipe, data=CARD, seed=seed)
+    return Record(trial=trial, state=state, top1=top1, loss=1.0, train_top1=top1)
+
+
+def hill(shares: Shares) -> float:
+    return 0.8 - 0.3 * ((shares.depth - 0.3) ** 2 + (shares.width - 0.3) ** 2)
+
+
+def test_a_clear_optimum_is_found() -> None:
+    """Near the top of a hill, with noise far below its height."""
+    selection = select(simulate(hill, 0.001, 0))
+    assert selection.status == "identified"
+    assert selection.optimum is not None
+    assert selection.optimum.depth == pytest.approx(0.3, abs=0.06)
+    assert selection.winner is not None
+    assert selection.recommended == selection.winner.candidate.coefficients
+
+
+def test_noise_has_no_winner() -> None:
+    """A flat surface is called not identified, nearly always."""
+    found = [select(simulate(lambda _: 0.7, 0.01, seed)) for seed in range(40)]
+    flat = [one for one in found if one.status == "not_identified"]
+    assert len(flat) >= 34
+    assert all(one.winner is None and one.recommended == NAMED["dwr"] for one in flat)
+
+
+def test_the_fit_equals_the_normal_equations() -> None:
+    """Written down independently, with dummy blocks instead of blocks that sum to zero."""
+    records = simulate(hill, 0.01, 1)
+    rows, y = [], []
+    for one in records:
+        shares = one.trial.candidate.shares
+        assert shares is not None
+        d, w, r = shares.depth, shares.width, shares.resolution
+        excess = np.log2(one.trial.candidate.realised_ratio / 2)
+        blocks = [float(one.trial.seed == 1), float(one.trial.seed == 2)]
+        rows.append([d, w, r, d * w, d * r, w * r, *blocks, excess])
+        y.append(one.top1)
+    x, target = np.array(rows), np.array(y, float)
+    beta = np.linalg.solve(x.T @ x, x.T @ target)
+    residual = ((target - x @ beta) ** 2).sum()
+    fit = select(records).fit
+    assert fit is not None
+    assert fit.order == "quadratic"
+    assert fit.residual_sd == pytest.approx((residual / (len(y) - x.shape[1])) ** 0.5)
+
+
+def test_what_did_not_finish_never_ranks() -> None:
+    """A diverged trial is counted as failed; its number is not used."""
+    records = simulate(hill, 0.001, 0)
+    broken = replace(records[0], state=State.DIVERGED, top1=None)
+    first = summarise([broken, *records[1:]])[0]
+    assert (first.n, first.failed) == (2, 1)
+    assert select([broken]).status == "no_eligible_winner"
+
+
+def test_too_few_candidates_are_not_identified() -> None:
+    """With the best so far shown beside it."""
+    few = [one for one in simulate(hill, 0.001, 0) if one.trial.candidate.control == "dwr"]
+    selection = select(few)
+    assert selection.status == "not_identified"
+    assert selection.argmax is not None
