@@ -72,7 +72,9 @@ def official_size(name: str) -> Size:
         raise ScalectlError(
             f"There is no official size {name!r}.", f"Published are {', '.join(OFFICIAL)}."
         )
-    size, baseline, architecture = OFFICIAL[name], official("b0"), official(name)
+    size, baseline = OFFICIAL[name], official("b0")
+    # Libraries have a network of the bare name already.
+    architecture = replace(official(name), name=f"official_efficientnet_{name}")
     multipliers = Multipliers(size.depth, size.width, size.resolution / baseline.resolution)
     cost = measure(architecture)
     return Size(

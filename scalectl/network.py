@@ -1,12 +1,12 @@
 """An architecture as a torch module, built with timm's public model classes."""
 
-from typing import Any
-
 import timm.models
 import torch
 from torch import nn
 
-from scalectl.architecture import Architecture, Stage
+from scalectl.architecture import Architecture
+from scalectl.exports import Verification
+from scalectl.exports.timm_module import block_arguments
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU}
 
@@ -17,7 +17,7 @@ def build(architecture: Architecture) -> nn.Module:
     Widths are taken as they are, hence the identity in place of timm's own channel rounding.
     """
     network: nn.Module = timm.models.EfficientNet(
-        block_args=[_block_arguments(stage) for stage in architecture.stages],
+        block_args=[block_arguments(stage) for stage in architecture.stages],
         num_classes=architecture.classes,
         num_features=architecture.head_width,
         stem_size=architecture.stem_width,
@@ -40,21 +40,18 @@ def build_on_meta(architecture: Architecture) -> nn.Module:
         return build(architecture)
 
 
-def _block_arguments(stage: Stage) -> list[dict[str, Any]]:
-    """Timm's arguments of each block of a stage; without expansion the block is separable ("ds")."""
-    shared = {
-        "dw_kernel_size": stage.kernel,
-        "pw_kernel_size": 1,
-        "out_chs": stage.width,
-        "se_ratio": stage.se_ratio,
-        "act_layer": None,
-        "noskip": False,
-    }
-    if stage.expansion == 1:
-        kind: dict[str, Any] = {"block_type": "ds"}
+def check(network: nn.Module, resolution: int, classes: int, expected_params: int) -> Verification:
+    """Count parameters, and run a forward pass of shapes. The network is on the meta device."""
+    params = count_params(network)
+    images = torch.empty(1, 3, resolution, resolution, device="meta")
+    with torch.no_grad():
+        shape = tuple(network.eval()(images).shape)
+    if params != expected_params:
+        note = f"built {params:,} parameters, the file says {expected_params:,}"
+    elif shape != (1, classes):
+        note = f"a forward pass gives {shape} instead of (1, {classes})"
     else:
-        kind = {"block_type": "ir", "exp_kernel_size": 1, "exp_ratio": float(stage.expansion)}
-    return [
-        {**kind, **shared, "stride": stage.stride if block == 0 else 1}
-        for block in range(stage.repeats)
-    ]
+        note = f"built and run: {params:,} parameters, as stated"
+    return Verification(
+        ok=params == expected_params and shape == (1, classes), params=params, note=note
+    )
