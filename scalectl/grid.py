@@ -53,10 +53,10 @@ class Proxy(Recipe):
 
     data: str = "glyphs"
     """glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME."""
-    train_images: Annotated[int, Ge(0)] = 4000
+    train_images: Annotated[int, Ge(0)] = 2000
     """0 means all there are."""
-    select_images: Annotated[int, Ge(0)] = 2000
-    test_images: Annotated[int, Ge(0)] = 2000
+    select_images: Annotated[int, Ge(0)] = 1500
+    test_images: Annotated[int, Ge(0)] = 1500
     width: Annotated[float, Gt(0), Le(4)] = 0.2
     """Of the baseline's channels."""
     width_divisor: Annotated[int, Ge(4)] = 4
@@ -67,9 +67,9 @@ class Proxy(Recipe):
     """Image pixels per pixel of the last map; the earliest strides beyond it are dropped."""
     allow_upsampling: bool = False
     """Train above the native size of the images, where pixels carry no information."""
-    epochs: Annotated[int, Ge(1)] = 6
-    batch_size: Annotated[int, Ge(2)] = 64
-    learning_rate: Annotated[float, Gt(0)] = 0.005
+    epochs: Annotated[int, Ge(1)] = 4
+    batch_size: Annotated[int, Ge(2)] = 32
+    learning_rate: Annotated[float, Gt(0)] = 0.006
     weight_decay: Annotated[float, Ge(0)] = 0.01
     label_smoothing: Annotated[float, Ge(0), Le(0.5)] = 0.0
     shift: Annotated[float, Ge(0), Le(0.5)] = 0.1

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalectl.architecture import Architecture
-from scalectl.datasets import Dataset, Limits, open_dataset
+from scalectl.datasets import Dataset, open_dataset
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor, Workspace
 from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
 from scalectl.store import Store
-from scalectl.trial import Progress, Record, Trial
+from scalectl.trial import Limits, Progress, Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

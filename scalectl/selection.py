@@ -13,8 +13,7 @@ from scipy.spatial import ConvexHull
 
 from scalectl.scaling import NAMED, Coefficients, Shares
 from scalectl.trial import Candidate, Record, State
-
-Status = Literal["identified", "not_identified", "no_eligible_winner"]
+from scalectl.verdict import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

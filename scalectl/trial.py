@@ -68,6 +68,15 @@ class Recipe:
     """Mirror half of the images, where the data set says that this keeps their class."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many images a split has at most; 0 means all there are."""
+
+    train: int
+    select: int
+    test: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataCard:
     """What was trained on: enough to tell whether two trials saw the same data."""

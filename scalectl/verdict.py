@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from scalectl.architecture import Architecture, RoundingRule
 from scalectl.errors import ScalectlError
 from scalectl.scaling import Coefficients
-from scalectl.selection import Selection, Status
-from scalectl.trial import Record
+
+Status = Literal["identified", "not_identified", "no_eligible_winner"]
 
 _FILE = "selection.json"
 
@@ -31,19 +32,6 @@ class Verdict:
     def scaled_baseline(self) -> Architecture:
         """The baseline as the search's rounding rule scales it."""
         return replace(self.baseline, rounding=replace(self.baseline.rounding, rule=self.rounding))
-
-
-def conclude(records: tuple[Record, ...], selection: Selection) -> Verdict:
-    """The verdict of a search. There must be at least one record."""
-    trial = records[0].trial
-    return Verdict(
-        status=selection.status,
-        reason=selection.reason,
-        coefficients=selection.recommended,
-        baseline=trial.baseline,
-        rounding=trial.candidate.architecture.rounding.rule,
-        trials=tuple(sorted(record.trial.id for record in records)),
-    )
 
 
 def write(verdict: Verdict, run: Path) -> None:

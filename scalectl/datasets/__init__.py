@@ -5,7 +5,6 @@ disjoint splits. Everything is numpy: the training turns it into tensors.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalectl.errors import ScalectlError
-from scalectl.trial import DataCard
+from scalectl.trial import DataCard, Limits
 
 Split = Literal["train", "select", "test"]
 SPLITS: tuple[Split, ...] = ("train", "select", "test")
@@ -24,17 +23,8 @@ Labels = NDArray[np.int64]
 """(N,), counted from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many images a split has at most; 0 means all there are."""
-
-    train: int
-    select: int
-    test: int
-
-
 class Dataset(Protocol):
-    """What a data set must offer. Its constructor checks the data and raises `ScalectlError`,
+    """What a data set must offer. Opening it, or asking for its card, raises `ScalectlError`,
     naming the file, for whatever could not be trained on.
     """
 
@@ -51,12 +41,12 @@ class Dataset(Protocol):
 
 DATASETS: dict[str, str] = {
     "glyphs": "scalectl.datasets.glyphs:Glyphs",
-    "fashion_mnist": "scalectl.datasets.fashion_mnist:FashionMNIST",
-    "folder": "scalectl.datasets.folder:Folder",
-    "torch": "scalectl.datasets.timm_reader:TimmDataset",
-    "hfds": "scalectl.datasets.timm_reader:TimmDataset",
+    "fashion_mnist": "scalectl.datasets.fashion_mnist:open_fashion_mnist",
+    "folder": "scalectl.datasets.folder:open_folder",
+    "torch": "scalectl.datasets.timm_reader:open_timm",
+    "hfds": "scalectl.datasets.timm_reader:open_timm",
 }
-"""Kind -> where its class is. Imported when opened: some need heavy libraries."""
+"""Kind -> where the function or class is that opens it. Imported then: some need heavy libraries."""
 
 
 def open_dataset(spec: str, limits: Limits) -> Dataset:

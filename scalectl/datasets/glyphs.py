@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from scalectl.datasets import Images, Labels, Limits, Split
+from scalectl.datasets import Images, Labels, Split
 from scalectl.errors import ScalectlError
-from scalectl.trial import DataCard
+from scalectl.trial import DataCard, Limits
 
 CHARACTERS = "BRPEFCGOQD83S5Z2"
 """The classes: characters that differ in small strokes."""

@@ -6,8 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from scalectl.datasets import Limits
-from scalectl.trial import Progress, Record, Trial
+from scalectl.trial import Limits, Progress, Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

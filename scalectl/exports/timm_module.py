@@ -1,6 +1,6 @@
 """A Python module that registers the network with timm, by timm's public interface alone."""
 
-import pprint
+import json
 import re
 import sys
 import warnings
@@ -17,7 +17,7 @@ from scalectl.family import Size
 _TEMPLATE = '''\
 """{name}: emitted by scalectl {version}.
 
-Source: {source}. {scaling}
+Source: {source}.{scaling}
 {params:,} parameters, {macs:,} multiply-adds at {resolution} px. Dropout and drop-path are the
 habit of EfficientNet's sizes; pass drop_rate and drop_path_rate to change them.
 
@@ -30,8 +30,28 @@ from torch import nn
 
 PARAMS = {params}
 CLASSES = {classes}
-BLOCKS = {blocks}
+# (blocks, width, stride, kernel, expansion, squeeze-and-excitation ratio) of each stage
+STAGES = (
+{stages}
+)
 CONFIG = {config}
+
+
+def list_blocks(repeats, width, stride, kernel, expansion, se_ratio):
+    """The arguments of each block of a stage; without expansion it is depthwise separable."""
+    kind = {{"block_type": "ds"}}
+    if expansion != 1:
+        kind = {{"block_type": "ir", "exp_kernel_size": 1, "exp_ratio": float(expansion)}}
+    block = {{
+        **kind,
+        "dw_kernel_size": kernel,
+        "pw_kernel_size": 1,
+        "out_chs": width,
+        "se_ratio": se_ratio,
+        "act_layer": None,
+        "noskip": False,
+    }}
+    return [{{**block, "stride": stride if number == 0 else 1}} for number in range(repeats)]
 
 
 @register_model
@@ -48,7 +68,7 @@ def {name}(pretrained=False, **kwargs):
         **{{key: value for key, value in kwargs.items() if value is not None}},
     }}
     network = EfficientNet(
-        block_args=[[dict(block) for block in stage] for stage in BLOCKS],
+        block_args=[list_blocks(*stage) for stage in STAGES],
         num_features={head_width},
         stem_size={stem_width},
         act_layer=nn.SiLU,
@@ -77,17 +97,15 @@ class TimmModule:
             name=size.name,
             version=__version__,
             source=_harmless(size.source),
-            scaling=f"(alpha, beta, gamma) = {size.coefficients} at phi = {size.phi:g}."
+            scaling=f" (alpha, beta, gamma) = {size.coefficients} at phi = {size.phi:g}."
             if size.phi is not None
             else "",
             params=size.cost.params,
             macs=size.cost.macs,
             resolution=architecture.resolution,
             classes=architecture.classes,
-            blocks=pprint.pformat(
-                [block_arguments(stage) for stage in architecture.stages], width=96
-            ),
-            config=pprint.pformat(_configure(size), width=96, sort_dicts=False),
+            stages="\n".join(f"    {_settings(stage)}," for stage in architecture.stages),
+            config=_format(_configure(size)),
             dropout=architecture.dropout,
             drop_path=architecture.drop_path,
             head_width=architecture.head_width,
@@ -120,6 +138,23 @@ class TimmModule:
 def _harmless(text: str) -> str:
     """Inside a docstring: no quotes, backslashes or lines of its own."""
     return re.sub(r"[^\w .,:()=%/+-]", "_", text)
+
+
+def _settings(stage: Stage) -> tuple[float, ...]:
+    return (
+        stage.repeats,
+        stage.width,
+        stage.stride,
+        stage.kernel,
+        stage.expansion,
+        stage.se_ratio,
+    )
+
+
+def _format(table: dict[str, object]) -> str:
+    """Python source, one key a line."""
+    lines = [f'    "{key}": {json.dumps(value) if isinstance(value, str) else value!r},' for key, value in table.items()]
+    return "\n".join(["{", *lines, "}"])
 
 
 def _configure(size: Size) -> dict[str, object]:

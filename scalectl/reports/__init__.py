@@ -5,6 +5,7 @@ A report is a function from the evidence to a table; `render` makes text of it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,19 @@ class Table:
     rows: tuple[Mapping[str, object], ...]
     """Column name -> value; None where there is none."""
     notes: tuple[str, ...] = ()
+
+
+REPORTS = {
+    "candidates": "scalectl.reports.candidates",
+    "ranking": "scalectl.reports.ranking",
+    "controls": "scalectl.reports.controls",
+    "family": "scalectl.reports.family",
+    "frontier": "scalectl.reports.frontier",
+}
+"""Name -> the module whose `tabulate` takes the evidence and gives the table."""
+
+
+def tabulate(name: str, evidence: object) -> Table:
+    """The table of that name, one of `REPORTS`, for an `evidence.Evidence`."""
+    table: Table = import_module(REPORTS[name]).tabulate(evidence)
+    return table

@@ -1,0 +1,68 @@
+"""Data sets by timm's names: torch/NAME:ROOT (torchvision's) and hfds/NAME (Hugging Face's)."""
+
+from typing import Any
+
+from PIL import Image
+
+from scalectl.datasets import Split
+from scalectl.datasets.pictures import Picture, Pictures, digest_image, hold_out
+from scalectl.errors import ScalectlError
+from scalectl.trial import Limits
+
+_HELD_OUT = 1 / 6
+
+
+def open_timm(spec: str, limits: Limits) -> Pictures:
+    """As `timm.data.create_dataset` reads it, from what is on this machine: nothing is downloaded.
+
+    The select split is a sixth of the training images, by content; the test split is what timm
+    calls validation. Refused where that is the training images again, as timm's factory gives them
+    for some data sets without a second split.
+    """
+    name, _, root = spec.partition(":")
+    train_pictures = _read(name, root, "train")
+    test = _read(name, root, "validation")
+    if {one.digest for one in test} >= {one.digest for one in train_pictures}:
+        raise ScalectlError(
+            f"{spec} gives its training images for validation too.",
+            "Use data with two splits, or folder:PATH, which holds out its own.",
+        )
+    select, train = hold_out(train_pictures, _HELD_OUT)
+    labels = sorted({one.label for one in (*train_pictures, *test)})
+    if labels != list(range(len(labels))):
+        raise ScalectlError(
+            f"The labels of {spec} are not 0 to {len(labels) - 1} without gaps.",
+            "Use folder:PATH for it.",
+        )
+    splits: dict[Split, list[Picture]] = {"train": train, "select": select, "test": test}
+    return Pictures(name, [str(label) for label in labels], splits, limits, flip=False)
+
+
+def _read(name: str, root: str, split: str) -> list[Picture]:
+    from timm.data import create_dataset
+
+    try:
+        dataset = create_dataset(name, root=root or None, split=split, download=False)
+        pairs = (dataset[index] for index in range(len(dataset)))
+        return [_keep(f"{name} {split} {n}", pair) for n, pair in enumerate(pairs)]
+    except (
+        RuntimeError,
+        OSError,
+        ImportError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AssertionError,
+    ) as problem:
+        reason = str(problem).strip().partition("\n")[0].rstrip(".") or type(problem).__name__
+        raise ScalectlError(
+            f"{name} cannot be opened ({split}): {reason}.",
+            "Write torch/NAME:ROOT with data that is there already, or hfds/NAME that is cached.",
+        ) from None
+
+
+def _keep(name: str, pair: tuple[Any, int]) -> Picture:
+    image, label = pair
+    if not isinstance(image, Image.Image):
+        raise TypeError(f"its images are {type(image).__name__}, not PIL images")
+    return Picture(name, int(label), digest_image(image), image.copy)

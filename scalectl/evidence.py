@@ -1,0 +1,58 @@
+"""What a run has to show: its records, what could not be read, and what they support."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalectl import store
+from scalectl.errors import ScalectlError
+from scalectl.selection import Selection, Summary, select, summarise
+from scalectl.trial import Record
+from scalectl.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything that reports are made of."""
+
+    name: str
+    """Of the run's folder or file."""
+    records: tuple[Record, ...]
+    """At least one."""
+    damaged: tuple[store.Damaged, ...]
+    summaries: tuple[Summary, ...]
+    selection: Selection
+
+
+def gather(path: Path) -> Evidence:
+    """Read a run's folder or a .parquet file.
+
+    Raises `ScalectlError` where there is none, or where it holds no readable record.
+    """
+    reading = store.read(path)
+    if not reading.records:
+        damage = f", and {len(reading.damaged)} that are damaged" if reading.damaged else ""
+        raise ScalectlError(
+            f"{path} holds no readable records yet{damage}.",
+            "Run scalectl grid with the arguments that made it: it continues.",
+            exit_code=3 if reading.damaged else 2,
+        )
+    return Evidence(
+        name=path.name,
+        records=reading.records,
+        damaged=reading.damaged,
+        summaries=summarise(reading.records),
+        selection=select(reading.records),
+    )
+
+
+def conclude(evidence: Evidence) -> Verdict:
+    """The part of it that scaling needs."""
+    trial = evidence.records[0].trial
+    return Verdict(
+        status=evidence.selection.status,
+        reason=evidence.selection.reason,
+        coefficients=evidence.selection.recommended,
+        baseline=trial.baseline,
+        rounding=trial.candidate.architecture.rounding.rule,
+        trials=tuple(sorted(record.trial.id for record in evidence.records)),
+    )
