@@ -21,6 +21,8 @@ from scalectl.network import build
 from scalectl.trial import Progress, Record, State, Trial
 
 _EVALUATION_BATCH = 256
+_SHORTEST_CYCLE = 5
+"""In steps; below, torch divides by the zero steps of its warm-up."""
 
 
 def run(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
@@ -49,7 +51,10 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=steps * recipe.epochs, pct_start=0.25
+        optimizer,
+        recipe.learning_rate,
+        total_steps=max(_SHORTEST_CYCLE, steps * recipe.epochs),
+        pct_start=0.25,
     )
     precision = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 

@@ -132,8 +132,8 @@ def _digest_all(pictures: Sequence[Picture]) -> str:
 def _decode(picture: Picture) -> Image.Image:
     """Upright, 8 bits a channel, "L" or "RGB"; what is transparent becomes white."""
     try:
-        image = ImageOps.exif_transpose(picture.open())
-        image.load()
+        with picture.open() as opened:
+            image = ImageOps.exif_transpose(opened)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
         raise ScalectlError(
             f"{picture.name} cannot be read as an image: {problem}.", "Mend or remove it."
