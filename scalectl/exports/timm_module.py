@@ -154,7 +154,9 @@ def _settings(stage: Stage) -> tuple[float, ...]:
 def _format(table: dict[str, object]) -> str:
     """Python source, one key a line."""
     # As JSON, strings have the double quotes that formatters want.
-    texts = {key: json.dumps(one) if isinstance(one, str) else repr(one) for key, one in table.items()}
+    texts = {
+        key: json.dumps(one) if isinstance(one, str) else repr(one) for key, one in table.items()
+    }
     lines = [f'    "{key}": {text},' for key, text in texts.items()]
     return "\n".join(["{", *lines, "}"])
 

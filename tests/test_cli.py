@@ -1,0 +1,240 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import TINY
+
+from scalectl.cli import main
+
+TINY_OPTIONS = [part for override in TINY for part in ("--set", override)]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny search that was really run, by the command."""
+    folder = tmp_path_factory.mktemp("work") / "runs" / "tiny"
+    result = invoke("grid", "-o", str(folder), "--executor", "inline", *TINY_OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    return folder
+
+
+def test_a_search_ends_with_a_verdict(run: Path) -> None:
+    """And continues as done; more seeds are added to it."""
+    again = invoke("grid", "-o", str(run), "--executor", "inline", *TINY_OPTIONS)
+    assert again.exit_code == 0
+    assert "NOT IDENTIFIED" in again.stdout
+    assert "demo proxy" in again.stdout
+    assert "trials are in" in again.stderr
+    assert (run / "grid.toml").exists()
+    assert json.loads((run / "selection.json").read_text())["status"] == "not_identified"
+
+
+def test_a_search_as_json_is_one_document(run: Path) -> None:
+    result = invoke("grid", "-o", str(run), "--executor", "inline", "--json", *TINY_OPTIONS)
+    document = json.loads(result.stdout)
+    assert document["schema_version"] == 1
+    assert document["trials"] == len(document["records"])
+    assert document["selection"]["status"] == "not_identified"
+    assert {one["state"] for one in document["records"]} == {"done"}
+
+
+def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
+    document = json.loads(invoke("grid", "-o", str(tmp_path / "r"), "--dry-run", "--json").stdout)
+    keys = (
+        "alpha beta gamma nominal_ratio realised_ratio depth width resolution params macs "
+        "activations fingerprint control"
+    )
+    assert set(keys.split()) <= document["candidates"][0].keys()
+    controls = {one["control"] for one in document["candidates"]}
+    assert controls >= {"baseline", "depth", "width", "resolution", "dwr", "dWr", "paper"}
+    assert document["trials"] == 2 * len(document["candidates"]) == 26
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_default_holds_everybody_to_five_percent() -> None:
+    """Realised MACs, counted."""
+    document = json.loads(invoke("grid", "--dry-run", "--json").stdout)
+    ratios = [
+        one["realised_ratio"] for one in document["candidates"] if one["control"] != "baseline"
+    ]
+    assert len(ratios) >= 12
+    assert all(2 / 1.05 <= ratio <= 2 * 1.05 for ratio in ratios)
+
+
+def test_scale_takes_the_newest_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says so, with the search's rounding."""
+    monkeypatch.chdir(run.parent.parent)
+    result = invoke("scale", "--phi", "1..3", "--json")
+    document = json.loads(result.stdout)
+    assert "tiny, NOT IDENTIFIED" in result.stderr
+    assert [size["phi"] for size in document["sizes"]] == [1, 2, 3]
+    assert document["sizes"][0]["architecture"]["rounding"]["rule"] == "nearest"
+
+
+def test_scale_without_a_run_takes_the_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    result = invoke("scale", "--family", "--json")
+    document = json.loads(result.stdout)
+    assert "the paper" in result.stderr
+    assert document["coefficients"] == {"alpha": 1.2, "beta": 1.1, "gamma": 1.15}
+    assert [size["phi"] for size in document["sizes"]] == [0.5, 1, 2, 3.5, 5, 6, 7]
+
+
+def test_scale_writes_configs_that_load(tmp_path: Path) -> None:
+    """All formats, verified, and one of them is a baseline again."""
+    result = invoke(
+        *("scale", "--coefficients", "1.2,1.1,1.15", "--phi", "2", "-o", str(tmp_path), "--json"),
+        *("--to", "json", "--to", "toml", "--to", "timm"),
+    )
+    (size,) = json.loads(result.stdout)["sizes"]
+    assert [one["verified"] for one in size["exports"]] == [True] * 3
+    assert {one["params"] for one in size["exports"]} == {size["params"]}
+    emitted = tmp_path / "efficientnet_b0_phi2.toml"
+    again = invoke("scale", "--coefficients", "paper", "--baseline", str(emitted), "--phi", "0", "--json")  # fmt: skip
+    assert json.loads(again.stdout)["sizes"][0]["macs"] == size["macs"]
+
+
+def test_scale_gives_the_published_sizes() -> None:
+    """Parameters of B4, as published with the paper's code."""
+    document = json.loads(invoke("scale", "--official", "B4", "--json").stdout)
+    assert document["sizes"][0]["params"] == 19_341_616
+
+
+@pytest.mark.parametrize("form", ["rich", "markdown", "csv", "json"])
+def test_report_in_every_format(form: str, run: Path) -> None:
+    result = invoke("report", str(run), "--format", form)
+    assert result.exit_code == 0
+    assert "resolution" in result.stdout
+    if form in ("rich", "markdown"):
+        assert "demo proxy" in result.stdout
+        assert "Frontier" in result.stdout
+    if form == "json":
+        document = json.loads(result.stdout)
+        for key in ("candidates", "records", "selection", "controls", "damaged", "fingerprints"):
+            assert key in document
+        assert {"n", "mean_top1", "sd_top1", "mean_loss"} <= document["candidates"][0].keys()
+
+
+def test_report_shows_the_rest_of_a_damaged_run(run: Path, tmp_path: Path) -> None:
+    """Names the file, exit code 3; grid then repairs it."""
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    damaged = min((copy / "trials").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    result = invoke("report", str(copy), "--json")
+    assert result.exit_code == 3
+    assert damaged.name in result.stderr
+    document = json.loads(result.stdout)
+    assert len(document["damaged"]) == 1
+    repaired = invoke("grid", "-o", str(copy), "--executor", "inline", *TINY_OPTIONS)
+    assert repaired.exit_code == 0
+    assert json.loads(invoke("report", str(copy), "--json").stdout)["damaged"] == []
+
+
+def test_failed_trials_are_told(tmp_path: Path) -> None:
+    """Exit code 6, with the reason in the report."""
+    folder = str(tmp_path / "run")
+    result = invoke("grid", "-o", folder, "--executor", "inline", "--device", "wrong", *TINY_OPTIONS)  # fmt: skip
+    assert result.exit_code in (4, 6)
+    assert "trials failed" in result.stderr
+    document = json.loads(invoke("report", folder, "--json").stdout)
+    assert document["selection"]["status"] == "no_eligible_winner"
+    assert all("wrong" in one["error"] for one in document["records"])
+    assert invoke("scale", "--from", folder, "--phi", "1").exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
+)
+def test_an_interrupted_search_continues(number: int, code: int, tmp_path: Path) -> None:
+    """It says how, leaves no process, and the same command ends it."""
+    command = [sys.executable, "-m", "scalectl", "grid", "-o", "run", *TINY_OPTIONS, "--jobs", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    stored = tmp_path / "run" / "trials"
+    for _ in range(600):
+        if stored.is_dir() and any(stored.glob("*.parquet")):
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "to continue, run the same command: scalectl grid -o run" in said
+    assert "Traceback" not in said
+    kept = len(list(stored.glob("*.parquet")))
+    assert kept >= 1
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"{kept} of " in finished.stderr
+
+
+WRONG = [
+    ("grid --set proxy.epoch=3", 2, "did you mean proxy.epochs?"),
+    ("grid --set proxy.epochs=0", 2, "proxy.epochs"),
+    ("grid --set proxy.epochs=many", 2, "proxy.epochs"),
+    ("grid --set proxy", 2, "is not KEY=VALUE"),
+    ("grid --set design.tolerance=0 --set design.kind=lattice --set design.step=0.9 --set design.max_deviation=0.0001", 2, "No candidate is left"),
+    ("grid --baseline efficientnet_b00", 2, "efficientnet_b0"),
+    ("grid --baseline missing.toml", 2, "cannot be read"),
+    ("grid missing.toml", 2, "missing.toml cannot be read"),
+    ("grid broken.toml", 2, "broken.toml cannot be parsed"),
+    ("grid typo.toml", 2, "did you mean design?"),
+    ("grid --data folder:missing", 2, "no folder 'missing'"),
+    ("grid --data imagenet", 2, "no data set of kind 'imagenet'"),
+    ("grid --seeds 0", 2, "0 is not in the range"),
+    ("grid --jobs none", 2, "not a valid integer"),
+    ("grid -o a_file", 2, "a_file cannot be written"),
+    ("grid -o other", 2, "holds another search: proxy.epochs is 9 there"),
+    ("grid --set proxy.resolution=100", 2, "no information above 72 px"),
+    ("scale", 2, "Say how large"),
+    ("scale --phi four", 2, "neither a number nor a range"),
+    ("scale --phi 7..1", 2, "neither a number nor a range"),
+    ("scale --phi nan", 2, "neither a number nor a range"),
+    ("scale --phi 1 --coefficients 0.9,1.1,1.1", 2, "at least 1"),
+    ("scale --phi 1 --coefficients 1.2,1.1", 2, "is not three numbers"),
+    ("scale --phi 1 --coefficients 1,1,1", 2, "do not grow anything"),
+    ("scale --phi 1 --from missing", 2, "There is no"),
+    ("scale --phi 1 --from a --coefficients paper", 2, "not both"),
+    ("scale --official b9", 2, "Published are b0"),
+    ("scale --official b4 --phi 1", 2, "stands alone"),
+    ("scale --phi 1 --to keras", 2, "'keras' is not one of"),
+    ("scale --phi 1 --to json -o a_file", 2, "cannot be written"),
+    ("report", 2, "no run under ./runs"),
+    ("report missing", 2, "There is no"),
+    ("report a_file", 3, "1 that are damaged"),
+    ("report empty", 2, "not a run"),
+    ("train", 2, "No such command"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "code", "message"), WRONG, ids=[line for line, *_ in WRONG])
+def test_wrong_input_gets_a_sentence(
+    line: str, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What, where, what is allowed; the documented exit code; no traceback; nothing written."""
+    monkeypatch.chdir(tmp_path)
+    Path("broken.toml").write_text("seeds = = 2")
+    Path("typo.toml").write_text("[desgin]\nstep = 0.1")
+    Path("a_file").write_text("not a run")
+    Path("empty").mkdir()
+    Path("other").mkdir()
+    Path("other/grid.toml").write_text("[proxy]\nepochs = 9\n")
+    before = sorted(tmp_path.rglob("*"))
+    result = invoke(*line.split())
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit)
+    error = result.stderr[result.stderr.index("Error: ") :]
+    assert message in error
+    assert error.count("\n") == 1
+    assert result.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before

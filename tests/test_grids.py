@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from scalectl import evidence
+from scalectl.baselines.efficientnet import B0
+from scalectl.documents import load_grid
+from scalectl.grid import Grid, enumerate_candidates, shrink
+
+GRIDS = Path(__file__).parents[1] / "grids"
+FILES = sorted(GRIDS.glob("*.toml"))
+HEADER = ("# What it asks:", "# How long it takes:", "# What came out:")
+
+
+def test_the_default_is_the_built_in_one() -> None:
+    """With every key written down."""
+    text = (GRIDS / "default.toml").read_text()
+    assert load_grid(GRIDS / "default.toml") == Grid()
+    for part in (Grid(), Grid().design, Grid().proxy):
+        for name in (field for field in part.__dataclass_fields__):
+            assert f"\n{name} = " in text or f"[{name}]" in text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_grid_says_what_it_is(path: Path) -> None:
+    """And loads."""
+    text = path.read_text()
+    assert all(f"{part}" in text for part in HEADER)
+    assert load_grid(path).baseline == "efficientnet_b0"
+
+
+def test_the_paper_s_lattice() -> None:
+    """At step .05 within .1 inclusive: 109 points, which EfficientNet's rounding merges (METHOD)."""
+    grid = load_grid(GRIDS / "paper.toml")
+    enumeration = enumerate_candidates(grid.design, shrink(B0, grid.proxy, 1000), 2**16)
+    assert not enumeration.rejected
+    proposals = 109 + 6
+    assert len(enumeration.candidates) - 1 + enumeration.merged == proposals
+    ratios = [one.realised_ratio for one in enumeration.candidates[1:]]
+    assert max(ratios) > 2.5
+
+
+def test_the_committed_records_are_of_their_grid() -> None:
+    """The networks, the recipe and the seeds that the file asks for; all of them, all finished."""
+    grid = load_grid(GRIDS / "efficientnet_b0-fashion_mnist.toml")
+    found = evidence.gather(GRIDS / "efficientnet_b0-fashion_mnist.parquet")
+    card = found.records[0].trial.data
+    enumeration = enumerate_candidates(
+        grid.design, shrink(B0, grid.proxy, card.classes), card.native
+    )
+    expected = {
+        (one.fingerprint, seed) for one in enumeration.candidates for seed in range(grid.seeds)
+    }
+    trials = [record.trial for record in found.records]
+    assert {(trial.candidate.fingerprint, trial.seed) for trial in trials} == expected
+    assert len(trials) == len(expected)
+    assert {trial.recipe for trial in trials} == {grid.proxy.recipe}
+    assert {str(record.state) for record in found.records} == {"done"}
+    assert grid.seeds >= 3
+    assert not found.damaged

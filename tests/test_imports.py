@@ -1,0 +1,49 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "timm", "optuna", "pyarrow.dataset", "torchvision", "matplotlib")
+
+_PROBE = """
+import json, sys
+from click.testing import CliRunner
+from scalectl.cli import main
+result = CliRunner().invoke(main, sys.argv[1:])
+assert result.exit_code == 0, result.output
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def list_modules(script: str, *arguments: str, folder: Path) -> set[str]:
+    command = [sys.executable, "-c", script, *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
+
+
+@pytest.mark.parametrize(
+    "line", ["--help", "grid --help", "scale --phi 4", "scale --official b4", f"report {RECORDS}"]
+)
+def test_light_commands_load_nothing_heavy(line: str, tmp_path: Path) -> None:
+    """They answer at once."""
+    loaded = list_modules(_PROBE, *line.split(), folder=tmp_path)
+    assert "scalectl.cli" in loaded
+    assert not loaded & set(HEAVY)
+
+
+CORE = ("architecture", "scaling", "cost", "grid", "trial", "family", "errors")
+
+
+def test_the_core_is_pure(tmp_path: Path) -> None:
+    """Arithmetic on frozen values, whatever trains or stores."""
+    script = (
+        f"import json, sys\nfor name in {CORE}: __import__('scalectl.' + name)\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = list_modules(script, folder=tmp_path)
+    assert not loaded & {*HEAVY, "pyarrow", "click", "rich", "numpy", "scipy", "pydantic"}

@@ -1,0 +1,75 @@
+from pathlib import Path
+from statistics import fmean, stdev
+
+import pytest
+
+from scalectl.evidence import Evidence, gather
+from scalectl.reports import REPORTS, tabulate
+
+RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    return gather(RECORDS)
+
+
+def top1(evidence: Evidence, control: str) -> list[float]:
+    records = sorted(evidence.records, key=lambda one: one.trial.seed)
+    return [
+        one.top1
+        for one in records
+        if one.trial.candidate.control == control and one.top1 is not None
+    ]
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_row_fills_every_column(name: str, evidence: Evidence) -> None:
+    table = tabulate(name, evidence)
+    assert table.name == name
+    assert table.rows
+    for row in table.rows:
+        assert {column.name for column in table.columns} <= row.keys()
+
+
+def test_the_ranking_is_of_means_over_seeds(evidence: Evidence) -> None:
+    rows = tabulate("ranking", evidence).rows
+    means = [row["mean_top1"] for row in rows]
+    assert means == sorted(means, reverse=True)
+    (dwr,) = (row for row in rows if row["candidate"] == "dwr")
+    assert dwr["mean_top1"] == pytest.approx(fmean(top1(evidence, "dwr")))
+    assert dwr["sd_top1"] == pytest.approx(stdev(top1(evidence, "dwr")))
+
+
+def test_controls_are_compared_seed_by_seed(evidence: Evidence) -> None:
+    rows = {row["control"]: row for row in tabulate("controls", evidence).rows}
+    assert rows.keys() >= {"baseline", "depth", "width", "resolution", "dwr", "dWr", "paper"}
+    reference = evidence.selection.winner or evidence.selection.argmax
+    assert reference is not None
+    for control in ("depth", "width"):
+        own = [
+            one.top1 or 0.0
+            for one in sorted(evidence.records, key=lambda one: one.trial.seed)
+            if one.trial.candidate.fingerprint == reference.candidate.fingerprint
+        ]
+        pairs = [a - b for a, b in zip(own, top1(evidence, control), strict=True)]
+        assert rows[control]["difference"] == pytest.approx(fmean(pairs))
+        assert rows[control]["pairs"] == len(pairs)
+
+
+def test_nothing_beats_the_frontier(evidence: Evidence) -> None:
+    """Every network has one on the frontier that costs no more and is no worse."""
+    frontier = tabulate("frontier", evidence).rows
+    for one in evidence.summaries:
+        assert any(
+            row["macs"] <= one.candidate.cost.macs and row["mean_top1"] >= one.mean_top1
+            for row in frontier
+        )
+    assert [row["macs"] for row in frontier] == sorted(row["macs"] for row in frontier)
+    assert [row["mean_top1"] for row in frontier] == sorted(row["mean_top1"] for row in frontier)
+
+
+def test_the_family_is_the_ladder_at_full_size(evidence: Evidence) -> None:
+    rows = tabulate("family", evidence).rows
+    assert [row["phi"] for row in rows] == [0.5, 1, 2, 3.5, 5, 6, 7]
+    assert rows[1]["macs"] > 7e8
