@@ -7,11 +7,11 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -112,9 +112,9 @@ class Store:
         try:
             temporary = _write_temporary([record], self._trials)
             try:
-                os.replace(temporary, path)
+                temporary.replace(path)
             finally:
-                Path(temporary).unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
             _sync_folder(self._trials)
         except OSError as problem:
             raise _describe_failure(problem, path) from None
@@ -152,7 +152,7 @@ def write_file(records: Iterable[Record], path: Path) -> None:
     """Many records in one file, to be shared or committed."""
     ordered = sorted(records, key=lambda record: record.trial.id)
     try:
-        os.replace(_write_temporary(ordered, path.parent), path)
+        _write_temporary(ordered, path.parent).replace(path)
     except OSError as problem:
         raise _describe_failure(problem, path) from None
 
@@ -172,18 +172,20 @@ def _is_final(path: Path) -> bool:
     return any(record.state.is_final for record in _read_file(path, path.stem).records)
 
 
-def _write_temporary(records: list[Record], folder: Path) -> str:
+def _write_temporary(records: list[Record], folder: Path) -> Path:
     """Write and sync a file under a name that no reader looks at."""
     table = pa.Table.from_pylist([_to_row(record) for record in records], schema=SCHEMA)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
-        try:
+    # Not by tempfile, whose files nobody else may read: runs are shared.
+    path = folder / f"{uuid4().hex}.tmp"
+    try:
+        with path.open("xb") as file:
             parquet.write_table(table, file, compression="zstd", write_page_checksum=True)
             file.flush()
             os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    return file.name
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,11 +1,10 @@
 """Rendered splits on disk: made once, checked whenever they are read, shared by all trials."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -53,7 +52,6 @@ def _publish(path: Path, images: Images, labels: Labels) -> None:
     body = BytesIO()
     np.savez(body, images=images, labels=labels)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(hashlib.sha256(body.getvalue()).digest())
-        file.write(body.getvalue())
-    os.replace(file.name, path)
+    temporary = path.with_suffix(f".{uuid4().hex}.tmp")
+    temporary.write_bytes(hashlib.sha256(body.getvalue()).digest() + body.getvalue())
+    temporary.replace(path)

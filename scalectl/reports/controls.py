@@ -4,6 +4,7 @@ from statistics import fmean, stdev
 
 from scalectl.evidence import Evidence
 from scalectl.reports import Column, Table
+from scalectl.scaling import NAMED
 from scalectl.selection import Summary
 from scalectl.trial import State
 
@@ -34,11 +35,17 @@ def tabulate(evidence: Evidence) -> Table:
         columns=COLUMNS,
         rows=tuple(
             _compare(one, reference, evidence)
-            for one in evidence.summaries
+            for one in sorted(evidence.summaries, key=_place)
             if one.candidate.control
         ),
         notes=(note, "The baseline has half the compute."),
     )
+
+
+def _place(summary: Summary) -> int:
+    names = list(NAMED)
+    control = summary.candidate.control
+    return names.index(control) if control in names else len(names)
 
 
 def _compare(control: Summary, reference: Summary | None, evidence: Evidence) -> dict[str, object]:

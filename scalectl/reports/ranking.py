@@ -15,7 +15,7 @@ COLUMNS = (
     Column("failed", "failed", "d"),
     Column("realised_ratio", "realised x", ".3f"),
     Column("activations", "activations", ",d"),
-    Column("seconds", "s", ".0f"),
+    Column("seconds", "seconds", ".0f"),
     Column("mark", ""),
 )
 
