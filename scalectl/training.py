@@ -90,6 +90,7 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
             )
             optimizer.zero_grad()
             batch_loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
             optimizer.step()
             schedule.step()
             total += batch_loss.detach() * len(chosen)

@@ -61,6 +61,8 @@ class Recipe:
     learning_rate: float
     """Peak of the one-cycle schedule."""
     weight_decay: float
+    gradient_clip: float
+    """Largest norm of a step's gradient."""
     label_smoothing: float
     shift: float
     """Largest random shift, as a fraction of the image's side."""

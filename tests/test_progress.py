@@ -1,0 +1,38 @@
+import io
+
+from rich.console import Console
+
+from scalectl.progress import Live, describe
+from scalectl.search import Plan
+from scalectl.trial import Progress, Record, State
+
+
+def watch(plan: Plan, *, terminal: bool) -> str:
+    """What is on the screen after an epoch, a record and a failure."""
+    first, second = plan.trials[:2]
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
+    with Live(list(plan.trials), console) as live:
+        live.show(Progress(trial=first, epoch=1, train_loss=2.0, loss=1.5, top1=0.25))
+        live._bars.refresh()
+        live.show(Record(trial=first, state=State.DONE, top1=0.5, loss=1.25, seconds=3.0))
+        live.show(Record(trial=second, state=State.KILLED, error="killed by SIGKILL"))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_plain_lines_where_there_is_no_terminal(tiny: Plan) -> None:
+    """One for each record, whole."""
+    first, second = tiny.trials[:2]
+    total = len(tiny.trials)
+    assert watch(tiny, terminal=False).splitlines() == [
+        f"  1/{total}  {describe(first)}  top-1 50.0%  loss 1.250  3 s",
+        f"  2/{total}  {describe(second)}  killed: killed by SIGKILL",
+    ]
+
+
+def test_a_terminal_shows_what_runs(tiny: Plan) -> None:
+    """An overall bar, and a line for the running trial."""
+    screen = watch(tiny, terminal=True)
+    assert "epoch 1/2  loss 1.500  top-1 25.0%" in screen
+    assert "search" in screen
+    assert "\x1b[" in screen
