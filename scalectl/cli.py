@@ -1,6 +1,7 @@
 """The commands: parse, call, print, exit code."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +21,18 @@ from scalectl.reports import REPORTS
 if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
     from scalectl.evidence import Evidence
     from scalectl.family import Size
-    from scalectl.grid import Grid
     from scalectl.scaling import Coefficients
     from scalectl.search import Plan
     from scalectl.verdict import Verdict
 
 _RUNS = Path("runs")
 _PATH = click.Path(path_type=Path)
+
+
+def _check_device(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise click.BadParameter(f"{name!r} is not auto, cpu, mps, cuda or cuda:NUMBER.")
+    return name
 
 
 class _Group(click.Group):
@@ -38,9 +44,18 @@ class _Group(click.Group):
         except ScalectlError as problem:
             click.echo(f"Error: {problem}", err=True)
             ctx.exit(problem.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(130)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Group,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "SCALECTL",
+    },
+)
 @click.version_option(__version__)
 def main() -> None:
     r"""Search how to scale a ConvNet, scale it, and show the evidence.
@@ -73,7 +88,13 @@ def main() -> None:
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Trainings of each candidate.")
 @click.option("--jobs", type=click.IntRange(1), help="Trials at once.  [default: one per core]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    callback=_check_device,
+    help="auto, cpu, mps, cuda or cuda:NUMBER.",
+)
 @click.option(
     "--executor", type=click.Choice(list(EXECUTORS)), default="processes", show_default=True
 )
@@ -117,7 +138,7 @@ def grid(
         _show_plan(plan, as_json)
         return
     run = run or _RUNS / (grid_file.stem if grid_file else "default")
-    _claim_run(run, chosen)
+    search.claim(plan, run)
     with _continuable(run):
         failed = _train(plan, run, jobs or search.count_cores(), device, executor, quiet)
     evidence = _conclude(run)
@@ -234,8 +255,11 @@ def report(runs: tuple[Path, ...], table: str | None, form: str, as_json: bool) 
     from scalectl import evidence
     from scalectl.reports.document import document_evidence
 
+    as_json = as_json or form == "json"
+    if as_json and table:
+        raise click.UsageError("--table does not go with JSON, whose document has all of them.")
     found = [evidence.gather(run) for run in runs or (_newest_run(),)]
-    if as_json or form == "json":
+    if as_json:
         documents = [document_evidence(one) for one in found]
         _print_json(documents[0] if len(documents) == 1 else {"runs": documents})
     else:
@@ -249,38 +273,6 @@ def report(runs: tuple[Path, ...], table: str | None, form: str, as_json: bool) 
             "Run scalectl grid again with the arguments that made them: it trains them anew.",
             exit_code=3,
         )
-
-
-def _claim_run(run: Path, chosen: "Grid") -> None:
-    """Write the grid into its folder. Refuse a folder that holds another search."""
-    from scalectl import documents
-
-    path = run / "grid.toml"
-    if path.exists():
-        before, now = (_flatten(asdict(one)) for one in (documents.load_grid(path), chosen))
-        # More seeds, or the same images at another place, are still the same search.
-        free = ("seeds", "proxy.data")
-        changed = [key for key in now if now[key] != before[key] and key not in free]
-        if changed:
-            key = changed[0]
-            raise ScalectlError(
-                f"{run} holds another search: {key} is {before[key]} there and {now[key]} here.",
-                "Choose another folder with -o.",
-            )
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        path.write_text(documents.dump_grid(chosen))
-    except OSError as problem:
-        raise ScalectlError(
-            f"{run} cannot be written: {problem.strerror}.", "Choose another folder with -o."
-        ) from None
-
-
-def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        flat |= _flatten(value, f"{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet: bool) -> int:
@@ -491,8 +483,8 @@ def _parse_coefficients(text: str) -> "Coefficients":
 
 def _newest_run_or_none() -> Path | None:
     """The run under ./runs that was written to last."""
-    found = [path.parent for path in _RUNS.glob("*/FORMAT.json")]
-    return max(found, key=lambda run: (run / "trials").stat().st_mtime, default=None)
+    newest = max(_RUNS.glob("*/trials"), key=lambda path: path.stat().st_mtime, default=None)
+    return newest.parent if newest else None
 
 
 def _newest_run() -> Path:

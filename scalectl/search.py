@@ -3,15 +3,17 @@
 import os
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from scalectl.architecture import Architecture
 from scalectl.datasets import Dataset, open_dataset
+from scalectl.documents import dump_grid, load_grid
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor, Workspace
 from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
-from scalectl.store import Store
+from scalectl.store import Store, read
 from scalectl.trial import Limits, Progress, Record, Trial
 
 
@@ -61,6 +63,33 @@ def plan(grid: Grid, baseline: Architecture) -> Plan:
     return Plan(grid=grid, enumeration=enumeration, trials=tuple(trials))
 
 
+def claim(plan: Plan, run: Path) -> None:
+    """Write the plan's grid into the run's folder.
+
+    Raises `ScalectlError` for a folder that cannot be written or that holds another search. More
+    seeds, or the same images at another place, are still the same one.
+    """
+    path = run / "grid.toml"
+    if path.exists():
+        before = _flatten(asdict(load_grid(path)))
+        for key, value in _flatten(asdict(plan.grid)).items():
+            if value != before[key] and key not in ("seeds", "proxy.data"):
+                raise _describe_stranger(run, f"{key} is {before[key]} there and {value} here")
+    if (run / "trials").exists():
+        digests = plan.trials[0].data.digests
+        if any(record.trial.data.digests != digests for record in read(run).records):
+            raise _describe_stranger(run, "it was trained on other images")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(dump_grid(plan.grid))
+        temporary.replace(path)
+    except OSError as problem:
+        raise ScalectlError(
+            f"{run} cannot be written: {problem.strerror}.", "Choose another folder with -o."
+        ) from None
+
+
 def workspace(plan: Plan, folder: Path, jobs: int, device: str) -> Workspace:
     """Where the trials of a plan run on this machine: its cores are divided among the jobs."""
     proxy = plan.grid.proxy
@@ -92,6 +121,19 @@ def search(
 def count_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flatten(value, f"{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _describe_stranger(run: Path, difference: str) -> ScalectlError:
+    return ScalectlError(
+        f"{run} holds another search: {difference}.", "Choose another folder with -o."
+    )
 
 
 def _open(grid: Grid) -> Dataset:

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
 
 from scalectl.datasets import Split, open_dataset
 from scalectl.datasets.cache import rendered
 from scalectl.executors import Workspace
 from scalectl.network import build
-from scalectl.trial import Progress, Record, State, Trial
+from scalectl.trial import Progress, Recipe, Record, State, Trial
 
 _EVALUATION_BATCH = 256
 _SHORTEST_CYCLE = 5
@@ -47,15 +49,7 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
     network = _start_as_identity(build(architecture))
     network = network.to(device).to(memory_format=torch.channels_last)
     steps = math.ceil(len(images) / recipe.batch_size)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        recipe.learning_rate,
-        total_steps=max(_SHORTEST_CYCLE, steps * recipe.epochs),
-        pct_start=0.25,
-    )
+    optimizer, schedule = _prepare(network, recipe, steps * recipe.epochs)
     precision = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
     def logits(batch: Tensor) -> Tensor:
@@ -131,6 +125,14 @@ def _start_as_identity(network: nn.Module) -> nn.Module:
             *_, last = (part for part in block.modules() if isinstance(part, nn.BatchNorm2d))
             nn.init.zeros_(last.weight)
     return network
+
+
+def _prepare(network: nn.Module, recipe: Recipe, steps: int) -> tuple[Optimizer, OneCycleLR]:
+    optimizer = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    steps = max(_SHORTEST_CYCLE, steps)
+    return optimizer, OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=0.25)
 
 
 def _choose_device(name: str) -> torch.device:

@@ -90,6 +90,13 @@ def test_scale_without_a_run_takes_the_paper(tmp_path: Path, monkeypatch: pytest
     assert [size["phi"] for size in document["sizes"]] == [0.5, 1, 2, 3.5, 5, 6, 7]
 
 
+def test_options_come_from_the_environment_too() -> None:
+    """SCALECTL_COMMAND_OPTION."""
+    variables = {"SCALECTL_SCALE_PHI": "2", "SCALECTL_SCALE_COEFFICIENTS": "dwr"}
+    result = CliRunner(env=variables).invoke(main, ["scale", "--json"])
+    assert json.loads(result.stdout)["sizes"][0]["phi"] == 2
+
+
 def test_scale_writes_configs_that_load(tmp_path: Path) -> None:
     """All formats, verified, and one of them is a baseline again."""
     result = invoke(
@@ -146,13 +153,25 @@ def test_report_shows_the_rest_of_a_damaged_run(run: Path, tmp_path: Path) -> No
 def test_failed_trials_are_told(tmp_path: Path) -> None:
     """Exit code 6, with the reason in the report."""
     folder = str(tmp_path / "run")
-    result = invoke("grid", "-o", folder, "--executor", "inline", "--device", "wrong", *TINY_OPTIONS)  # fmt: skip
-    assert result.exit_code in (4, 6)
+    result = invoke("grid", "-o", folder, "--executor", "inline", "--device", "cuda:99", *TINY_OPTIONS)  # fmt: skip
+    assert result.exit_code == 6
     assert "trials failed" in result.stderr
     document = json.loads(invoke("report", folder, "--json").stdout)
     assert document["selection"]["status"] == "no_eligible_winner"
-    assert all("wrong" in one["error"] for one in document["records"])
+    assert all(one["error"] for one in document["records"])
     assert invoke("scale", "--from", folder, "--phi", "1").exit_code == 4
+
+
+def test_other_images_are_not_mixed_in(run: Path) -> None:
+    """Fewer of them are other images, even if only the data differ."""
+    result = invoke("grid", "-o", str(run), *TINY_OPTIONS, "--set", "proxy.select_images=16")
+    assert result.exit_code == 2
+    assert "proxy.select_images is 32 there and 16 here" in result.stderr
+    (run / "grid.toml").rename(run / "elsewhere.toml")
+    result = invoke("grid", "-o", str(run), *TINY_OPTIONS, "--set", "proxy.select_images=16")
+    (run / "elsewhere.toml").rename(run / "grid.toml")
+    assert result.exit_code == 2
+    assert "trained on other images" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -193,6 +212,7 @@ WRONG = [
     ("grid --data imagenet", 2, "no data set of kind 'imagenet'"),
     ("grid --seeds 0", 2, "0 is not in the range"),
     ("grid --jobs none", 2, "not a valid integer"),
+    ("grid --device gpu", 2, "is not auto, cpu"),
     ("grid -o a_file", 2, "a_file cannot be written"),
     ("grid -o other", 2, "holds another search: proxy.epochs is 9 there"),
     ("grid --set proxy.resolution=100", 2, "no information above 72 px"),
@@ -212,6 +232,7 @@ WRONG = [
     ("report", 2, "no run under ./runs"),
     ("report missing", 2, "There is no"),
     ("report a_file", 3, "1 that are damaged"),
+    ("report --json --table family", 2, "does not go with JSON"),
     ("report empty", 2, "not a run"),
     ("train", 2, "No such command"),
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Data sets by timm's names: torch/NAME:ROOT (torchvision's) and hfds/NAME (Hugging Face's)."""
 
+import os
 from typing import Any
 
 from PIL import Image
@@ -39,6 +40,8 @@ def open_timm(spec: str, limits: Limits) -> Pictures:
 
 
 def _read(name: str, root: str, split: str) -> list[Picture]:
+    # Read when Hugging Face's library is loaded, which is now; 0 in the environment allows downloads.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from timm.data import create_dataset
 
     try:
