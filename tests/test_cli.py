@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from conftest import TINY
+from PIL import Image
 
 from scalectl.cli import main
 
@@ -160,6 +161,23 @@ def test_failed_trials_are_told(tmp_path: Path) -> None:
     assert document["selection"]["status"] == "no_eligible_winner"
     assert all(one["error"] for one in document["records"])
     assert invoke("scale", "--from", folder, "--phi", "1").exit_code == 4
+
+
+def test_a_folder_of_images_is_searched(tmp_path: Path) -> None:
+    """The user's own data, from class folders to a config."""
+    for label, name in enumerate(("cat", "dog")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(40):
+            image = Image.new("RGB", (24, 24), (index, 100 * label, 7))
+            image.save(tmp_path / "data" / name / f"{index}.png")
+    run = str(tmp_path / "run")
+    data = ("--data", f"folder:{tmp_path / 'data'}")
+    result = invoke("grid", "-o", run, *data, "--executor", "inline", *TINY_OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert "folder data" in result.stdout
+    scaled = invoke("scale", "--from", run, "--phi", "1", "--to", "toml", "-o", str(tmp_path))
+    assert scaled.exit_code == 0
+    assert (tmp_path / "efficientnet_b0_phi1.toml").exists()
 
 
 def test_other_images_are_not_mixed_in(run: Path) -> None:
