@@ -197,7 +197,8 @@ def test_other_images_are_not_mixed_in(run: Path) -> None:
 )
 def test_an_interrupted_search_continues(number: int, code: int, tmp_path: Path) -> None:
     """It says how, leaves no process, and the same command ends it."""
-    command = [sys.executable, "-m", "scalectl", "grid", "-o", "run", *TINY_OPTIONS, "--jobs", "2"]
+    options = [*TINY_OPTIONS, "--set", "proxy.epochs=25", "--jobs", "2"]
+    command = [sys.executable, "-m", "scalectl", "grid", "-o", "run", *options]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
     stored = tmp_path / "run" / "trials"
     for _ in range(600):

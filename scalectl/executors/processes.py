@@ -10,6 +10,8 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
@@ -28,10 +30,12 @@ class Processes:
     def run(self, trials: Sequence[Trial], workspace: Workspace) -> Iterator[Progress | Record]:
         """Start in order; yield in the order in which news arrives."""
         waiting, running = deque(trials), _Running()
+        _start_server()
         try:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
-                    _start(waiting.popleft(), workspace, running)
+                    with _signals_wait():
+                        _start(waiting.popleft(), workspace, running)
                 for pipe in wait(list(running)):
                     assert isinstance(pipe, Connection)
                     news = _receive(pipe, running)
@@ -45,9 +49,39 @@ class Processes:
                 process.join()
 
 
+def _start_server() -> None:
+    """Deaf to Ctrl-C, as its children then are from their first moment: it is the parent's."""
+    forkserver.set_forkserver_preload(["scalectl.training"])
+    if threading.current_thread() is not threading.main_thread():
+        forkserver.ensure_running()
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Until a process is whole: half of one would complain that its other half is missing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda one, _: caught.append(one)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        for one in caught:
+            signal.raise_signal(one)
+
+
 def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["scalectl.training"])
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(trial, workspace, theirs), daemon=True)
     process.start()
@@ -72,8 +106,7 @@ def _describe(exit_code: int) -> str:
 
 
 def _work(trial: Trial, workspace: Workspace, pipe: Connection) -> None:
-    """In the child. Ctrl-C is the parent's to handle; without a parent there is nothing to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In the child. Without a parent there is nothing to do."""
     threading.Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()
     from scalectl import training
 
