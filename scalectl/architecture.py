@@ -2,39 +2,92 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Gt, Le, MinLen
+
+BlockKind = Literal["mbconv", "fused", "separable", "basic", "bottleneck", "convnext"]
+"""mbconv: expand 1x1, depthwise, project 1x1 (Sandler et al. 2018); without the first at expansion 1.
+fused: the first two in one convolution (Tan & Le 2021); at expansion 1 it is that convolution alone.
+separable: depthwise, then 1x1, each activated, no shortcut (Howard et al. 2017).
+basic, bottleneck: He et al. 2016, with the stride in the middle, or grouped (Radosavovic et al. 2020).
+convnext: depthwise, expand and project per pixel, layer scale (Liu et al. 2022)."""
+
+Activation = Literal["relu", "relu6", "silu", "hard_swish", "gelu"]
 RoundingRule = Literal["official", "nearest"]
+Fixed = Literal["stem", "head", "first_repeats", "last_repeats"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounding:
     """How a multiplied size becomes whole again.
 
-    "official" is EfficientNet's own rule: repeats up, widths to the nearest multiple that loses no
-    more than 10 %. "nearest" goes to the nearest in both, so that depth moves as finely as it can.
+    "official" is the rule of the field: widths to the nearest multiple that loses no more than
+    10 %, repeats as `repeats` says. "nearest" goes to the nearest in both, so that depth moves as
+    finely as it can.
     """
 
-    rule: RoundingRule
-    width_divisor: int = 8
-    resolution_divisor: int = 4
+    rule: RoundingRule = "nearest"
+    width_divisor: Annotated[int, Ge(1)] = 8
+    """Of a bottleneck's inner width, where that is narrower than the block; else of the width."""
+    resolution_divisor: Annotated[int, Ge(1)] = 4
+    repeats: Literal["ceil", "nearest"] = "ceil"
+    """Of the official rule: EfficientNet rounds repeats up, TinyNet to the nearest."""
+    width_limit: Annotated[float, Ge(0), Le(1)] = 0.9
+    """Of the official rule: the smallest part of a width that rounding may leave; V2 has no limit."""
+    fixed: tuple[Fixed, ...] = ()
+    """What never scales."""
+    head_minimum: Annotated[int, Ge(0)] = 0
+    """The head is never narrower than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A run of equal blocks; the first one has the stride and changes the width."""
 
-    block: Literal["mbconv"] = "mbconv"
-    repeats: int
-    width: int
+    block: BlockKind = "mbconv"
+    repeats: Annotated[int, Ge(1)]
+    width: Annotated[int, Ge(1)]
     """Channels out."""
-    stride: Literal[1, 2]
+    stride: Literal[1, 2] = 1
+    kernel: Literal[1, 3, 5, 7, 9, 11] = 3
+    expansion: Annotated[float, Gt(0)] = 1
+    """Inner channels: per input channel (mbconv, fused), per output channel (bottleneck, convnext)."""
+    expanded_width: Annotated[int, Ge(0)] = 0
+    """Channels that `expansion` multiplies, where those are not the input's (EdgeTPU); else 0."""
+    group_width: Annotated[int, Ge(0)] = 0
+    """Channels of a group of a bottleneck's middle convolution; 0 is one group."""
+    se_ratio: Annotated[float, Ge(0), Le(1)] = 0
+    """Squeeze-and-excitation channels per channel of what `squeeze` names; 0 means none."""
+    activation: Activation | Literal[""] = ""
+    """Where it differs from the network's (MobileNetV3), else ""."""
+    skip: bool = True
+    """Whether blocks that keep size and width have a shortcut."""
+    joined: bool = False
+    """Part of the stage before it: other blocks, but depth is scaled over their sum (MobileNetV3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block with all of its numbers: what a library needs to build it."""
+
+    kind: BlockKind
+    width: int
+    """Channels in."""
+    hidden: int
+    """Inner channels; those of the input where a block has none of its own."""
+    out: int
     kernel: int
-    expansion: int
-    """Hidden channels per input channel; with 1 there is no expanding convolution."""
-    se_ratio: float
-    """Squeeze-and-excitation channels per *input* channel of the block; 0 means none."""
+    stride: int
+    groups: int
+    """Of a bottleneck's middle convolution."""
+    squeezed: int
+    """Channels of its squeeze-and-excitation; 0 means none."""
+    activation: Activation
+    skip: bool
+    """Whether it has a shortcut, which is a 1x1 convolution where size or width change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +95,26 @@ class Architecture:
     """A whole network at one resolution. Images are square and have three channels."""
 
     name: str
-    resolution: int
+    resolution: Annotated[int, Ge(1), Le(8192)]
     """Height and width of the images, in pixels."""
-    classes: int = 1000
-    stem_width: int
-    stages: tuple[Stage, ...]
-    head_width: int
-    activation: Literal["silu"] = "silu"
-    dropout: float
+    classes: Annotated[int, Ge(1)] = 1000
+    stem: Literal["conv3x3", "conv7x7_pool", "patch4x4"] = "conv3x3"
+    """Strides of 2, 2 with a pooling of 2 (ResNet), and 4 (ConvNeXt)."""
+    stem_width: Annotated[int, Ge(1)]
+    stages: Annotated[tuple[Stage, ...], MinLen(1)]
+    head: Literal["conv", "pooled_conv"] = "conv"
+    """A 1x1 convolution before the pooling, or, with a bias and no norm, after it (MobileNetV3)."""
+    head_width: Annotated[int, Ge(0)] = 0
+    """0: the last stage is pooled as it is."""
+    activation: Activation = "silu"
+    squeeze: Literal["input", "hidden"] = "input"
+    """What squeeze-and-excitation narrows: the block's input, rounded to whole channels and gated by
+    a sigmoid; or its inner channels, rounded to eights, with ReLU and hard sigmoid (MobileNetV3)."""
+    dropout: Annotated[float, Ge(0), Le(0.95)] = 0
     """Probability of dropping a feature before the classifier."""
-    drop_path: float
-    """Probability of dropping the last residual branch; it grows linearly from 0 over the blocks."""
-    rounding: Rounding
+    drop_path: Annotated[float, Ge(0), Le(0.95)] = 0
+    """Probability of dropping a residual branch: block i of n drops its own with i / n of this."""
+    rounding: Rounding = Rounding()
 
     @property
     def depth(self) -> int:
@@ -63,15 +124,58 @@ class Architecture:
     @property
     def downsampling(self) -> int:
         """Image pixels per pixel of the last feature map, along one side."""
-        factor = 2
+        factor = 2 if self.stem == "conv3x3" else 4
         for stage in self.stages:
             factor *= stage.stride
         return factor
 
     @property
+    def features(self) -> int:
+        """Channels into the classifier."""
+        return self.head_width or self.stages[-1].width
+
+    def list_blocks(self) -> Iterator[tuple[Block, ...]]:
+        """The blocks of each stage."""
+        width = self.stem_width
+        for stage in self.stages:
+            first = self._block(stage, width, stage.stride)
+            width = stage.width
+            rest = self._block(stage, width, 1) if stage.repeats > 1 else first
+            yield (first, *[rest] * (stage.repeats - 1))
+
+    def _block(self, stage: Stage, width: int, stride: int) -> Block:
+        hidden = _hidden_width(stage, width)
+        projected = stage.block in ("basic", "bottleneck", "convnext")
+        same = stride == 1 and width == stage.width
+        bare = stage.block == "fused" and stage.expansion == 1
+        return Block(
+            kind=stage.block,
+            width=width,
+            hidden=hidden,
+            out=stage.width,
+            kernel=stage.kernel,
+            stride=stride,
+            groups=hidden // stage.group_width if stage.group_width else 1,
+            squeezed=0 if bare else self._squeezed_width(stage, width, hidden),
+            activation=stage.activation or self.activation,
+            skip=projected or (same and stage.skip and stage.block != "separable"),
+        )
+
+    def _squeezed_width(self, stage: Stage, width: int, hidden: int) -> int:
+        if self.squeeze == "hidden" and stage.se_ratio:
+            return round_width(hidden * stage.se_ratio, 8)
+        return round(width * stage.se_ratio)
+
+    @property
     def fingerprint(self) -> str:
-        """Twelve hex digits that are equal for equal networks, whatever they are called."""
-        network = {key: value for key, value in self.to_dict().items() if key in _NETWORK}
+        """Twelve hex digits that are equal for equal networks, whatever they are called.
+
+        Fields at their default are left out, so that a new field changes no old fingerprint.
+        """
+        network = _without_defaults(self)
+        for key in ("name", "dropout", "drop_path", "rounding"):
+            network.pop(key, None)
+        network["stages"] = [_without_defaults(stage) for stage in self.stages]
         text = json.dumps(network, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -79,28 +183,49 @@ class Architecture:
         """Plain data, as it stands in emitted configs and records."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
+    def unroll(self) -> dict[str, Any]:
+        """Plain data for builders: no stages, but every block with all of its numbers."""
+        network = self.to_dict()
+        for key in ("name", "stages", "rounding"):
+            del network[key]
+        stages = [[asdict(block) for block in stage] for stage in self.list_blocks()]
+        return {**network, "stages": stages}
+
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Architecture":
         """The inverse of `to_dict`. Raises `TypeError` for missing or unknown fields."""
+        rounding = {**content.get("rounding", {})}
+        rounding["fixed"] = tuple(rounding.get("fixed", ()))
         parts = {
             "stages": tuple(Stage(**stage) for stage in content["stages"]),
-            "rounding": Rounding(**content["rounding"]),
+            "rounding": Rounding(**rounding),
         }
         return cls(**{**content, **parts})
 
 
-_NETWORK = {"resolution", "classes", "stem_width", "stages", "head_width", "activation"}
+def _without_defaults(value: Any) -> dict[str, Any]:
+    kept = {}
+    for field in fields(value):
+        one = getattr(value, field.name)
+        if one != field.default:
+            # 6 and 6.0 are the same expansion.
+            whole = isinstance(one, float) and one.is_integer()
+            kept[field.name] = int(one) if whole else one
+    return kept
 
 
-def round_width(width: float, divisor: int) -> int:
-    """The multiple of `divisor` nearest to `width`, or the next one if that loses over 10 %.
+def round_width(width: float, divisor: int, limit: float = 0.9) -> int:
+    """The multiple of `divisor` nearest to `width`, or the next one if less than `limit` is left.
 
     From EfficientNet's `round_filters`; MobileNetV2's `make_divisible` is the same rule.
     """
     rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * width else rounded
+    return rounded + divisor if rounded < limit * width else rounded
 
 
-def hidden_width(width: int, expansion: int) -> int:
-    """Channels inside a block that is entered with `width` channels."""
-    return width if expansion == 1 else round_width(width * expansion, 8)
+def _hidden_width(stage: Stage, width: int) -> int:
+    if stage.block in ("bottleneck", "convnext"):
+        return round(stage.width * stage.expansion)
+    if stage.expansion == 1 or stage.block in ("separable", "basic"):
+        return width
+    return round_width((stage.expanded_width or width) * stage.expansion, 8)

@@ -506,10 +506,10 @@ def _export(
     for form in dict.fromkeys(formats):
         export = make_export(form)
         path = folder / f"{size.name}{export.suffix}"
-        text = export.emit(size)
+        content = export.emit(size)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
         except OSError as problem:
             raise ScalectlError(
                 f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."

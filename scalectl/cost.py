@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from scalectl.architecture import Architecture, Stage, hidden_width
+from scalectl.architecture import Architecture, Block
+
+if TYPE_CHECKING:  # which needs Cost itself
+    from scalectl.factory import Baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +33,138 @@ class Cost:
         return Cost(self.params * count, self.macs * count, self.activations * count)
 
 
-def measure(architecture: Architecture) -> Cost:
-    """The cost of the whole network."""
-    return sum((cost for _, cost in measure_stages(architecture)), Cost())
+def measure(network: "Baseline") -> Cost:
+    """The cost of the whole network; that of a factory was counted when it was built."""
+    if not isinstance(network, Architecture):
+        return network.cost
+    return sum((cost for _, cost in measure_stages(network)), Cost())
 
 
 def measure_stages(architecture: Architecture) -> Iterator[tuple[str, Cost]]:
     """The cost of each part, from the stem to the classifier, with its name."""
-    size = _strided(architecture.resolution, 2)
-    width = architecture.stem_width
-    yield "stem", _convolution(3, width, 3, size)
-    for number, stage in enumerate(architecture.stages, 1):
-        first = _mbconv(stage, width, size, stage.stride)
-        size = _strided(size, stage.stride)
-        rest = _mbconv(stage, stage.width, size, 1)
-        width = stage.width
-        yield f"stage {number}", first + rest.times(stage.repeats - 1)
-    yield "head", _convolution(width, architecture.head_width, 1, size)
-    features, classes = architecture.head_width, architecture.classes
+    kernel, stride, pooling = _STEMS[architecture.stem]
+    width, size = architecture.stem_width, _strided(architecture.resolution, stride)
+    patches = architecture.stem == "patch4x4"
+    if patches:  # what does not fill a patch is cut off
+        size = architecture.resolution // stride
+    yield "stem", _convolution(3, width, kernel, size, bias=patches)
+    size = _strided(size, pooling)
+    for number, (first, *rest) in enumerate(architecture.list_blocks(), 1):
+        cost = _BLOCKS[first.kind](first, size)
+        size, width = _shrunk(first, size), first.out
+        if rest:
+            cost += _BLOCKS[first.kind](rest[0], size).times(len(rest))
+        yield f"stage {number}", cost
+    features = architecture.features
+    if architecture.head_width and architecture.head == "conv":
+        yield "head", _convolution(width, features, 1, size)
+    elif architecture.head_width:
+        yield "head", _convolution(width, features, 1, 1, norm=False, bias=True)
+    elif architecture.stages[-1].block == "convnext":
+        yield "head", Cost(params=2 * features)
+    classes = architecture.classes
     yield "classifier", Cost(params=(features + 1) * classes, macs=features * classes)
 
 
-def _mbconv(stage: Stage, width: int, size: int, stride: int) -> Cost:
-    hidden = hidden_width(width, stage.expansion)
-    out = _strided(size, stride)
-    cost = _convolution(hidden, hidden, stage.kernel, out, groups=hidden)
-    cost += _convolution(hidden, stage.width, 1, out)
-    if stage.expansion != 1:
-        cost += _convolution(width, hidden, 1, size)
-    if stage.se_ratio:
-        squeezed = round(width * stage.se_ratio)
-        cost += _convolution(hidden, squeezed, 1, 1, norm=False)
-        cost += _convolution(squeezed, hidden, 1, 1, norm=False)
-    return cost
+_STEMS = {"conv3x3": (3, 2, 1), "conv7x7_pool": (7, 2, 2), "patch4x4": (4, 4, 1)}
+"""Kernel, stride, and the stride of a pooling."""
+
+
+def _mbconv(block: Block, size: int) -> Cost:
+    out = _strided(size, block.stride)
+    cost = _convolution(block.hidden, block.hidden, block.kernel, out, groups=block.hidden)
+    cost += _convolution(block.hidden, block.out, 1, out)
+    if block.hidden != block.width:
+        cost += _convolution(block.width, block.hidden, 1, size)
+    return cost + _squeeze(block)
+
+
+def _fused(block: Block, size: int) -> Cost:
+    out = _strided(size, block.stride)
+    if block.hidden == block.width:
+        return _convolution(block.width, block.out, block.kernel, out)
+    cost = _convolution(block.width, block.hidden, block.kernel, out)
+    return cost + _convolution(block.hidden, block.out, 1, out) + _squeeze(block)
+
+
+def _separable(block: Block, size: int) -> Cost:
+    out = _strided(size, block.stride)
+    cost = _convolution(block.width, block.width, block.kernel, out, groups=block.width)
+    return cost + _convolution(block.width, block.out, 1, out) + _squeeze(block)
+
+
+def _basic(block: Block, size: int) -> Cost:
+    out = _strided(size, block.stride)
+    cost = _convolution(block.width, block.out, block.kernel, out)
+    cost += _convolution(block.out, block.out, block.kernel, out)
+    return cost + _projection(block, out)
+
+
+def _bottleneck(block: Block, size: int) -> Cost:
+    out = _strided(size, block.stride)
+    cost = _convolution(block.width, block.hidden, 1, size)
+    cost += _convolution(block.hidden, block.hidden, block.kernel, out, groups=block.groups)
+    cost += _convolution(block.hidden, block.out, 1, out)
+    return cost + _squeeze(block) + _projection(block, out)
+
+
+def _convnext(block: Block, size: int) -> Cost:
+    out, wide, cost = size // block.stride, block.out, Cost()
+    if block.stride != 1 or block.width != wide:
+        cost += _convolution(block.width, wide, block.stride, out, norm=False, bias=True)
+        cost += Cost(params=2 * block.width)
+    cost += _convolution(wide, wide, block.kernel, out, groups=wide, bias=True)
+    # Per pixel, and so not a convolution: expand, project, and the layer scale.
+    weights = 2 * wide * block.hidden
+    return cost + Cost(params=weights + block.hidden + 2 * wide, macs=weights * out * out)
+
+
+_BLOCKS = {
+    "mbconv": _mbconv,
+    "fused": _fused,
+    "separable": _separable,
+    "basic": _basic,
+    "bottleneck": _bottleneck,
+    "convnext": _convnext,
+}
+
+
+def _squeeze(block: Block) -> Cost:
+    if not block.squeezed:
+        return Cost()
+    hidden, squeezed = block.hidden, block.squeezed
+    reduce = _convolution(hidden, squeezed, 1, 1, norm=False, bias=True)
+    return reduce + _convolution(squeezed, hidden, 1, 1, norm=False, bias=True)
+
+
+def _projection(block: Block, out: int) -> Cost:
+    """Of the shortcut, where a block changes size or width."""
+    if block.stride == 1 and block.width == block.out:
+        return Cost()
+    return _convolution(block.width, block.out, 1, out)
 
 
 def _convolution(
-    width: int, out_width: int, kernel: int, size: int, *, groups: int = 1, norm: bool = True
+    width: int,
+    out_width: int,
+    kernel: int,
+    size: int,
+    *,
+    groups: int = 1,
+    norm: bool = True,
+    bias: bool = False,
 ) -> Cost:
-    """`size` is that of the output. A norm has two parameters per channel; without, there is a bias."""
+    """`size` is that of the output. A norm has two parameters per channel, a bias one."""
     weights = width // groups * out_width * kernel * kernel
     return Cost(
-        params=weights + (2 if norm else 1) * out_width,
+        params=weights + (2 * norm + bias) * out_width,
         macs=weights * size * size,
         activations=out_width * size * size,
     )
+
+
+def _shrunk(block: Block, size: int) -> int:
+    return size // block.stride if block.kind == "convnext" else _strided(size, block.stride)
 
 
 def _strided(size: int, stride: int) -> int:

@@ -1,6 +1,7 @@
 """Files that people write and read: grids and emitted configs. The only place that validates."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
@@ -12,8 +13,10 @@ import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from scalectl.architecture import Architecture, Rounding, Stage
-from scalectl.baselines import BASELINES, baseline
+from scalectl.baselines import baseline
+from scalectl.cost import Cost
 from scalectl.errors import ScalectlError
+from scalectl.factory import Baseline, Factory, realise
 from scalectl.grid import Design, Grid, Proxy
 
 T = TypeVar("T")
@@ -36,25 +39,50 @@ def dump_grid(grid: Grid) -> str:
     return tomli_w.dumps(asdict(grid))
 
 
-def load_architecture(path: Path) -> Architecture:
-    """The network of a .toml or .json file that scalectl emitted."""
+def load_network(path: Path) -> Baseline:
+    """The network of a .toml or .json file: written by hand, or emitted by scalectl.
+
+    An emitted factory is read as it was counted; none of its code runs.
+    """
     content = _parse(path)
-    if not isinstance(content.get("architecture"), dict):
+    network = content.get("architecture")
+    if not isinstance(network, dict):
         raise ScalectlError(
-            f"{path} has no [architecture].", "Give a .toml or .json file that scalectl emitted."
+            f"{path} has no [architecture].", "The README shows a network written by hand."
         )
-    return _validate(Architecture, content["architecture"], str(path))
+    if "target" in network:
+        return _validate(Factory, network, str(path))
+    network.setdefault("name", re.sub(r"\W", "_", path.stem.lower()))
+    return _validate(Architecture, network, str(path))
 
 
-def find_baseline(name: str) -> Architecture:
-    """A baseline by name, or from a file. Raises `ScalectlError` when there is neither."""
-    if name not in BASELINES and Path(name).suffix in (".toml", ".json"):
-        return load_architecture(Path(name))
+def find_baseline(name: str) -> Baseline:
+    """A network by name, from a file, or of a user's factory.
+
+    `package.module:build` is called for 224 px, `package.module:build@160` for others. Raises
+    `ScalectlError` when there is none of that name.
+    """
+    if Path(name).suffix in (".toml", ".json"):
+        network = load_network(Path(name))
+        if isinstance(network, Factory):
+            raise ScalectlError(
+                f"{name} is a size of the factory {network.target}, and a file's code is not run.",
+                f"Give --baseline {network.target} itself.",
+            )
+        return network
+    if ":" in name:
+        target, _, resolution = name.partition("@")
+        if not re.fullmatch(r"[\w.]+:\w+", target) or not re.fullmatch(r"\d*", resolution):
+            raise ScalectlError(
+                f"The baseline {name!r} is not package.module:function.",
+                "Such as my_nets:build, or my_nets:build@160 for images of 160 px.",
+            )
+        return realise(target, 1.0, 1.0, int(resolution or 224), 1000, Rounding())
     return baseline(name)
 
 
 # pydantic takes the settings of a plain dataclass from this attribute alone.
-for _part in (Stage, Rounding, Architecture, Design, Proxy, Grid):
+for _part in (Stage, Rounding, Architecture, Cost, Factory, Design, Proxy, Grid):
     _part.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]
 
 

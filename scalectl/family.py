@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 from scalectl.architecture import Architecture
-from scalectl.baselines.efficientnet import OFFICIAL, official
+from scalectl.baselines import find_published
 from scalectl.cost import Cost, measure
-from scalectl.errors import ScalectlError
+from scalectl.factory import Baseline
 from scalectl.scaling import Coefficients, Multipliers, scale
 
 LADDER = {"b1": 0.5, "b2": 1.0, "b3": 2.0, "b4": 3.5, "b5": 5.0, "b6": 6.0, "b7": 7.0}
@@ -30,7 +30,7 @@ class Size:
     """Compute over the baseline's by the formula."""
     realised_ratio: float
     """Compute over the baseline's, counted on the rounded network."""
-    architecture: Architecture
+    architecture: Baseline
     cost: Cost
 
     @property
@@ -39,20 +39,33 @@ class Size:
         return self.architecture.name
 
     @property
+    def dropout(self) -> float | None:
+        """Of the network; None for a factory, whose own affair it is."""
+        return getattr(self.architecture, "dropout", None)
+
+    @property
+    def drop_path(self) -> float | None:
+        """The same."""
+        return getattr(self.architecture, "drop_path", None)
+
+    @property
     def is_extrapolated(self) -> bool:
         """Whether it is more doublings away from the baseline than searches have looked at."""
         return self.realised_ratio > SUPPORTED_RATIO
 
 
-def size_at(baseline: Architecture, coefficients: Coefficients, phi: float, source: str) -> Size:
+def size_at(baseline: Baseline, coefficients: Coefficients, phi: float, source: str) -> Size:
     """The baseline at phi, rounded by its own rule.
 
-    Dropout grows by 0.3 over phi = 0..7, up to 0.5, and drop-path stays: the habit of B0..B7.
+    Where the baseline has dropout, it grows by 0.3 over phi = 0..7, up to 0.5; drop-path stays: the
+    habit of B0..B7.
     """
     multipliers = coefficients.at(phi)
-    dropout = round(min(0.5, max(0.0, baseline.dropout + 0.3 * phi / 7)), 3)
     name = f"{baseline.name}_phi{phi:g}".replace(".", "_").replace("-", "minus")
-    architecture = replace(scale(baseline, multipliers), name=name, dropout=dropout)
+    architecture = replace(scale(baseline, multipliers), name=name)
+    if isinstance(architecture, Architecture) and architecture.dropout:
+        dropout = min(0.5, max(0.0, architecture.dropout + 0.3 * phi / 7))
+        architecture = replace(architecture, dropout=round(dropout, 3))
     cost = measure(architecture)
     return Size(
         source=source,
@@ -67,15 +80,11 @@ def size_at(baseline: Architecture, coefficients: Coefficients, phi: float, sour
 
 
 def official_size(name: str) -> Size:
-    """A published EfficientNet, "b0" to "b8", to the unit. Raises `ScalectlError` for other names."""
-    if name not in OFFICIAL:
-        raise ScalectlError(
-            f"There is no official size {name!r}.", f"Published are {', '.join(OFFICIAL)}."
-        )
-    size, baseline = OFFICIAL[name], official("b0")
+    """A published network ("b4", "lite3", "resnet101"), to the unit. Raises `ScalectlError`."""
+    entry = find_published(name)
     # Libraries have a network of the bare name already.
-    architecture = replace(official(name), name=f"official_efficientnet_{name}")
-    multipliers = Multipliers(size.depth, size.width, size.resolution / baseline.resolution)
+    architecture = replace(entry.architecture, name=f"official_{entry.architecture.name}")
+    multipliers = entry.multipliers
     cost = measure(architecture)
     return Size(
         source="official",
@@ -83,7 +92,7 @@ def official_size(name: str) -> Size:
         phi=None,
         multipliers=multipliers,
         nominal_ratio=multipliers.depth * (multipliers.width * multipliers.resolution) ** 2,
-        realised_ratio=cost.macs / measure(baseline).macs,
+        realised_ratio=cost.macs / measure(entry.base).macs,
         architecture=architecture,
         cost=cost,
     )

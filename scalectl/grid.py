@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le
 from scalectl.architecture import Architecture, Rounding, RoundingRule, Stage
 from scalectl.cost import measure
 from scalectl.errors import ScalectlError
+from scalectl.factory import Baseline, Factory, resize
 from scalectl.scaling import (
     NAMED,
     Coefficients,
@@ -114,21 +115,33 @@ class Enumeration:
     """Proposals that turned out to be the same network as another one."""
 
 
-def shrink(baseline: Architecture, proxy: Proxy, classes: int) -> Architecture:
+def shrink(baseline: Baseline, proxy: Proxy, classes: int) -> Baseline:
     """The baseline with the proxy's channels, resolution and classes, and finer rounding.
 
     Blocks, kernels and expansions stay, so that depth, width and resolution can move as they do in
-    the real network. Dropout and drop-path go: brief trainings underfit.
+    the real network. Dropout and drop-path go: brief trainings underfit. A factory is called with
+    a smaller width and resolution, and keeps its own downsampling.
     """
     rounding = replace(
         baseline.rounding,
         rule="nearest",
         width_divisor=proxy.width_divisor,
         resolution_divisor=2,
+        head_minimum=0,
     )
-    small = scale(baseline, Multipliers(width=proxy.width), rounding)
+    if isinstance(baseline, Factory):
+        return resize(
+            baseline,
+            width=baseline.width * proxy.width,
+            resolution=proxy.resolution,
+            classes=classes,
+            rounding=rounding,
+        )
+    # What a family keeps fixed is made small too, and then stays.
+    small = scale(baseline, Multipliers(width=proxy.width), replace(rounding, fixed=()))
     return replace(
         small,
+        rounding=rounding,
         stages=tuple(_limit_downsampling(small, proxy.downsampling)),
         resolution=proxy.resolution,
         classes=classes,
@@ -137,7 +150,7 @@ def shrink(baseline: Architecture, proxy: Proxy, classes: int) -> Architecture:
     )
 
 
-def enumerate_candidates(design: Design, baseline: Architecture, native: int) -> Enumeration:
+def enumerate_candidates(design: Design, baseline: Baseline, native: int) -> Enumeration:
     """Propose, realise, reject, merge, and thin out (METHOD: equal compute is really equal).
 
     `native` is the largest resolution that the data supports, in pixels. Raises `ScalectlError`
@@ -206,7 +219,7 @@ def _proposals(design: Design) -> Iterator[tuple[str, Coefficients]]:
 
 
 def _realise(
-    coefficients: Coefficients, control: str, design: Design, baseline: Architecture
+    coefficients: Coefficients, control: str, design: Design, baseline: Baseline
 ) -> Candidate:
     rounding = replace(baseline.rounding, rule=design.rounding)
     if design.budget == "nominal":
@@ -232,8 +245,8 @@ def _realise(
 
 
 def _match(
-    coefficients: Coefficients, design: Design, baseline: Architecture, rounding: Rounding
-) -> Architecture:
+    coefficients: Coefficients, design: Design, baseline: Baseline, rounding: Rounding
+) -> Baseline:
     """The network nearest to both: twice the counted MACs, and the shares asked for.
 
     Small networks move in coarse steps, so the neighbourhood of the request is searched; a
@@ -241,7 +254,7 @@ def _match(
     """
     wanted = coefficients.shares
 
-    def misfit(architecture: Architecture) -> float:
+    def misfit(architecture: Baseline) -> float:
         shares, _ = _realised_shares(baseline, architecture)
         ratio = measure(architecture).macs / measure(baseline).macs
         off = abs(math.log2(ratio / GROWTH))
@@ -254,14 +267,16 @@ def _match(
 
 
 def _options(
-    coefficients: Coefficients, baseline: Architecture, rounding: Rounding
-) -> Iterator[Architecture]:
+    coefficients: Coefficients, baseline: Baseline, rounding: Rounding
+) -> Iterator[Baseline]:
     """Networks near the request: resolutions and depths around it, each with the width that fits."""
     target = GROWTH * measure(baseline).macs
     for resolution in _resolutions(coefficients.gamma, baseline.resolution, rounding):
-        larger = replace(baseline, resolution=resolution, rounding=rounding)
-        depths = (Multipliers(depth=depth) for depth in _depths(coefficients.alpha))
-        for deeper in dict.fromkeys(scale(larger, multipliers) for multipliers in depths):
+        larger = replace(_mix(baseline, baseline, resolution), rounding=rounding)
+        depths = _depths(coefficients.alpha)
+        if isinstance(baseline, Factory):  # whose every size has to be built to be counted
+            depths = (coefficients.alpha,)
+        for deeper in dict.fromkeys(scale(larger, Multipliers(depth=depth)) for depth in depths):
             if coefficients.beta == 1:
                 yield deeper
             elif measure(deeper).macs <= target:
@@ -287,21 +302,15 @@ def _resolutions(gamma: float, base: int, rounding: Rounding) -> tuple[int, ...]
 _STEPS_ASIDE = 3
 
 
-def _realised_shares(
-    baseline: Architecture, architecture: Architecture
-) -> tuple[Shares | None, float]:
+def _realised_shares(baseline: Baseline, architecture: Baseline) -> tuple[Shares | None, float]:
     """How the added MACs are divided, each dimension applied alone, and the width multiplier.
 
     The width multiplier is the square root of what widening alone multiplies MACs by.
     """
     parts = (
-        replace(baseline, stages=_repeated(baseline, architecture)),
-        replace(
-            architecture,
-            stages=_repeated(architecture, baseline),
-            resolution=baseline.resolution,
-        ),
-        replace(baseline, resolution=architecture.resolution),
+        _mix(architecture, baseline, baseline.resolution),
+        _mix(baseline, architecture, baseline.resolution),
+        _mix(baseline, baseline, architecture.resolution),
     )
     macs = measure(baseline).macs
     doublings = [math.log2(measure(part).macs / macs) for part in parts]
@@ -310,7 +319,7 @@ def _realised_shares(
     return shares, 2 ** (doublings[1] / 2)
 
 
-def _unscaled(baseline: Architecture) -> Candidate:
+def _unscaled(baseline: Baseline) -> Candidate:
     return Candidate(
         control="baseline",
         coefficients=NAMED["dwr"],
@@ -360,11 +369,16 @@ def _distance(one: Shares, other: Shares) -> float:
     return math.dist(astuple(one), astuple(other))
 
 
-def _repeated(widths: Architecture, depths: Architecture) -> tuple[Stage, ...]:
-    return tuple(
-        replace(stage, repeats=other.repeats)
-        for stage, other in zip(widths.stages, depths.stages, strict=True)
-    )
+def _mix(depths: Baseline, widths: Baseline, resolution: int) -> Baseline:
+    """The depth of one size and the width of another."""
+    if isinstance(depths, Architecture) and isinstance(widths, Architecture):
+        stages = tuple(
+            replace(stage, repeats=other.repeats)
+            for stage, other in zip(widths.stages, depths.stages, strict=True)
+        )
+        return replace(widths, stages=stages, resolution=resolution)
+    assert isinstance(widths, Factory)
+    return resize(widths, depth=depths.depth, resolution=resolution)
 
 
 def _limit_downsampling(architecture: Architecture, limit: int) -> Iterator[Stage]:

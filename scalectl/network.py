@@ -1,32 +1,47 @@
-"""An architecture as a torch module, built with timm's public model classes."""
+"""An architecture as a torch module, and what is counted on one."""
 
-import timm.models
+from typing import Any
+
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from scalectl.architecture import Architecture
+from scalectl import factory
+from scalectl.blocks import Network
+from scalectl.cost import Cost
 from scalectl.exports import Verification
-from scalectl.exports.timm_module import block_arguments
-
-_ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU}
+from scalectl.factory import Baseline, Factory
 
 
-def build(architecture: Architecture) -> nn.Module:
-    """A fresh network on torch's default device: (N, 3, H, W) images -> (N, classes) logits.
+def build(baseline: Baseline) -> nn.Module:
+    """A fresh network on torch's default device: (N, 3, H, W) images -> (N, classes) logits."""
+    if isinstance(baseline, Factory):
+        return factory.build(baseline)
+    return Network(baseline.unroll())
 
-    Widths are taken as they are, hence the identity in place of timm's own channel rounding.
+
+def count(network: nn.Module, resolution: int) -> tuple[Cost, tuple[int, ...]]:
+    """What one forward pass of one image costs, and the shape of its result.
+
+    The network and its images are on the meta device: shapes only. Counted are torch's own
+    convolutions and matrix products (`FlopCounterMode`, two FLOPs for a multiply-add), and the
+    elements out of `Conv2d` modules.
     """
-    network: nn.Module = timm.models.EfficientNet(
-        block_args=[block_arguments(stage) for stage in architecture.stages],
-        num_classes=architecture.classes,
-        num_features=architecture.head_width,
-        stem_size=architecture.stem_width,
-        act_layer=_ACTIVATIONS[architecture.activation],
-        round_chs_fn=int,
-        drop_rate=architecture.dropout,
-        drop_path_rate=architecture.drop_path,
-    )
-    return network
+    elements: list[int] = []
+    hooks = [
+        module.register_forward_hook(lambda _m, _i, output: elements.append(output.numel()))
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    images = torch.empty(1, 3, resolution, resolution, device="meta")
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            shape = tuple(network.eval()(images).shape)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    macs = counter.get_total_flops() // 2
+    return Cost(params=count_params(network), macs=macs, activations=sum(elements)), shape
 
 
 def count_params(network: nn.Module) -> int:
@@ -34,24 +49,29 @@ def count_params(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def build_on_meta(architecture: Architecture) -> nn.Module:
+def build_on_meta(architecture: Baseline) -> nn.Module:
     """The network without weights: shapes only, no memory."""
     with torch.device("meta"):
         return build(architecture)
 
 
-def check(network: nn.Module, resolution: int, classes: int, expected_params: int) -> Verification:
-    """Count parameters, and run a forward pass of shapes. The network is on the meta device."""
-    params = count_params(network)
-    images = torch.empty(1, 3, resolution, resolution, device="meta")
-    with torch.no_grad():
-        shape = tuple(network.eval()(images).shape)
-    if params != expected_params:
-        note = f"built {params:,} parameters, the file says {expected_params:,}"
-    elif shape != (1, classes):
+def check(network: nn.Module, claims: dict[str, Any]) -> Verification:
+    """Count on the meta device, and compare with what a file claims of its network."""
+    expected, resolution, classes = claims["params"], claims["input_size"][1], claims["classes"]
+    cost, shape = count(network, resolution)
+    forward_ok = shape == (1, classes)
+    if cost.params != expected:
+        note = f"built {cost.params:,} parameters, the file says {expected:,}"
+    elif cost.macs != claims["macs"]:
+        note = f"built {cost.macs:,} multiply-adds, the file says {claims['macs']:,}"
+    elif not forward_ok:
         note = f"a forward pass gives {shape} instead of (1, {classes})"
     else:
-        note = f"built and run: {params:,} parameters, as stated"
+        note = f"built and run: {cost.params:,} parameters, {cost.macs:,} MACs, as stated"
     return Verification(
-        ok=params == expected_params and shape == (1, classes), params=params, note=note
+        ok=(cost.params, cost.macs, shape) == (expected, claims["macs"], (1, classes)),
+        expected_params=expected,
+        params=cost.params,
+        forward_ok=forward_ok,
+        note=note,
     )

@@ -1,12 +1,14 @@
 """Compound scaling: coefficients, multipliers, and the network they make (Tan & Le 2019, section 3)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
-from scalectl.architecture import Architecture, Rounding, round_width
+from scalectl.architecture import Architecture, Rounding, Stage, round_width
 from scalectl.cost import measure
 from scalectl.errors import ScalectlError
+from scalectl.factory import Baseline, Factory, resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,34 +91,95 @@ NAMED: dict[str, Coefficients] = {
 """Coefficients with a name; the first three scale a single dimension."""
 
 
+@overload
 def scale(
     architecture: Architecture, multipliers: Multipliers, rounding: Rounding | None = None
-) -> Architecture:
+) -> Architecture: ...
+@overload
+def scale(
+    architecture: Factory, multipliers: Multipliers, rounding: Rounding | None = None
+) -> Factory: ...
+def scale(
+    architecture: Baseline, multipliers: Multipliers, rounding: Rounding | None = None
+) -> Baseline:
     """The network with repeats, widths and resolution multiplied and rounded.
 
     `rounding` defaults to the architecture's own. A multiplier of exactly 1 changes nothing.
     """
     rounding = rounding or architecture.rounding
-    repeats = _rounder(multipliers.depth, lambda value: _round_repeats(value, rounding))
-    width = _rounder(multipliers.width, lambda value: _round_width(value, rounding))
     resolution = _rounder(
         multipliers.resolution, lambda value: _round_nearest(value, rounding.resolution_divisor)
-    )
+    )(architecture.resolution)
+    if isinstance(architecture, Factory):
+        return resize(
+            architecture,
+            depth=architecture.depth * multipliers.depth,
+            width=architecture.width * multipliers.width,
+            resolution=resolution,
+            rounding=rounding,
+        )
+    width = _rounder(multipliers.width, lambda value: _round_width(value, rounding))
+    head = width(architecture.head_width) if architecture.head_width else 0
     return replace(
         architecture,
-        resolution=resolution(architecture.resolution),
-        stem_width=width(architecture.stem_width),
+        resolution=resolution,
+        stem_width=architecture.stem_width
+        if "stem" in rounding.fixed
+        else width(architecture.stem_width),
         stages=tuple(
-            replace(stage, repeats=repeats(stage.repeats), width=width(stage.width))
-            for stage in architecture.stages
+            _widen(stage, multipliers.width, rounding)
+            for stage in _deepen(architecture.stages, multipliers.depth, rounding)
         ),
-        head_width=width(architecture.head_width),
+        head_width=architecture.head_width
+        if "head" in rounding.fixed
+        else max(head, rounding.head_minimum if head else 0),
         rounding=rounding,
     )
 
 
+def _deepen(stages: Sequence[Stage], depth: float, rounding: Rounding) -> Iterator[Stage]:
+    """Joined stages share the scaled sum of their repeats, the last one first, as timm shares it."""
+    groups: list[list[Stage]] = []
+    for stage in stages:
+        if stage.joined and groups:
+            groups[-1].append(stage)
+        else:
+            groups.append([stage])
+    repeats = _rounder(depth, lambda value: _round_repeats(value, rounding))
+    for number, group in enumerate(groups):
+        keep = ("first_repeats" in rounding.fixed and number == 0) or (
+            "last_repeats" in rounding.fixed and number == len(groups) - 1
+        )
+        left = sum(stage.repeats for stage in group)
+        wanted = left if keep else repeats(left)
+        shared: list[Stage] = []
+        for stage in reversed(group):
+            share = max(1, round(stage.repeats / left * wanted))
+            shared.insert(0, replace(stage, repeats=share))
+            left, wanted = left - stage.repeats, wanted - share
+        yield from shared
+
+
+def _widen(stage: Stage, width: float, rounding: Rounding) -> Stage:
+    """Groups widen with the network (Dollar et al. 2021, section 4.2), and inner widths hold them."""
+    rounded = _rounder(width, lambda value: _round_width(value, rounding))
+    group = rounded(stage.group_width) if stage.group_width else 0
+    narrow = stage.block == "bottleneck" and stage.expansion < 1
+    inner = round(stage.width * stage.expansion) if narrow else stage.width
+    if group:
+        inner = _rounder(width, lambda value: _round_nearest(value, group))(inner)
+    else:
+        inner = rounded(inner)
+    return replace(
+        stage,
+        width=round(inner / stage.expansion) if narrow else inner,
+        group_width=group,
+        expanded_width=rounded(stage.expanded_width) if stage.expanded_width else 0,
+    )
+
+
 def solve_phi(
-    architecture: Architecture,
+    architecture: Baseline,
     coefficients: Coefficients,
     macs: float,
     rounding: Rounding | None = None,
@@ -139,7 +202,9 @@ def solve_phi(
         )
     while cost(high) < macs:
         low, high = high, 2 * high
-    while high - low > _PHI_STEP:
+    # Each size of a factory has to be built to be counted, and its steps are as wide.
+    step = _PHI_STEP if isinstance(architecture, Architecture) else 2.0**-5
+    while high - low > step:
         middle = (low + high) / 2
         low, high = (middle, high) if cost(middle) < macs else (low, middle)
     return min((high, low), key=lambda phi: abs(math.log(cost(phi) / macs)))
@@ -157,14 +222,14 @@ def _rounder(multiplier: float, rounded: Callable[[float], int]) -> Callable[[in
 
 
 def _round_repeats(repeats: float, rounding: Rounding) -> int:
-    if rounding.rule == "official":
+    if rounding.rule == "official" and rounding.repeats == "ceil":
         return math.ceil(repeats - _SLACK)
     return _round_nearest(repeats, 1)
 
 
 def _round_width(width: float, rounding: Rounding) -> int:
     if rounding.rule == "official":
-        return round_width(width, rounding.width_divisor)
+        return round_width(width, rounding.width_divisor, rounding.width_limit)
     return _round_nearest(width, rounding.width_divisor)
 
 

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scalectl.architecture import Architecture
 from scalectl.datasets import Dataset, open_dataset
 from scalectl.documents import dump_grid, load_grid
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor, Workspace
+from scalectl.factory import Baseline
 from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
 from scalectl.store import Store, read
 from scalectl.trial import Limits, Progress, Record, Trial
@@ -35,7 +35,7 @@ class Plan:
         )
 
 
-def plan(grid: Grid, baseline: Architecture) -> Plan:
+def plan(grid: Grid, baseline: Baseline) -> Plan:
     """Open the data, enumerate, and lay out the trials in blocks.
 
     Raises `ScalectlError` for unusable data and for a design that leaves no candidate.

@@ -17,9 +17,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from scalectl import __version__
-from scalectl.architecture import Architecture
 from scalectl.cost import Cost
 from scalectl.errors import ScalectlError
+from scalectl.factory import from_dict
 from scalectl.scaling import Coefficients, Multipliers, Shares
 from scalectl.trial import Candidate, DataCard, Recipe, Record, State, Trial
 
@@ -281,11 +281,11 @@ def _to_record(row: dict[str, Any]) -> Record:
         shares=None if shares[0] is None else Shares(*shares),
         nominal_ratio=row["nominal_ratio"],
         realised_ratio=row["realised_ratio"],
-        architecture=Architecture.from_dict(json.loads(row["architecture"])),
+        architecture=from_dict(json.loads(row["architecture"])),
         cost=Cost(row["params"], row["macs"], row["activations"]),
     )
     trial = Trial(
-        baseline=Architecture.from_dict(json.loads(row["baseline"])),
+        baseline=from_dict(json.loads(row["baseline"])),
         candidate=candidate,
         recipe=Recipe(**json.loads(row["recipe"])),
         data=DataCard(**json.loads(row["data"])),

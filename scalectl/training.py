@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
+from scalectl.blocks import Residual
 from scalectl.datasets import Split, open_dataset
 from scalectl.datasets.cache import rendered
 from scalectl.executors import Workspace
@@ -121,9 +122,10 @@ def _start_as_identity(network: nn.Module) -> nn.Module:
     Without it deep networks hardly learn in a few hundred steps, and depth would lose for that.
     """
     for block in network.modules():
-        if getattr(block, "has_skip", False):
-            *_, last = (part for part in block.modules() if isinstance(part, nn.BatchNorm2d))
-            nn.init.zeros_(last.weight)
+        if isinstance(block, Residual) and block.shortcut is not None:
+            norms = [part for part in block.body.modules() if isinstance(part, nn.BatchNorm2d)]
+            for last in norms[-1:]:  # none in ConvNeXt, whose layer scale starts small
+                nn.init.zeros_(last.weight)
     return network
 
 

@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from scalectl.architecture import Architecture
 from scalectl.cost import Cost
+from scalectl.factory import Baseline
 from scalectl.scaling import Coefficients, Multipliers, Shares
 
 
@@ -43,7 +43,7 @@ class Candidate:
     """Compute over the baseline's by the formula, for the coefficients as requested."""
     realised_ratio: float
     """Compute over the baseline's, counted on the rounded network."""
-    architecture: Architecture
+    architecture: Baseline
     cost: Cost
 
     @property
@@ -101,7 +101,7 @@ class DataCard:
 class Trial:
     """A candidate x a seed x a recipe x the data: what one training needs to know."""
 
-    baseline: Architecture
+    baseline: Baseline
     """The full-size network that the candidate stands for."""
     candidate: Candidate
     recipe: Recipe

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from scalectl.architecture import Architecture, RoundingRule
+from scalectl.architecture import RoundingRule
 from scalectl.errors import ScalectlError
+from scalectl.factory import Baseline, from_dict
 from scalectl.scaling import Coefficients
 
 Status = Literal["identified", "not_identified", "no_eligible_winner"]
@@ -21,7 +22,7 @@ class Verdict:
     status: Status
     reason: str
     coefficients: Coefficients
-    baseline: Architecture
+    baseline: Baseline
     """At full size, with its own rounding of widths and resolutions."""
     rounding: RoundingRule
     """Of the search: sizes are rounded as the candidates were."""
@@ -29,7 +30,7 @@ class Verdict:
     """Ids of the records that it rests on, sorted."""
 
     @property
-    def scaled_baseline(self) -> Architecture:
+    def scaled_baseline(self) -> Baseline:
         """The baseline as the search's rounding rule scales it."""
         return replace(self.baseline, rounding=replace(self.baseline.rounding, rule=self.rounding))
 
@@ -49,7 +50,7 @@ def read(run: Path) -> Verdict | None:
             status=content["status"],
             reason=content["reason"],
             coefficients=Coefficients(**content["coefficients"]),
-            baseline=Architecture.from_dict(content["baseline"]),
+            baseline=from_dict(content["baseline"]),
             rounding=content["rounding"],
             trials=tuple(content["trials"]),
         )

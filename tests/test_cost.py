@@ -7,7 +7,8 @@ from timm.layers import make_divisible
 from torch.utils.flop_counter import FlopCounterMode
 
 from scalectl.architecture import Architecture, round_width
-from scalectl.baselines.efficientnet import B0, official
+from scalectl.baselines import baseline
+from scalectl.baselines.efficientnet import B0
 from scalectl.cost import Cost, measure
 from scalectl.grid import Proxy, shrink
 from scalectl.network import build_on_meta, count_params
@@ -23,7 +24,7 @@ def count(network: torch.nn.Module, resolution: int) -> tuple[int, int]:
 @pytest.mark.parametrize("name", ["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"])
 def test_arithmetic_equals_timms_published_network(name: str) -> None:
     """Parameters and multiply-adds, to the unit."""
-    architecture = official(name)
+    architecture = baseline(name)
     with torch.device("meta"):
         network = timm.create_model(f"efficientnet_{name}")
     cost = measure(architecture)
@@ -31,7 +32,7 @@ def test_arithmetic_equals_timms_published_network(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "architecture", [B0, official("b3"), shrink(B0, Proxy(), classes=10)], ids=["b0", "b3", "proxy"]
+    "architecture", [B0, baseline("b3"), shrink(B0, Proxy(), classes=10)], ids=["b0", "b3", "proxy"]
 )
 def test_arithmetic_equals_the_network_that_is_trained(architecture: Architecture) -> None:
     """Counted on the built network."""

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from scalectl.factory import Baseline
 from scalectl.family import Size
 
 
@@ -13,8 +15,13 @@ from scalectl.family import Size
 class Verification:
     """What came of building a network from an emitted file."""
 
-    ok: bool
-    params: int
+    ok: bool | None
+    """None where the library that it is for is not installed."""
+    expected_params: int
+    """As the file states."""
+    params: int | None = None
+    forward_ok: bool | None = None
+    """Whether an image of the stated size becomes one row of logits."""
     note: str
 
 
@@ -22,19 +29,30 @@ class Export(Protocol):
     """What a format must offer."""
 
     suffix: str
-    """Of its files, with the dot."""
+    """Of its files, after the name of the size."""
+    library: str
+    """The module that builds from it; "" where that is torch alone."""
 
-    def emit(self, size: Size) -> str:
-        """The text of the file. Never imports the library that it is for."""
+    def find_obstacle(self, network: Baseline) -> str:
+        """Why the library cannot express the network, to the unit; "" where it can."""
+
+    def emit(self, size: Size) -> str | bytes:
+        """The content of the file."""
 
     def verify(self, path: Path) -> Verification:
         """Build the network from the file, where it will be used, and compare it with its claims."""
 
 
 EXPORTS = {
+    "timm": "scalectl.exports.timm:Timm",
+    "transformers": "scalectl.exports.transformers:Transformers",
+    "torchvision": "scalectl.exports.torchvision:Torchvision",
+    "keras": "scalectl.exports.keras:Keras",
+    "pycls": "scalectl.exports.pycls:Pycls",
+    "onnx": "scalectl.exports.onnx:Onnx",
+    "torch": "scalectl.exports.torch:Torch",
     "json": "scalectl.exports.config:Json",
     "toml": "scalectl.exports.config:Toml",
-    "timm": "scalectl.exports.timm_module:TimmModule",
 }
 """Format -> where its class is; imported when chosen."""
 
@@ -44,3 +62,8 @@ def make_export(name: str) -> Export:
     module, _, attribute = EXPORTS[name].partition(":")
     factory: Callable[[], Export] = getattr(import_module(module), attribute)
     return factory()
+
+
+def is_installed(library: str) -> bool:
+    """Whether that module could be imported; it is not."""
+    return not library or find_spec(library) is not None

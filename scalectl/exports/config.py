@@ -1,6 +1,7 @@
 """JSON and TOML: everything about a size, readable by any program, and a `--baseline` again."""
 
 import json
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,20 @@ from typing import Any
 import tomli_w
 
 from scalectl import __version__
+from scalectl.architecture import Architecture
 from scalectl.exports import Verification
+from scalectl.factory import Baseline
 from scalectl.family import Size
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
 
 
-def describe(size: Size) -> dict[str, Any]:
-    """The emitted document. What does not apply to a size is left out."""
-    resolution = size.architecture.resolution
-    document = {
+def claim(size: Size) -> dict[str, Any]:
+    """What every emitted file says of itself. What does not apply to a size is left out."""
+    network = size.architecture
+    resolution = network.resolution
+    claims = {
         "schema_version": 1,
         "created_by": f"scalectl {__version__}",
         "name": size.name,
@@ -26,17 +30,22 @@ def describe(size: Size) -> dict[str, Any]:
         "phi": size.phi,
         "coefficients": size.coefficients and asdict(size.coefficients),
         "multipliers": asdict(size.multipliers),
+        "rounding": {**asdict(network.rounding), "fixed": list(network.rounding.fixed)},
         "nominal_ratio": size.nominal_ratio,
         "realised_ratio": size.realised_ratio,
         **asdict(size.cost),
+        "classes": network.classes,
         "input_size": [3, resolution, resolution],
         "crop_pct": crop(resolution),
         "mean": IMAGENET_MEAN,
         "std": IMAGENET_STD,
         "interpolation": "bicubic",
-        "architecture": size.architecture.to_dict(),
     }
-    return {key: value for key, value in document.items() if value is not None}
+    if isinstance(network, Architecture):
+        claims["dropout"] = network.dropout
+        claims["drop_path"] = network.drop_path
+        claims["drop_path_convention"] = "drop probability of block i of n: i / n of drop_path"
+    return {key: value for key, value in claims.items() if value is not None}
 
 
 def crop(resolution: int) -> float:
@@ -44,41 +53,51 @@ def crop(resolution: int) -> float:
     return round(resolution / (resolution + 32), 3)
 
 
+def describe(size: Size) -> dict[str, Any]:
+    """The emitted document: the claims, and the network itself."""
+    return {**claim(size), "architecture": size.architecture.to_dict()}
+
+
 class Json:
     """The format "json"."""
 
     suffix = ".json"
+    library = ""
+
+    def find_obstacle(self, network: Baseline) -> str:
+        """None: it is data."""
+        return ""
 
     def emit(self, size: Size) -> str:
         """One document."""
         return json.dumps(describe(size), indent=2) + "\n"
 
     def verify(self, path: Path) -> Verification:
-        """Read back, build with timm's classes, run."""
-        return _verify(path, json.loads(path.read_text())["params"])
+        """Read back, build in plain torch, run."""
+        return _verify(json.loads(path.read_text()), path)
 
 
 class Toml:
     """The format "toml"."""
 
     suffix = ".toml"
+    library = ""
+
+    def find_obstacle(self, network: Baseline) -> str:
+        """None: it is data."""
+        return ""
 
     def emit(self, size: Size) -> str:
         """One document."""
         return tomli_w.dumps(describe(size))
 
     def verify(self, path: Path) -> Verification:
-        """Read back, build with timm's classes, run."""
-        import tomllib
-
-        return _verify(path, tomllib.loads(path.read_text())["params"])
+        """Read back, build in plain torch, run."""
+        return _verify(tomllib.loads(path.read_text()), path)
 
 
-def _verify(path: Path, expected: int) -> Verification:
-    from scalectl.documents import load_architecture
+def _verify(claims: dict[str, Any], path: Path) -> Verification:
+    from scalectl.documents import load_network
     from scalectl.network import build_on_meta, check
 
-    architecture = load_architecture(path)
-    return check(
-        build_on_meta(architecture), architecture.resolution, architecture.classes, expected
-    )
+    return check(build_on_meta(load_network(path)), claims)

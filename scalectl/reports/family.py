@@ -67,8 +67,8 @@ def describe(size: Size) -> dict[str, object]:
         "nominal_ratio": size.nominal_ratio,
         "realised_ratio": size.realised_ratio,
         **asdict(size.cost),
-        "dropout": size.architecture.dropout,
-        "drop_path": size.architecture.drop_path,
+        "dropout": size.dropout,
+        "drop_path": size.drop_path,
         "extrapolated": size.is_extrapolated,
         "architecture": size.architecture.to_dict(),
     }

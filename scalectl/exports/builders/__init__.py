@@ -1,0 +1,1 @@
+"""Texts that exports write into their files: each builds a network from unrolled plain data."""

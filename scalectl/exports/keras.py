@@ -1,0 +1,83 @@
+"""A Python module for Keras 3: layers alone, so that every network can be said, on any backend."""
+
+import os
+from pathlib import Path
+
+from scalectl.architecture import Architecture
+from scalectl.exports import Verification
+from scalectl.exports.python_module import import_module, read_builder, write_module
+from scalectl.factory import Baseline
+from scalectl.family import Size
+
+_FUNCTION = '''
+def {name}() -> keras.Model:
+    """The model: (N, H, W, 3) images, normalised already -> (N, classes) logits."""
+    return build_network(NETWORK)
+'''
+
+
+class Keras:
+    """The format "keras"."""
+
+    suffix = "_keras.py"
+    library = "keras"
+
+    def find_obstacle(self, network: Baseline) -> str:
+        """None but a factory."""
+        if not isinstance(network, Architecture):
+            return "a factory is torch code; --to torch writes the call"
+        return ""
+
+    def emit(self, size: Size) -> str:
+        """The module."""
+        assert isinstance(size.architecture, Architecture)
+        return write_module(
+            size,
+            "keras",
+            read_builder(Path(__file__).parent / "builders" / "with_keras.py"),
+            "from {name}_keras import {name}; model = {name}()",
+            _FUNCTION,
+            size.architecture.unroll(),
+        )
+
+    def verify(self, path: Path) -> Verification:
+        """Import it, build, run one image; multiply-adds are counted where the backend is torch."""
+        # scalectl itself needs torch, so that this backend is there.
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        import keras
+        import numpy as np
+
+        module = import_module(path)
+        claims = module.CLAIMS
+        model = getattr(module, claims["name"])()
+        params = sum(
+            weight.value.numel() if hasattr(weight.value, "numel") else weight.value.size
+            for weight in model.trainable_weights
+        )
+        _, size, _ = claims["input_size"]
+        images = np.zeros((1, size, size, 3), "float32")
+        if keras.backend.backend() == "torch":
+            macs, shape = _count(model, images)
+        else:
+            macs, shape = claims["macs"], tuple(model(images).shape)
+        forward_ok = shape == (1, claims["classes"])
+        note = f"built and run: {params:,} parameters, {macs:,} MACs"
+        ok = params == claims["params"] and macs == claims["macs"] and forward_ok
+        if not ok:
+            note += f", but the file says {claims['params']:,} and {claims['macs']:,}"
+        return Verification(
+            ok=ok,
+            expected_params=claims["params"],
+            params=params,
+            forward_ok=forward_ok,
+            note=note,
+        )
+
+
+def _count(model: object, images: object) -> tuple[int, tuple[int, ...]]:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        shape = tuple(model(images).shape)  # type: ignore[operator]
+    return counter.get_total_flops() // 2, shape

@@ -1,0 +1,114 @@
+"""What the formats share that are Python modules: claims, the network as data, and a builder's text."""
+
+import ast
+import re
+import sys
+import warnings
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from pprint import pformat
+from types import ModuleType
+from typing import Any
+
+from scalectl import __version__
+from scalectl.architecture import Architecture
+from scalectl.errors import ScalectlError
+from scalectl.exports.config import claim
+from scalectl.family import Size
+
+_TEMPLATE = '''\
+"""{name}: emitted by scalectl {version} for {library}.
+
+Source: {source}.{scaling}
+{params:,} parameters, {macs:,} multiply-adds at {resolution} px.{note}
+
+    {usage}
+"""
+
+{builder}
+
+FORMAT = "{form}"
+CLAIMS = {claims}
+NETWORK = {network}
+
+
+{function}
+'''
+
+
+def write_module(
+    size: Size, form: str, builder: str, usage: str, function: str, network: dict[str, Any]
+) -> str:
+    """The text of a module. `builder` is the text that defines build_network(network).
+
+    Raises `ScalectlError` for a name that Python cannot use.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", size.name):
+        raise ScalectlError(
+            f"{size.name!r} cannot be the name of a Python module.",
+            "Use lower-case letters, digits and underscores in the baseline's name.",
+        )
+    dropping = isinstance(size.architecture, Architecture) and size.architecture.dropout
+    return _TEMPLATE.format(
+        name=size.name,
+        version=__version__,
+        library=form,
+        source=_harmless(size.source),
+        scaling=""
+        if size.phi is None
+        else f" (alpha, beta, gamma) = {size.coefficients} at phi = {size.phi:g}.",
+        params=size.cost.params,
+        macs=size.cost.macs,
+        resolution=size.architecture.resolution,
+        note=" Dropout and drop-path are the\nhabit of EfficientNet's sizes." if dropping else "",
+        usage=usage.format(name=size.name),
+        builder=builder.strip(),
+        form=form,
+        claims=_format(claim(size)),
+        network=_format(network),
+        function=function.format(name=size.name).strip(),
+    )
+
+
+def read_builder(path: Path) -> str:
+    """The text of a builder without its own docstring and the remarks for our type checker."""
+    _, _, text = path.read_text(encoding="utf-8").partition('"""\n\n')
+    return re.sub(r"  # type: ignore.*", "", text)
+
+
+def read_constant(path: Path, name: str) -> Any:
+    """A constant of an emitted module, without running it. Raises `ScalectlError`."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+                return ast.literal_eval(node.value)
+    except (OSError, ValueError, SyntaxError):
+        pass
+    raise ScalectlError(f"{path} is no module that scalectl emitted.", "It has no {name}.")
+
+
+def import_module(path: Path) -> ModuleType:
+    """Run an emitted module, under a name of its own."""
+    specification = spec_from_file_location(f"{path.stem}_to_verify", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = module_from_spec(specification)
+    sys.modules[specification.name] = module
+    try:
+        with warnings.catch_warnings():
+            # Another file of that name may have been verified in this process before.
+            warnings.filterwarnings("ignore", "Overwriting", UserWarning)
+            specification.loader.exec_module(module)
+    finally:
+        del sys.modules[specification.name]
+    return module
+
+
+def _harmless(text: str) -> str:
+    """Inside a docstring: no quotes, backslashes or lines of its own."""
+    return re.sub(r"[^\w .,:()=%/+-]", "_", text)
+
+
+def _format(table: dict[str, Any]) -> str:
+    return pformat(table, width=100, sort_dicts=False)

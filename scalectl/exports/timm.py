@@ -1,0 +1,116 @@
+"""A Python module that registers the network with timm, by timm's public interface alone."""
+
+from pathlib import Path
+
+from scalectl.architecture import Architecture
+from scalectl.exports import Verification
+from scalectl.exports.python_module import import_module, read_builder, write_module
+from scalectl.factory import Baseline
+from scalectl.family import Size
+
+_FUNCTION = '''
+@timm.models.register_model
+def {name}(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """The network; keyword arguments are those of its timm class."""
+    if pretrained:
+        raise ValueError("{name} has no pretrained weights: it is a new network.")
+    for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
+        kwargs.pop(key, None)
+    settings = {{key: value for key, value in kwargs.items() if value is not None}}
+    network = build_network(NETWORK, **settings)
+    network.pretrained_cfg = network.default_cfg = {{
+        "num_classes": CLAIMS["classes"],
+        "input_size": tuple(CLAIMS["input_size"]),
+        "mean": tuple(CLAIMS["mean"]),
+        "std": tuple(CLAIMS["std"]),
+        "crop_pct": CLAIMS["crop_pct"],
+        "interpolation": CLAIMS["interpolation"],
+    }}
+    return network
+'''
+
+
+class Timm:
+    """The format "timm"."""
+
+    suffix = ".py"
+    library = "timm"
+
+    def find_obstacle(self, network: Baseline) -> str:
+        """Of EfficientNet, MobileNetV3, ByobNet and ConvNeXt, the classes that it builds with."""
+        if not isinstance(network, Architecture):
+            return "a factory is code of its own; --to torch writes the call"
+        kinds = {stage.block for stage in network.stages}
+        if kinds <= {"mbconv", "fused", "separable"}:
+            return _find_obstacle_of_mobile(network)
+        if kinds == {"convnext"}:
+            return _find_obstacle_of_convnext(network)
+        if kinds <= {"basic", "bottleneck"}:
+            return _find_obstacle_of_residual(network)
+        return f"no class of timm mixes {', '.join(sorted(kinds))}"
+
+    def emit(self, size: Size) -> str:
+        """The module."""
+        assert isinstance(size.architecture, Architecture)
+        return write_module(
+            size,
+            "timm",
+            read_builder(Path(__file__).parent / "builders" / "with_timm.py"),
+            'import {name}, timm; network = timm.create_model("{name}")',
+            _FUNCTION,
+            size.architecture.unroll(),
+        )
+
+    def verify(self, path: Path) -> Verification:
+        """Import it, create the registered model on the meta device, run."""
+        import timm
+        import torch
+
+        from scalectl.network import check
+
+        module = import_module(path)
+        with torch.device("meta"):
+            network = timm.create_model(module.CLAIMS["name"])
+        return check(network, module.CLAIMS)
+
+
+def _find_obstacle_of_mobile(network: Architecture) -> str:
+    if network.stem != "conv3x3":
+        return f"timm's EfficientNet has no stem {network.stem}"
+    if network.head == "pooled_conv" and network.downsampling > 32:
+        return "timm's MobileNetV3 turns strides beyond 32x into dilations"
+    return ""
+
+
+def _find_obstacle_of_residual(network: Architecture) -> str:
+    blocks = [block for stage in network.list_blocks() for block in stage]
+    if network.stem == "patch4x4":
+        return "timm's ByobNet has no stem patch4x4"
+    if any(block.out % 8 or block.hidden % 8 for block in blocks):
+        return "timm's ByobNet rounds widths to multiples of 8"
+    if network.downsampling > 32:
+        return "timm's ByobNet turns strides beyond 32x into dilations"
+    if network.head_width and network.head == "pooled_conv":
+        return "timm's ByobNet has no convolution after the pooling"
+    if any(block.activation != network.activation for block in blocks):
+        return "timm's ByobNet has one activation for all blocks"
+    if any(block.squeezed for block in blocks) and (
+        network.squeeze == "hidden" or network.activation != "relu"
+    ):
+        return "timm's ByobNet squeezes with ReLU and a sigmoid alone"
+    if any(block.squeezed and block.kind == "basic" for block in blocks):
+        return "basic blocks have no squeeze-and-excitation here"
+    return ""
+
+
+def _find_obstacle_of_convnext(network: Architecture) -> str:
+    strides = tuple(stage.stride for stage in network.stages)
+    if network.stem != "patch4x4" or strides != (1, 2, 2, 2):
+        return "timm's ConvNeXt has four stages with strides 1, 2, 2, 2 after 4x4 patches"
+    if network.stem_width != network.stages[0].width:
+        return "timm's ConvNeXt has a stem as wide as its first stage"
+    if any(stage.expansion != 4 for stage in network.stages):
+        return "timm's ConvNeXt expands by 4"
+    if network.activation != "gelu" or any(stage.activation for stage in network.stages):
+        return "timm's ConvNeXt has GELU here"
+    return "timm's ConvNeXt has no head convolution" if network.head_width else ""

@@ -1,0 +1,255 @@
+"""A config.json that Hugging Face's AutoConfig and AutoModelForImageClassification load."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from scalectl.architecture import Architecture, Block
+from scalectl.exports import Verification
+from scalectl.exports.config import claim
+from scalectl.exports.widths import find_multiplier
+from scalectl.factory import Baseline
+from scalectl.family import Size
+
+
+class Transformers:
+    """The format "transformers": a folder of the size's name with its config.json."""
+
+    suffix = "/config.json"
+    library = "transformers"
+
+    def find_obstacle(self, network: Baseline) -> str:
+        """Of EfficientNet, ResNet, ConvNeXt and MobileNetV2 as that library builds them."""
+        if not isinstance(network, Architecture):
+            return "a factory is code of its own; --to torch writes the call"
+        obstacles = [find(network) for find in _OBSTACLES[network.stages[0].block]]
+        if "" in obstacles:
+            return ""
+        # Without squeeze-and-excitation it is MobileNetV2 that comes nearest.
+        return obstacles[0 if any(stage.se_ratio for stage in network.stages) else -1]
+
+    def emit(self, size: Size) -> str:
+        """The document; what scalectl claims of it is under "scalectl"."""
+        network = size.architecture
+        assert isinstance(network, Architecture)
+        document = {
+            **_configure(network),
+            "image_size": network.resolution,
+            "id2label": {str(index): f"LABEL_{index}" for index in range(network.classes)},
+            "label2id": {f"LABEL_{index}": index for index in range(network.classes)},
+            "scalectl": claim(size),
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+    def verify(self, path: Path) -> Verification:
+        """Load by AutoConfig, build on the meta device, run."""
+        import torch
+        from transformers import AutoConfig, AutoModelForImageClassification
+
+        from scalectl.network import check
+
+        class Logits(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                config = AutoConfig.from_pretrained(path.parent, local_files_only=True)
+                self.model = AutoModelForImageClassification.from_config(config)
+
+            def forward(self, images: torch.Tensor) -> torch.Tensor:
+                logits: torch.Tensor = self.model(images).logits
+                return logits
+
+        with torch.device("meta"):
+            network = Logits()
+        return check(network, json.loads(path.read_text())["scalectl"])
+
+
+def _configure(network: Architecture) -> dict[str, Any]:
+    if network.stages[0].block in ("basic", "bottleneck"):
+        return _configure_resnet(network)
+    if network.stages[0].block == "convnext":
+        return _configure_convnext(network)
+    if not _find_obstacle_of_efficientnet(network):
+        return _configure_efficientnet(network)
+    return _configure_mobilenetv2(network)
+
+
+def _firsts(network: Architecture) -> list[Block]:
+    return [stage[0] for stage in network.list_blocks()]
+
+
+def _blocks(network: Architecture) -> list[Block]:
+    return [block for stage in network.list_blocks() for block in stage]
+
+
+def _find_obstacle_of_efficientnet(network: Architecture) -> str:
+    if any(stage.block != "mbconv" for stage in network.stages):
+        return "transformers' EfficientNet has MBConv blocks alone"
+    if network.stem != "conv3x3" or network.head != "conv" or not network.head_width:
+        return "transformers' EfficientNet has a 3x3 stem and a head convolution"
+    if network.resolution % 2:
+        return "transformers' EfficientNet cuts odd images"
+    if any(block.squeezed != max(1, int(block.width * 0.25)) for block in _blocks(network)) or (
+        network.squeeze != "input"
+    ):
+        return "transformers' EfficientNet squeezes each block's input to a quarter"
+    firsts = _firsts(network)
+    if any(stage.width % 8 for stage in network.stages):
+        return "transformers' EfficientNet rounds widths to multiples of 8"
+    if any(block.hidden % block.width for block in firsts):
+        return "transformers' EfficientNet expands by whole numbers"
+    if any(stage.activation for stage in network.stages):
+        return "transformers' EfficientNet has one activation for all blocks"
+    if any(block.skip for block in firsts) or any(not stage.skip for stage in network.stages):
+        return (
+            "transformers' EfficientNet gives the first block of a stage no shortcut and all others "
+            "one, whatever their widths"
+        )
+    if find_multiplier([(32, network.stem_width), (1280, network.head_width)]) is None:
+        return (
+            "transformers derives stem and head from one width coefficient (32 w and 1280 w, in "
+            f"eights), and none gives {network.stem_width} and {network.head_width}"
+        )
+    return ""
+
+
+def _configure_efficientnet(network: Architecture) -> dict[str, Any]:
+    multiplier = find_multiplier([(32, network.stem_width), (1280, network.head_width)])
+    assert multiplier is not None
+    firsts, blocks = _firsts(network), _blocks(network)
+    return {
+        "model_type": "efficientnet",
+        "architectures": ["EfficientNetForImageClassification"],
+        "width_coefficient": multiplier,
+        # Repeats are final; coefficients of 1 leave them.
+        "depth_coefficient": 1.0,
+        "depth_divisor": 8,
+        "kernel_sizes": [stage.kernel for stage in network.stages],
+        "in_channels": [round(first.width / multiplier) for first in firsts],
+        "out_channels": [round(first.out / multiplier) for first in firsts],
+        # Blocks that pad both sides alike, as torch does: all.
+        "depthwise_padding": list(range(len(blocks))),
+        "strides": [stage.stride for stage in network.stages],
+        "num_block_repeats": [stage.repeats for stage in network.stages],
+        "expand_ratios": [first.hidden // first.width for first in firsts],
+        "squeeze_expansion_ratio": 0.25,
+        "hidden_act": _activation(network),
+        # Its default is B7's, with which other sizes build but do not run.
+        "hidden_dim": network.head_width,
+        "dropout_rate": network.dropout,
+        "drop_connect_rate": network.drop_path,
+    }
+
+
+def _find_obstacle_of_mobilenetv2(network: Architecture) -> str:
+    repeats = [stage.repeats for stage in network.stages]
+    if repeats != [1, 2, 3, 4, 3, 3, 1]:
+        return "transformers' MobileNetV2 has a fixed number of blocks: it cannot be deeper"
+    firsts = _firsts(network)
+    shape = [(one.stride, one.kernel, one.squeezed, one.kind) for one in firsts]
+    if shape != [(stride, 3, 0, "mbconv") for stride in (1, 2, 2, 2, 1, 2, 1)] or (
+        network.activation != "relu6" or not all(stage.skip for stage in network.stages)
+    ):
+        return "transformers' MobileNetV2 has the kernels and strides of the paper"
+    if [one.hidden / one.width for one in firsts] != [1, 6, 6, 6, 6, 6, 6]:
+        return "transformers' MobileNetV2 expands by 6"
+    if network.head != "conv" or find_multiplier(_pairs(network)) is None:
+        return (
+            "transformers derives all widths from one multiplier, and none gives "
+            f"{[network.stem_width, *(one.out for one in firsts), network.head_width]}"
+        )
+    return ""
+
+
+def _pairs(network: Architecture) -> list[tuple[int, int]]:
+    """Base and width of all that one multiplier decides."""
+    bases = (32, 16, 24, 32, 64, 96, 160, 320)
+    widths = [network.stem_width, *(stage.width for stage in network.stages)]
+    pairs = list(zip(bases, widths, strict=False))
+    small = network.head_width == 1280 and network.stem_width <= 32  # the head does not shrink
+    return pairs if small else [*pairs, (1280, network.head_width)]
+
+
+def _configure_mobilenetv2(network: Architecture) -> dict[str, Any]:
+    return {
+        "model_type": "mobilenet_v2",
+        "architectures": ["MobileNetV2ForImageClassification"],
+        # Their name for what multiplies widths.
+        "depth_multiplier": find_multiplier(_pairs(network)),
+        "expand_ratio": 6.0,
+        "hidden_act": _activation(network),
+        "finegrained_output": True,
+        "tf_padding": False,
+        "classifier_dropout_prob": network.dropout,
+    }
+
+
+def _find_obstacle_of_resnet(network: Architecture) -> str:
+    blocks = _blocks(network)
+    kinds = {block.kind for block in blocks}
+    if len(kinds) > 1 or network.stem != "conv7x7_pool" or network.head_width:
+        return "transformers' ResNet has a 7x7 stem, one kind of block and no head convolution"
+    strides = [stage.stride for stage in network.stages]
+    if any(stride != 2 for stride in strides[1:]):
+        return "transformers' ResNet halves the map at each stage after the first"
+    if any(block.squeezed or block.groups > 1 or block.kernel != 3 for block in blocks):
+        return "transformers' ResNet has plain 3x3 convolutions"
+    if kinds == {"bottleneck"} and any(block.hidden * 4 != block.out for block in blocks):
+        return "transformers' ResNet narrows bottlenecks to a quarter"
+    return _refuse_mixed_activations(network, "ResNet")
+
+
+def _configure_resnet(network: Architecture) -> dict[str, Any]:
+    return {
+        "model_type": "resnet",
+        "architectures": ["ResNetForImageClassification"],
+        "embedding_size": network.stem_width,
+        "hidden_sizes": [stage.width for stage in network.stages],
+        "depths": [stage.repeats for stage in network.stages],
+        "layer_type": network.stages[0].block,
+        "hidden_act": _activation(network),
+        "downsample_in_first_stage": network.stages[0].stride == 2,
+    }
+
+
+def _find_obstacle_of_convnext(network: Architecture) -> str:
+    strides = [stage.stride for stage in network.stages]
+    if any(stage.block != "convnext" for stage in network.stages) or network.stem != "patch4x4":
+        return "transformers' ConvNeXt has its own blocks after 4x4 patches"
+    if strides[0] != 1 or any(stride != 2 for stride in strides[1:]):
+        return "transformers' ConvNeXt halves the map at each stage after the first"
+    if network.stem_width != network.stages[0].width or network.head_width:
+        return "transformers' ConvNeXt has a stem as wide as its first stage, and no head"
+    if any(stage.expansion != 4 or stage.kernel != 7 for stage in network.stages):
+        return "transformers' ConvNeXt has 7x7 kernels and expands by 4"
+    return _refuse_mixed_activations(network, "ConvNeXt")
+
+
+def _configure_convnext(network: Architecture) -> dict[str, Any]:
+    return {
+        "model_type": "convnext",
+        "architectures": ["ConvNextForImageClassification"],
+        "num_stages": len(network.stages),
+        "hidden_sizes": [stage.width for stage in network.stages],
+        "depths": [stage.repeats for stage in network.stages],
+        "hidden_act": _activation(network),
+        "drop_path_rate": network.drop_path,
+    }
+
+
+def _refuse_mixed_activations(network: Architecture, name: str) -> str:
+    mixed = any(stage.activation for stage in network.stages)
+    return f"transformers' {name} has one activation for all blocks" if mixed else ""
+
+
+def _activation(network: Architecture) -> str:
+    return "hardswish" if network.activation == "hard_swish" else network.activation
+
+
+_OBSTACLES = {
+    "mbconv": (_find_obstacle_of_efficientnet, _find_obstacle_of_mobilenetv2),
+    "fused": (_find_obstacle_of_efficientnet,),
+    "separable": (_find_obstacle_of_efficientnet,),
+    "basic": (_find_obstacle_of_resnet,),
+    "bottleneck": (_find_obstacle_of_resnet,),
+    "convnext": (_find_obstacle_of_convnext,),
+}

@@ -1,0 +1,24 @@
+"""Width multipliers that libraries derive widths from, found again from the widths."""
+
+from collections.abc import Iterable
+
+from scalectl.architecture import round_width
+
+
+def find_multiplier(pairs: Iterable[tuple[int, int]]) -> float | None:
+    """A w with round_width(base * w, 8) == width for all (base, width), or None.
+
+    Each pair allows an interval of w; the middle of what they all allow is tried, and a little to
+    either side, because the 10 % rule makes the intervals ragged.
+    """
+    known = list(pairs)
+    low = max((width - 4) / base for base, width in known)
+    high = min((width + 4) / base for base, width in known)
+    exact = [width / base for base, width in known]
+    between = [low + (high - low) * step / 20 for step in range(1, 20)]
+    for multiplier in [*exact, *between]:
+        if multiplier > 0 and all(
+            round_width(base * multiplier, 8) == width for base, width in known
+        ):
+            return multiplier
+    return None
