@@ -20,6 +20,8 @@ from scalectl.reports import REPORTS
 
 if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
     from scalectl.evidence import Evidence
+    from scalectl.exports import Written
+    from scalectl.factory import Baseline
     from scalectl.family import Size
     from scalectl.scaling import Coefficients
     from scalectl.search import Plan
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
 
 _RUNS = Path("runs")
 _PATH = click.Path(path_type=Path)
+_BASELINE_HELP = "A name (scalectl baselines), a .toml or .json, or package.module:factory."
 
 
 def _check_device(_context: click.Context, _option: click.Parameter, name: str) -> str:
@@ -65,6 +68,11 @@ def main() -> None:
     scalectl scale --phi 4    emit a config from the winner
     scalectl report           tables of what was found
 
+    \b
+    scalectl profile TARGET   what a network costs
+    scalectl verify FILE...   rebuild emitted configs, and compare
+    scalectl baselines        what can be scaled, and exported to what
+
     Exit codes: 0 done, 2 wrong usage or config, 3 damaged files (the rest is shown), 4 no eligible
     winner, 5 out of space, 6 some trials failed, 130 or 143 interrupted.
     """
@@ -80,7 +88,7 @@ def main() -> None:
     type=_PATH,
     help="Folder for the results.  [default: runs/NAME of the grid file]",
 )
-@click.option("--baseline", metavar="B", help="A name, or a .toml or .json that scale emitted.")
+@click.option("--baseline", metavar="B", help=_BASELINE_HELP)
 @click.option(
     "--data",
     metavar="D",
@@ -166,10 +174,22 @@ def grid(
     metavar="A,B,G",
     help="alpha,beta,gamma, or a name: paper, dwr, dWr, depth, width, resolution.",
 )
-@click.option("--baseline", metavar="B", help="A name, or a .toml or .json that scale emitted.")
-@click.option("--phi", metavar="P", help="A number, or a range such as 1..7.")
+@click.option("--baseline", metavar="B", help=_BASELINE_HELP)
+@click.option("--phi", metavar="P", help="A number, or a range: 1..7, 1..3:0.5.")
+@click.option("--macs", metavar="N", help="The size nearest to so many multiply-adds: 1.2G.")
+@click.option("--params", metavar="N", help="The size nearest to so many parameters: 8M.")
+@click.option("--activations", metavar="N", help="The size nearest to so many: 20M.")
 @click.option("--family", is_flag=True, help="phi = 0.5, 1, 2, 3.5, 5, 6, 7: the ladder b1..b7.")
-@click.option("--official", metavar="B4", help="A published EfficientNet, b0 to b8.")
+@click.option(
+    "--official", metavar="B4", help="A published network: b4, lite3, v2_s, tinynet_c ..."
+)
+@click.option(
+    "--max-resolution",
+    type=click.IntRange(8, 8192),
+    metavar="PX",
+    help="What this leaves of the resolution goes to depth and width.",
+)
+@click.option("--explain", is_flag=True, help="How the published sizes relate to phi.")
 @click.option(
     "--to",
     "formats",
@@ -193,8 +213,13 @@ def scale(
     coefficients: str | None,
     baseline: str | None,
     phi: str | None,
+    macs: str | None,
+    params: str | None,
+    activations: str | None,
     family: bool,
     official: str | None,
+    max_resolution: int | None,
+    explain: bool,
     formats: tuple[str, ...],
     folder: Path,
     no_verify: bool,
@@ -202,37 +227,167 @@ def scale(
 ) -> None:
     """Apply coefficients to a baseline: sizes, their cost, and configs that load.
 
-    Each config is built again from its file, and compared, before it is called good.
+    Say how large by one of --phi, --macs, --params, --activations, --family and --official. Each
+    config is built again from its file, and compared, before it is called good.
     """
-    from scalectl import render
-    from scalectl.reports import family as report_family
-
+    targets = {"macs": macs, "params": params, "activations": activations}
+    wishes = [*targets.values(), phi, family, official, explain]
+    if sum(map(bool, wishes)) != 1:
+        raise click.UsageError(
+            "Say how large, by one of --phi 4, --phi 1..7, --macs 1.2G, --params 8M, "
+            "--activations 20M, --family and --official b4; or --explain."
+        )
+    if explain:
+        _explain(as_json)
+        return
     if official:
-        if run or coefficients or baseline or phi or family:
+        if run or coefficients or baseline or max_resolution:
             raise click.UsageError("--official stands alone: it is a published network.")
         sizes = _published(official)
     else:
-        phis = _parse_phis(phi, family)
-        found, source = _find_coefficients(run, coefficients)
-        sizes = _apply(found, source, baseline, phis)
-        click.echo(f"Coefficients {sizes[0].coefficients} of {source}.", err=True)
-        if min(phis) < 0:
-            click.echo("Warning: coefficients found for growing need not suit shrinking.", err=True)
-    exports = [_export(size, formats, folder, verify=not no_verify) for size in sizes]
-    if as_json:
-        _print_json(_document_sizes(sizes, exports))
-    else:
-        click.echo(render.render(report_family.tabulate_sizes(sizes), "rich"), nl=False)
-    for written in (one for size in exports for one in size):
-        click.echo(f"{written['path']}: {written['note']}", err=True)
+        start, source = _find_start(run, coefficients, baseline)
+        if any(targets.values()):
+            sizes = _solve(start, source, targets, max_resolution)
+        else:
+            sizes = _apply(start, source, _parse_phis(phi), max_resolution)
+        _comment(sizes)
+    written = [_export(size, formats, folder, verify=not no_verify) for size in sizes]
+    _show_sizes(sizes, written, as_json)
     if not formats:
         click.echo(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
-    wrong = [one for size in exports for one in size if one["verified"] is False]
+    _judge_exports([one for size in written for one in size])
+
+
+@main.command()
+@click.argument("target")
+@click.option("--phi", type=click.FloatRange(-12, 12), metavar="P", help="Scaled so much.")
+@click.option(
+    "--coefficients", metavar="A,B,G", help="By these, as in scale.  [default: as in scale]"
+)
+@click.option(
+    "--resolution", type=click.IntRange(8, 8192), metavar="PX", help="For images of this size."
+)
+@click.option("--per-stage", is_flag=True, help="Each part, not only the total.")
+@click.option("--measure", is_flag=True, help="Run it: latency and peak memory on this machine.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    callback=_check_device,
+    help="Where to measure: auto, cpu, mps, cuda or cuda:NUMBER.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def profile(
+    target: str,
+    phi: float | None,
+    coefficients: str | None,
+    resolution: int | None,
+    per_stage: bool,
+    measure: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """What a network costs: parameters, multiply-adds, activations.
+
+    TARGET is a baseline (scalectl baselines lists them; b4, lite3 and v2_s are short names), a .toml
+    or .json file, or package.module:factory.
+    """
+    from scalectl import render
+    from scalectl.documents import find_baseline
+    from scalectl.factory import resize
+    from scalectl.reports.profile import describe_stages, tabulate_profile
+
+    network = find_baseline(target)
+    if phi is not None:
+        start, source = _find_start(None, coefficients, target)
+        network = _apply(start, source, [phi], None)[0].architecture
+    elif coefficients:
+        raise click.UsageError("--coefficients needs --phi.")
+    if resolution:
+        network = resize(network, resolution=resolution)
+    latency = None
+    if measure:
+        from scalectl.latency import measure_latency
+
+        latency = measure_latency(network, device)
+    if as_json:
+        from scalectl.cost import measure as count
+
+        document: dict[str, Any] = {
+            "schema_version": 1,
+            "name": network.name,
+            "resolution": network.resolution,
+            **asdict(count(network)),
+            "stages": describe_stages(network),
+        }
+        _print_json(document | ({"latency": asdict(latency)} if latency else {}))
+        return
+    click.echo(render.render(tabulate_profile(network, per_stage=per_stage), "rich"), nl=False)
+    if latency:
+        click.echo(
+            f"One image takes {1000 * latency.seconds:.1f} ms (median of {latency.runs}, "
+            f"{1000 * latency.fastest:.1f} to {1000 * latency.slowest:.1f}) on {latency.device} with "
+            f"{latency.threads} threads; peak memory {latency.peak_memory / 2**20:,.0f} MiB."
+        )
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_PATH, metavar="FILE...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def verify(files: tuple[Path, ...], as_json: bool) -> None:
+    """Rebuild emitted files in the libraries they are for, and compare with their claims.
+
+    A Python module is run for that: verify only what you trust. Exit code 3 where a network is not
+    what its file says.
+    """
+    from scalectl import exports
+
+    found = [(path, *exports.verify(path)) for path in files]
+    if as_json:
+        entries = [
+            {"path": str(path), "format": form, **asdict(result)} for path, form, result in found
+        ]
+        _print_json({"schema_version": 1, "files": entries})
+    else:
+        for path, form, result in found:
+            mark = {True: "good", False: "WRONG", None: "not checked"}[result.ok]
+            click.echo(f"{path} ({form}): {mark}: {result.note}")
+    wrong = [path for path, _, result in found if result.ok is False]
     if wrong:
         raise ScalectlError(
-            f"{wrong[0]['path']} is not the network that was asked for: {wrong[0]['note']}.",
-            "Do not use it; please report this.",
+            f"{len(wrong)} of {len(files)} files are wrong; the first is {wrong[0]}.",
+            "Do not use them: emit them again with scalectl scale.",
+            exit_code=3,
         )
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def baselines(name: str | None, as_json: bool) -> None:
+    """What can be scaled, by which rounding rule, and exported to what.
+
+    With NAME (a baseline, a file or a factory): its parts, and what each format cannot express.
+    """
+    from scalectl import render
+    from scalectl.baselines import BASELINES
+    from scalectl.documents import find_baseline
+    from scalectl.reports import baselines as report_baselines
+    from scalectl.reports.profile import tabulate_profile
+
+    network = find_baseline(name) if name else None
+    if as_json:
+        chosen = [network] if network else [entry.architecture for entry in BASELINES.values()]
+        entries = [report_baselines.describe_baseline(one) for one in chosen]
+        _print_json({"schema_version": 1, "baselines": entries})
+    elif network:
+        for table in (
+            tabulate_profile(network, per_stage=True),
+            report_baselines.tabulate_obstacles(network),
+        ):
+            click.echo(render.render(table, "rich"))
+    else:
+        click.echo(render.render(report_baselines.tabulate_baselines(), "rich"), nl=False)
 
 
 @main.command()
@@ -386,28 +541,39 @@ def _print_tables(evidence: "Evidence", form: str, table: str | None) -> None:
         click.echo("\n" + render.render(tabulate(name, evidence), style), nl=False)
 
 
-def _parse_phis(phi: str | None, family: bool) -> list[float]:
+def _parse_phis(text: str | None) -> list[float]:
+    """Of "4", "1..7" or "1..3:0.5"; without, the ladder."""
     from scalectl.family import LADDER
+    from scalectl.scaling import PHI_LIMIT
 
-    if bool(phi) == family:
-        raise click.UsageError("Say how large: --phi 4, --phi 1..7, --family or --official b4.")
-    if not phi:
+    if not text:
         return list(LADDER.values())
-    first, dots, last = phi.partition("..")
+    ends, _, step_text = text.partition(":")
+    first, dots, last = ends.partition("..")
     try:
         start, stop = float(first), float(last if dots else first)
+        step = float(step_text or 1)
     except ValueError:
-        start, stop = 1.0, 0.0
-    if not (-_PHI_LIMIT <= start <= stop <= _PHI_LIMIT):
+        start, stop, step = 1.0, 0.0, 1.0
+    if not (-PHI_LIMIT <= start <= stop <= PHI_LIMIT and 0.01 <= step <= 2 * PHI_LIMIT):
         raise click.BadParameter(
-            f"{phi!r} is neither a number nor a range such as 1..7, "
-            f"within -{_PHI_LIMIT} to {_PHI_LIMIT}.",
+            f"{text!r} is neither a number nor a range such as 1..7 or 1..3:0.5, within "
+            f"-{PHI_LIMIT:g} to {PHI_LIMIT:g}, in steps of 0.01 or more.",
             param_hint="--phi",
         )
-    return [start + step for step in range(int(stop - start) + 1)]
+    return [
+        round(start + step * number, 9) for number in range(int((stop - start) / step + 1e-9) + 1)
+    ]
 
 
-_PHI_LIMIT = 12
+def _parse_count(text: str, option: str) -> float:
+    """Of "1.2G", "8M", "300k" or a plain number."""
+    match = re.fullmatch(r"(\d+\.?\d*(?:e\d+)?)([kMG]?)", text)
+    if not match or float(match[1]) == 0:
+        raise click.BadParameter(
+            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k.", param_hint=option
+        )
+    return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
 
 
 def _published(name: str) -> list["Size"]:
@@ -416,21 +582,88 @@ def _published(name: str) -> list["Size"]:
     return [official_size(name.lower())]
 
 
-def _apply(
-    found: "Coefficients | Verdict", source: str, baseline: str | None, phis: Sequence[float]
-) -> list["Size"]:
-    """Sizes of the named baseline, else the run's, else B0; rounded as the run's candidates were."""
+def _explain(as_json: bool) -> None:
+    from scalectl import render
+    from scalectl.reports.published import tabulate_published
+
+    table = tabulate_published()
+    if as_json:
+        _print_json({"schema_version": 1, "published": list(table.rows), "notes": table.notes})
+    else:
+        click.echo(render.render(table, "rich"), nl=False)
+
+
+def _find_start(
+    run: Path | None, text: str | None, name: str | None
+) -> tuple[tuple["Baseline", "Coefficients"], str]:
+    """What to scale, and by what: the named baseline, else the run's, else B0.
+
+    It rounds as the run's candidates did. A run that searched a factory names code, and code is run
+    only where the user names it.
+    """
     from scalectl.documents import find_baseline
-    from scalectl.family import size_at
+    from scalectl.factory import Factory
     from scalectl.verdict import Verdict
 
-    if isinstance(found, Verdict):
-        if baseline:
-            found = replace(found, baseline=find_baseline(baseline))
-        architecture, coefficients = found.scaled_baseline, found.coefficients
-    else:
-        architecture, coefficients = find_baseline(baseline or "efficientnet_b0"), found
-    return [size_at(architecture, coefficients, phi, source) for phi in phis]
+    found, source = _find_coefficients(run, text)
+    if not isinstance(found, Verdict):
+        return (find_baseline(name or "efficientnet_b0"), found), source
+    if name:
+        found = replace(found, baseline=find_baseline(name))
+    elif isinstance(found.baseline, Factory):
+        raise ScalectlError(
+            f"{source} searched the factory {found.baseline.target}, whose code is not run unasked.",
+            f"Add --baseline {found.baseline.target}.",
+        )
+    return (found.scaled_baseline, found.coefficients), source
+
+
+def _apply(
+    start: tuple["Baseline", "Coefficients"],
+    source: str,
+    phis: Sequence[float],
+    max_resolution: int | None,
+) -> list["Size"]:
+    from scalectl.family import size_at
+
+    return [size_at(*start, phi, source, max_resolution) for phi in phis]
+
+
+def _solve(
+    start: tuple["Baseline", "Coefficients"],
+    source: str,
+    targets: dict[str, str | None],
+    max_resolution: int | None,
+) -> list["Size"]:
+    from scalectl.family import size_for
+
+    ((quantity, text),) = [(name, text) for name, text in targets.items() if text]
+    target = _parse_count(text, f"--{quantity}")
+    size = size_for(*start, quantity, target, source, max_resolution)  # type: ignore[arg-type]
+    realised = getattr(size.cost, quantity)
+    click.echo(
+        f"phi = {size.phi:.4g} has {realised:,} {quantity}, {realised / target - 1:+.1%} of the "
+        f"{target:,.0f} asked for: the nearest step of the rounding.",
+        err=True,
+    )
+    return [size]
+
+
+def _comment(sizes: Sequence["Size"]) -> None:
+    """What a reader must know before the table."""
+    first = sizes[0]
+    click.echo(f"Coefficients {first.coefficients} of {first.source}.", err=True)
+    if min(size.phi or 0 for size in sizes) < 0:
+        click.echo(
+            "Warning: coefficients found for growing need not suit shrinking; TinyNet (Han et al. "
+            "2020) gives up width first.",
+            err=True,
+        )
+    capped = [size.name for size in sizes if size.is_capped]
+    if capped:
+        click.echo(
+            f"--max-resolution holds {', '.join(capped)}: depth and width took over.", err=True
+        )
 
 
 def _find_coefficients(run: Path | None, text: str | None) -> tuple["Coefficients | Verdict", str]:
@@ -496,52 +729,51 @@ def _newest_run() -> Path:
     return run
 
 
-def _export(
-    size: "Size", formats: Sequence[str], folder: Path, *, verify: bool
-) -> list[dict[str, Any]]:
-    """Write the configs of a size, and build each again."""
-    from scalectl.exports import make_export
+def _export(size: "Size", formats: Sequence[str], folder: Path, *, verify: bool) -> list["Written"]:
+    from scalectl.exports import write
 
-    written = []
-    for form in dict.fromkeys(formats):
-        export = make_export(form)
-        path = folder / f"{size.name}{export.suffix}"
-        content = export.emit(size)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        except OSError as problem:
-            raise ScalectlError(
-                f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
-            ) from None
-        result = export.verify(path) if verify else None
-        written.append(
-            {
-                "format": form,
-                "path": str(path),
-                "verified": result.ok if result else None,
-                "params": result.params if result else size.cost.params,
-                "note": result.note if result else "written, not verified",
-            }
-        )
-    return written
+    return [write(size, form, folder, verify=verify) for form in dict.fromkeys(formats)]
 
 
-def _document_sizes(
-    sizes: Sequence["Size"], exports: Sequence[list[dict[str, Any]]]
-) -> dict[str, Any]:
-    from scalectl.reports.family import describe
+def _show_sizes(sizes: Sequence["Size"], written: Sequence[list["Written"]], as_json: bool) -> None:
+    from scalectl import render
+    from scalectl.reports.family import describe, tabulate_sizes
 
     coefficients = sizes[0].coefficients
-    return {
-        "schema_version": 1,
-        "coefficients": coefficients and asdict(coefficients),
-        "source": sizes[0].source,
-        "sizes": [
-            {**describe(size), "exports": written}
-            for size, written in zip(sizes, exports, strict=True)
-        ],
-    }
+    if as_json:
+        entries = [
+            {**describe(size), "exports": [asdict(one) for one in exports]}
+            for size, exports in zip(sizes, written, strict=True)
+        ]
+        _print_json(
+            {
+                "schema_version": 1,
+                "coefficients": coefficients and asdict(coefficients),
+                "source": sizes[0].source,
+                "sizes": entries,
+            }
+        )
+    else:
+        click.echo(render.render(tabulate_sizes(sizes), "rich"), nl=False)
+    for size, exports in zip(sizes, written, strict=True):
+        for one in exports:
+            click.echo(f"{one.path or f'{size.name} for {one.format}'}: {one.note}", err=True)
+
+
+def _judge_exports(written: Sequence["Written"]) -> None:
+    wrong = [one for one in written if one.verified is False]
+    if wrong:
+        raise ScalectlError(
+            f"{wrong[0].path} is not the network that was asked for: {wrong[0].note}.",
+            "Do not use it; please report this.",
+        )
+    refused = [one for one in written if one.path is None]
+    if refused:
+        raise ScalectlError(
+            f"{len(refused)} of {len(written)} configs were not written: {refused[0].format} "
+            f"{refused[0].note}.",
+            "Choose another format, such as torch, or coefficients that it can follow.",
+        )
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -83,9 +83,11 @@ def realise(
     )
 
 
-def resize(factory: Factory, **changes: Any) -> Factory:
-    """The same function with other numbers; `replace` would keep the old ones' cost."""
-    wanted = replace(factory, **changes)
+def resize(network: Baseline, **changes: Any) -> Baseline:
+    """`replace` that counts a factory anew: what it was counted with is not its cost any more."""
+    wanted = replace(network, **changes)
+    if isinstance(wanted, Architecture):
+        return wanted
     counted = realise(
         wanted.target,
         wanted.depth,

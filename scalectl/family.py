@@ -1,12 +1,21 @@
 """Sizes of one baseline: from phi to networks, with their cost and their regularisation."""
 
+import re
 from dataclasses import dataclass, replace
 
 from scalectl.architecture import Architecture
 from scalectl.baselines import find_published
 from scalectl.cost import Cost, measure
-from scalectl.factory import Baseline
-from scalectl.scaling import Coefficients, Multipliers, scale
+from scalectl.factory import Baseline, Factory
+from scalectl.scaling import (
+    PHI_LIMIT,
+    Coefficients,
+    Multipliers,
+    Quantity,
+    cap,
+    scale,
+    solve_phi,
+)
 
 LADDER = {"b1": 0.5, "b2": 1.0, "b3": 2.0, "b4": 3.5, "b5": 5.0, "b6": 6.0, "b7": 7.0}
 """The phi at which the published sizes sit, as near as any assignment comes (METHOD)."""
@@ -39,6 +48,13 @@ class Size:
         return self.architecture.name
 
     @property
+    def is_capped(self) -> bool:
+        """Whether depth and width took over a part of the resolution's growth."""
+        if self.coefficients is None or self.phi is None:
+            return False
+        return self.multipliers.depth > self.coefficients.at(self.phi).depth
+
+    @property
     def dropout(self) -> float | None:
         """Of the network; None for a factory, whose own affair it is."""
         return getattr(self.architecture, "dropout", None)
@@ -54,14 +70,24 @@ class Size:
         return self.realised_ratio > SUPPORTED_RATIO
 
 
-def size_at(baseline: Baseline, coefficients: Coefficients, phi: float, source: str) -> Size:
+def size_at(
+    baseline: Baseline,
+    coefficients: Coefficients,
+    phi: float,
+    source: str,
+    max_resolution: int | None = None,
+) -> Size:
     """The baseline at phi, rounded by its own rule.
 
     Where the baseline has dropout, it grows by 0.3 over phi = 0..7, up to 0.5; drop-path stays: the
-    habit of B0..B7.
+    habit of B0..B7. What `max_resolution` (in pixels) leaves goes to depth and width.
     """
     multipliers = coefficients.at(phi)
-    name = f"{baseline.name}_phi{phi:g}".replace(".", "_").replace("-", "minus")
+    if max_resolution:
+        divisor = baseline.rounding.resolution_divisor
+        limit = max(baseline.resolution, max_resolution // divisor * divisor)
+        multipliers = cap(multipliers, coefficients, limit / baseline.resolution)
+    name = re.sub(r"\W", "_", f"{baseline.name}_phi{phi:.4g}".replace("-", "minus"))
     architecture = replace(scale(baseline, multipliers), name=name)
     if isinstance(architecture, Architecture) and architecture.dropout:
         dropout = min(0.5, max(0.0, architecture.dropout + 0.3 * phi / 7))
@@ -77,6 +103,30 @@ def size_at(baseline: Baseline, coefficients: Coefficients, phi: float, source: 
         architecture=architecture,
         cost=cost,
     )
+
+
+def size_for(
+    baseline: Baseline,
+    coefficients: Coefficients,
+    quantity: Quantity,
+    target: float,
+    source: str,
+    max_resolution: int | None = None,
+) -> Size:
+    """The size whose counted `quantity` comes closest to the target, on the steps of rounding.
+
+    Raises `ScalectlError` where none of phi = -12..12 comes near it.
+    """
+
+    def at(phi: float) -> Size:
+        return size_at(baseline, coefficients, phi, source, max_resolution)
+
+    # A factory is built for every phi that is looked at: not the largest ones.
+    limit, step = (4.0, 2.0**-6) if isinstance(baseline, Factory) else (PHI_LIMIT, 2.0**-12)
+    phi = solve_phi(
+        lambda phi: at(phi).architecture, target, quantity, low=-limit, high=limit, step=step
+    )
+    return at(phi)
 
 
 def official_size(name: str) -> Size:

@@ -280,8 +280,21 @@ def _options(
             if coefficients.beta == 1:
                 yield deeper
             elif measure(deeper).macs <= target:
-                wider = Coefficients(1.0, coefficients.beta, 1.0)
-                yield scale(deeper, wider.at(solve_phi(deeper, wider, target)))
+                yield _widen(deeper, coefficients.beta, target)
+
+
+def _widen(deeper: Baseline, beta: float, macs: float) -> Baseline:
+    """The network of all widths beta^phi that comes closest to `macs`."""
+
+    def wider(phi: float) -> Baseline:
+        return scale(deeper, Multipliers(width=beta**phi))
+
+    high = 1.0
+    while measure(wider(high)).macs < macs:
+        high *= 2
+    # Each size of a factory has to be built to be counted, and its steps are as wide.
+    step = 2.0**-5 if isinstance(deeper, Factory) else 2.0**-10
+    return wider(solve_phi(wider, macs, high=high, step=step))
 
 
 def _depths(alpha: float) -> tuple[float, ...]:

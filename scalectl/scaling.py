@@ -3,12 +3,16 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Literal, overload
 
 from scalectl.architecture import Architecture, Rounding, Stage, round_width
 from scalectl.cost import measure
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, Factory, resize
+
+Quantity = Literal["macs", "params", "activations"]
+PHI_LIMIT = 12.0
+"""Beyond 12 doublings nothing was ever trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,39 +182,61 @@ def _widen(stage: Stage, width: float, rounding: Rounding) -> Stage:
     )
 
 
+def cap(multipliers: Multipliers, coefficients: Coefficients, resolution: float) -> Multipliers:
+    """Multipliers with that of the resolution held to a limit, and nominal compute unchanged.
+
+    Depth and width take over what the limit leaves, in proportion to their shares. Raises
+    `ScalectlError` for coefficients that grow neither.
+    """
+    if multipliers.resolution <= resolution:
+        return multipliers
+    shares = coefficients.shares
+    rest = shares.depth + shares.width
+    if rest < _SLACK:
+        raise ScalectlError(
+            f"The coefficients {coefficients} grow the resolution alone, which is limited.",
+            "Raise --max-resolution, or give coefficients that grow depth or width too.",
+        )
+    doublings = 2 * math.log2(multipliers.resolution / resolution)
+    return Multipliers(
+        multipliers.depth * 2 ** (doublings * shares.depth / rest),
+        multipliers.width * 2 ** (doublings * shares.width / rest / 2),
+        resolution,
+    )
+
+
 def solve_phi(
-    architecture: Baseline,
-    coefficients: Coefficients,
-    macs: float,
-    rounding: Rounding | None = None,
+    network_at: Callable[[float], Baseline],
+    target: float,
+    quantity: Quantity = "macs",
+    low: float = 0.0,
+    high: float = PHI_LIMIT,
+    step: float = 2.0**-10,
 ) -> float:
-    """The phi >= 0 whose network comes closest to `macs` multiply-adds, by ratio.
+    """The phi in [low, high] whose network comes closest to `target`, by ratio.
 
     Rounded networks grow in steps, each at least as costly as the one before, so the two steps
-    around the target are found by bisection. Raises `ScalectlError` below the baseline's cost.
+    around the target are found by bisection, to within `step`. Raises `ScalectlError`, with the
+    nearest sizes that there are, for targets outside.
     """
 
     def cost(phi: float) -> int:
-        return measure(scale(architecture, coefficients.at(phi), rounding)).macs
+        value: int = getattr(measure(network_at(phi)), quantity)
+        return value
 
-    low, high = 0.0, 1.0
-    if macs < cost(low):
+    smallest, largest = cost(low), cost(high)
+    if not smallest <= target <= largest:
         raise ScalectlError(
-            f"{architecture.name} already needs {cost(low):,} MACs at {architecture.resolution} px,"
-            f" more than the {macs:,.0f} asked for.",
-            "Ask for more, or start from a smaller baseline.",
+            f"No size has {target:,.0f} {quantity}: the smallest has {smallest:,} at phi = "
+            f"{low:g}, the largest {largest:,} at phi = {high:g}.",
+            "Ask for something between, or choose other coefficients or another baseline.",
         )
-    while cost(high) < macs:
-        low, high = high, 2 * high
-    # Each size of a factory has to be built to be counted, and its steps are as wide.
-    step = _PHI_STEP if isinstance(architecture, Architecture) else 2.0**-5
     while high - low > step:
         middle = (low + high) / 2
-        low, high = (middle, high) if cost(middle) < macs else (low, middle)
-    return min((high, low), key=lambda phi: abs(math.log(cost(phi) / macs)))
+        low, high = (middle, high) if cost(middle) < target else (low, middle)
+    return min((high, low), key=lambda phi: abs(math.log(cost(phi) / target)))
 
 
-_PHI_STEP = 2.0**-10
 # 1 * 1.0000000002 must not become 2: multipliers come out of powers and logarithms.
 _SLACK = 1e-9
 

@@ -2,7 +2,6 @@
 
 import math
 import platform
-import resource
 import time
 import traceback
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from scalectl.blocks import Residual
 from scalectl.datasets import Split, open_dataset
 from scalectl.datasets.cache import rendered
+from scalectl.devices import choose_device, peak_memory
 from scalectl.executors import Workspace
 from scalectl.network import build
 from scalectl.trial import Progress, Recipe, Record, State, Trial
@@ -40,7 +40,7 @@ def run(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
 
 def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
     recipe, architecture = trial.recipe, trial.candidate.architecture
-    device = _choose_device(workspace.device)
+    device = choose_device(workspace.device)
     torch.set_num_threads(workspace.threads)
     images, labels = _load(trial, workspace, "train", device)
     select_images, select_labels = _load(trial, workspace, "select", device)
@@ -110,7 +110,7 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
         curve=tuple(value for value in curve if math.isfinite(value)),
         seconds=time.monotonic() - started,
         macs_spent=forward * trial.candidate.cost.macs,
-        peak_memory=_peak_memory(device),
+        peak_memory=peak_memory(device),
         error="" if finite else f"the loss was not finite after epoch {len(curve)}",
         environment=_environment(device),
     )
@@ -135,12 +135,6 @@ def _prepare(network: nn.Module, recipe: Recipe, steps: int) -> tuple[Optimizer,
     )
     steps = max(_SHORTEST_CYCLE, steps)
     return optimizer, OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=0.25)
-
-
-def _choose_device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def _load(
@@ -184,13 +178,6 @@ def _augment(images: Tensor, shift: float, flip: bool, random: torch.Generator) 
     return images[
         each, channels, rows[:, None, :, None], columns.to(images.device)[:, None, None, :]
     ]
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    kilobytes = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobytes
 
 
 def _environment(device: torch.device) -> dict[str, str]:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline
 from scalectl.family import Size
 
@@ -62,6 +63,93 @@ def make_export(name: str) -> Export:
     module, _, attribute = EXPORTS[name].partition(":")
     factory: Callable[[], Export] = getattr(import_module(module), attribute)
     return factory()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of one size in one format."""
+
+    format: str
+    path: str | None
+    """None where the format refused."""
+    verified: bool | None
+    """None where it was not checked."""
+    params: int
+    note: str
+
+
+def write(size: Size, name: str, folder: Path, *, verify: bool) -> Written:
+    """Write the config of a size, and build the network again from it.
+
+    Raises `ScalectlError` where the folder cannot be written.
+    """
+    export = make_export(name)
+    path = folder / f"{size.name}{export.suffix}"
+    obstacle = export.find_obstacle(size.architecture)
+    if obstacle:
+        return Written(
+            format=name,
+            path=None,
+            verified=None,
+            params=size.cost.params,
+            note=f"refused: {obstacle}",
+        )
+    content = export.emit(size)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as problem:
+        raise ScalectlError(
+            f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
+        ) from None
+    verified, params, note = None, size.cost.params, "written, not verified"
+    if verify and not is_installed(export.library):
+        note = f"written, not verified: {export.library} is not installed"
+    elif verify:
+        result = export.verify(path)
+        verified, note = result.ok, result.note
+        params = size.cost.params if result.params is None else result.params
+    return Written(format=name, path=str(path), verified=verified, params=params, note=note)
+
+
+def verify(path: Path) -> tuple[str, Verification]:
+    """The format of an emitted file, told from what it says, and what came of building from it.
+
+    Raises `ScalectlError` for a file that scalectl did not emit.
+    """
+    if path.is_dir():
+        path = path / "config.json"
+    name = _tell_format(path)
+    export = make_export(name)
+    if not is_installed(export.library):
+        note = f"{export.library} is not installed"
+        return name, Verification(ok=None, expected_params=0, note=note)
+    try:
+        return name, export.verify(path)
+    except (KeyError, ValueError, StopIteration) as problem:
+        raise ScalectlError(
+            f"{path} is no file that scalectl emitted: {problem}.", "Emit it with scalectl scale."
+        ) from None
+
+
+def _tell_format(path: Path) -> str:
+    if not path.is_file():
+        raise ScalectlError(f"{path} does not exist.", "Check the path.")
+    if path.suffix == ".py":
+        from scalectl.exports.python_module import read_constant
+
+        name = read_constant(path, "FORMAT")
+        if name in EXPORTS:
+            return str(name)
+    elif path.name == "config.json":
+        return "transformers"
+    formats = {".json": "json", ".toml": "toml", ".yaml": "pycls", ".onnx": "onnx"}
+    if path.suffix not in formats:
+        raise ScalectlError(
+            f"{path} is of no format of scalectl.",
+            f"Known are {', '.join([*formats, '.py'])} and folders with a config.json.",
+        )
+    return formats[path.suffix]
 
 
 def is_installed(library: str) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # `scale` shows this table without the numerics that a search
 
 COLUMNS = (
     Column("name", "size"),
-    Column("phi", "phi", "g"),
+    Column("phi", "phi", ".4g"),
     Column("depth", "depth x", ".3f"),
     Column("width", "width x", ".3f"),
     Column("resolution", "px", "d"),
