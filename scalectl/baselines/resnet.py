@@ -1,6 +1,6 @@
 """ResNet (He et al. 2016, Table 1; the stride in the 3x3 convolution, as libraries have it)."""
 
-from scalectl.architecture import Architecture, Stage
+from scalectl.architecture import Architecture, Rounding, Stage
 from scalectl.baselines.published import list_networks
 
 
@@ -21,6 +21,8 @@ def _network(name: str, repeats: tuple[int, int, int, int], *, bottleneck: bool)
             for count, width in zip(repeats, (64, 128, 256, 512), strict=True)
         ),
         activation="relu",
+        # As libraries have it: their ResNets have no other stem.
+        rounding=Rounding(fixed=("stem",)),
     )
 
 

@@ -12,7 +12,7 @@ COLUMNS = (
     Column("alpha", "alpha", ".3f"),
     Column("beta", "beta", ".3f"),
     Column("gamma", "gamma", ".3f"),
-    Column("depth", "blocks", "g"),
+    Column("depth", "blocks", ".4g"),
     Column("width", "width x", ".2f"),
     Column("resolution", "px", "d"),
     Column("nominal_ratio", "nominal x", ".2f"),

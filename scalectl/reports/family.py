@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from scalectl.factory import Factory
 from scalectl.family import LADDER, SUPPORTED_RATIO, Size, size_at
 from scalectl.reports import Column, Table
 
@@ -30,6 +31,17 @@ def tabulate(evidence: "Evidence") -> Table:
     from scalectl.evidence import conclude
 
     verdict = conclude(evidence)
+    if isinstance(verdict.baseline, Factory):
+        return Table(
+            name="family",
+            title=f"Family of {verdict.coefficients}",
+            columns=COLUMNS,
+            rows=(),
+            notes=(
+                "Counting its sizes would run the code of a factory, which a report does not: "
+                f"scalectl scale --family --baseline {verdict.baseline.target}",
+            ),
+        )
     return tabulate_sizes(
         [
             size_at(verdict.scaled_baseline, verdict.coefficients, phi, evidence.name)
