@@ -52,8 +52,30 @@ def load_network(path: Path) -> Baseline:
         )
     if "target" in network:
         return _validate(Factory, network, str(path))
+    _refuse_unknown_fields(network, Architecture, str(path), "architecture.")
+    for number, stage in enumerate(network.get("stages", [])):
+        _refuse_unknown_fields(stage, Stage, str(path), f"architecture.stages.{number}.")
     network.setdefault("name", re.sub(r"\W", "_", path.stem.lower()))
-    return _validate(Architecture, network, str(path))
+    return _check(_validate(Architecture, network, str(path)), path)
+
+
+def _check(network: Architecture, path: Path) -> Architecture:
+    """What no single field can say."""
+    for number, stage in enumerate(network.list_blocks()):
+        group_width = network.stages[number].group_width
+        if group_width and any(block.hidden % group_width for block in stage):
+            raise ScalectlError(
+                f"{path}: stages.{number}.group_width: {group_width} does not divide the inner width "
+                f"{stage[0].hidden}.",
+                "Inner widths are width * expansion in a bottleneck.",
+            )
+    if network.resolution < network.downsampling:
+        raise ScalectlError(
+            f"{path}: resolution: {network.resolution} px are less than one pixel of the last map, "
+            f"which stands for {network.downsampling}.",
+            "Raise it, or remove strides.",
+        )
+    return network
 
 
 def find_baseline(name: str) -> Baseline:
@@ -131,8 +153,16 @@ def _set(content: dict[str, Any], override: str) -> None:
 def _refuse_unknown_keys(
     content: Mapping[str, Any], model: Any, where: str, path: str = ""
 ) -> None:
-    known = [field.name for field in fields(model)]
+    _refuse_unknown_fields(content, model, where, path)
     for key, value in content.items():
+        part = getattr(model, key)
+        if is_dataclass(part) and isinstance(value, dict):
+            _refuse_unknown_keys(value, part, where, f"{path}{key}.")
+
+
+def _refuse_unknown_fields(content: object, model: Any, where: str, path: str) -> None:
+    known = [field.name for field in fields(model)]
+    for key in content if isinstance(content, Mapping) else ():
         if key not in known:
             close = get_close_matches(key, known, n=1)
             raise ScalectlError(
@@ -140,6 +170,3 @@ def _refuse_unknown_keys(
                 f"{f'; did you mean {path}{close[0]}?' if close else '.'}",
                 f"Known are {', '.join(known)}.",
             )
-        part = getattr(model, key)
-        if is_dataclass(part) and isinstance(value, dict):
-            _refuse_unknown_keys(value, part, where, f"{path}{key}.")

@@ -23,7 +23,7 @@ def _for_terminal(table: Table) -> str:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=200)
+        console = Console(width=250)
     drawn = RichTable(
         title=Text(table.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )

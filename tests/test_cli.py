@@ -216,6 +216,119 @@ def test_an_interrupted_search_continues(number: int, code: int, tmp_path: Path)
     assert f"{kept} of " in finished.stderr
 
 
+NET = """
+[architecture]
+resolution = 64
+stem_width = 16
+activation = "relu"
+
+[[architecture.stages]]
+block = "bottleneck"
+repeats = 2
+width = 64
+stride = 2
+kernel = 3
+expansion = 0.25
+"""
+
+
+def test_a_users_own_stages_are_a_baseline(tmp_path: Path) -> None:
+    """Everywhere: searched, scaled, exported, profiled, listed."""
+    net = tmp_path / "my_net.toml"
+    net.write_text(NET)
+    out = ("-o", str(tmp_path))
+    scaled = invoke("scale", "--baseline", str(net), "--coefficients", "dwr", "--phi", "2", *out, "--to", "keras", "--to", "torch", "--json")  # fmt: skip
+    (size,) = json.loads(scaled.stdout)["sizes"]
+    assert size["name"] == "my_net_phi2"
+    assert [one["verified"] for one in size["exports"]] == [True, True]
+    stages = json.loads(invoke("profile", str(net), "--json").stdout)["stages"]
+    assert [one["part"] for one in stages] == ["stem", "stage 1", "classifier"]
+    listed = json.loads(invoke("baselines", str(net), "--json").stdout)["baselines"][0]
+    assert listed["exports"]["torch"] == ""
+    assert "two stages" in listed["exports"]["timm"]
+    assert "7x7 stem" in listed["exports"]["transformers"]
+    assert invoke("grid", "--baseline", str(net), "--dry-run").exit_code == 0
+
+
+def test_a_target_is_met_to_the_nearest_step() -> None:
+    """And how far it is off is said."""
+    result = invoke("scale", "--coefficients", "paper", "--macs", "1.2G", "--json")
+    (size,) = json.loads(result.stdout)["sizes"]
+    assert size["macs"] == pytest.approx(1.2e9, rel=0.05)
+    assert "of the 1,200,000,000 asked for" in result.stderr
+    smaller = invoke("scale", "--coefficients", "paper", "--params", "3M")
+    assert "shrinking" in smaller.stderr
+
+
+def test_a_capped_resolution_hands_its_share_on() -> None:
+    free, capped = (
+        json.loads(invoke("scale", "--coefficients", "paper", "--phi", "3", "--json", *more).stdout)
+        for more in ((), ("--max-resolution", "250"))
+    )
+    assert capped["sizes"][0]["resolution"] == 248
+    assert capped["sizes"][0]["depth"] > free["sizes"][0]["depth"]
+    assert capped["sizes"][0]["nominal_ratio"] == free["sizes"][0]["nominal_ratio"]
+
+
+def test_how_published_sizes_relate_to_phi() -> None:
+    """The intervals of METHOD, found again."""
+    text = invoke("scale", "--explain").stdout
+    assert "[1.1734, 1.1757]" in text
+    assert "[1.1004, 1.1025]" in text
+    assert "no alpha gives the depths" in text
+
+
+def test_profile_measures() -> None:
+    document = json.loads(
+        invoke("profile", "b0", "--resolution", "32", "--measure", "--json").stdout
+    )
+    assert document["macs"] < 385_814_752 / 30
+    assert document["latency"]["fastest"] <= document["latency"]["seconds"]
+    assert document["latency"]["peak_memory"] > 2**20
+    at_phi = json.loads(
+        invoke("profile", "b0", "--phi", "1", "--coefficients", "paper", "--json").stdout
+    )
+    assert at_phi["macs"] == 859_853_760
+
+
+def test_a_refused_format_does_not_keep_the_others(tmp_path: Path) -> None:
+    """The rest is written; the reason is said; nothing is approximated."""
+    line = f"scale --phi 1 --baseline resnet50 --to torchvision --to toml -o {tmp_path} --json"
+    result = invoke(*line.split(), "--coefficients", "paper")
+    assert result.exit_code == 2
+    assert "cannot be widened" in result.stderr.splitlines()[-1]
+    refused, written = json.loads(result.stdout)["sizes"][0]["exports"]
+    assert (refused["path"], refused["verified"]) == (None, None)
+    assert written["verified"]
+    assert [path.name for path in tmp_path.iterdir()] == ["resnet50_phi1.toml"]
+
+
+def test_verify_tells_good_from_wrong(tmp_path: Path) -> None:
+    """Exit code 3, and the rest is shown."""
+    invoke("scale", "--official", "b0", "--to", "json", "--to", "pycls", "-o", str(tmp_path))
+    good, unchecked = (tmp_path / f"official_efficientnet_b0.{end}" for end in ("json", "yaml"))
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(good.read_text().replace("5288548", "5288549"))
+    result = invoke("verify", str(good), str(wrong), str(unchecked))
+    assert result.exit_code == 3
+    assert [line.split(": ")[1] for line in result.stdout.splitlines()] == [
+        "good",
+        "WRONG",
+        "not checked",
+    ]
+    document = json.loads(invoke("verify", str(good), "--json").stdout)
+    assert document["files"][0]["params"] == document["files"][0]["expected_params"]
+    assert document["files"][0]["forward_ok"]
+
+
+def test_baselines_are_listed() -> None:
+    text = invoke("baselines").stdout
+    assert "mobilenetv3_large_100" in text
+    assert "480,309,308" in text
+    entries = json.loads(invoke("baselines", "--json").stdout)["baselines"]
+    assert {"name", "rule", "exports", "params", "macs", "activations"} <= entries[0].keys()
+
+
 WRONG = [
     ("grid --set proxy.epoch=3", 2, "did you mean proxy.epochs?"),
     ("grid --set proxy.epochs=0", 2, "proxy.epochs"),
@@ -244,9 +357,31 @@ WRONG = [
     ("scale --phi 1 --coefficients 1,1,1", 2, "do not grow anything"),
     ("scale --phi 1 --from missing", 2, "There is no"),
     ("scale --phi 1 --from a --coefficients paper", 2, "not both"),
-    ("scale --official b9", 2, "Published are b0"),
-    ("scale --official b4 --phi 1", 2, "stands alone"),
-    ("scale --phi 1 --to keras", 2, "'keras' is not one of"),
+    ("scale --official b9", 2, "There is no baseline 'b9'; did you mean 'efficientnet_b"),
+    ("scale --official b4 --phi 1", 2, "Say how large, by one of"),
+    ("scale --phi 1 --to lukemelas", 2, "'lukemelas' is not one of"),
+    ("scale --phi 1 --macs 1G", 2, "Say how large, by one of"),
+    ("scale --phi 1..3:0", 2, "neither a number nor a range"),
+    ("scale --macs 0", 2, "not a number above 0"),
+    ("scale --macs 1.2T", 2, "such as 1.2G"),
+    ("scale --params 8M --coefficients resolution", 2, "the largest 5,288,548"),
+    ("scale --phi 3 --coefficients resolution --max-resolution 240", 2, "grow the resolution alone"),
+    ("scale --official b4 --max-resolution 300", 2, "stands alone"),
+    ("scale --phi 1 --baseline groups.toml", 2, "group_width: 5 does not divide"),
+    ("scale --phi 1 --baseline typo_net.toml", 2, "did you mean architecture.stages.0.width"),
+    ("scale --phi 1 --baseline my.nets:", 2, "is not package.module:function"),
+    ("scale --phi 1 --baseline no_such_module:build", 2, "cannot be imported"),
+    ("scale --phi 1 --baseline json:dumps", 2, "raised TypeError"),
+    ("scale --phi 1 --baseline json:missing", 2, "has no function 'missing'"),
+    ("profile", 2, "Missing argument 'TARGET'"),
+    ("profile efficientnet_b00", 2, "did you mean"),
+    ("profile b0 --coefficients paper", 2, "needs --phi"),
+    ("profile b0 --resolution 4", 2, "--resolution"),
+    ("verify", 2, "Missing argument 'FILE...'"),
+    ("verify missing.json", 2, "does not exist"),
+    ("verify a_file", 2, "of no format"),
+    ("verify typo.toml", 2, "has no"),
+    ("baselines b99", 2, "There is no baseline"),
     ("scale --phi 1 --to json -o a_file", 2, "cannot be written"),
     ("report", 2, "no run under ./runs"),
     ("report missing", 2, "There is no"),
@@ -269,6 +404,8 @@ def test_wrong_input_gets_a_sentence(
     Path("empty").mkdir()
     Path("other").mkdir()
     Path("other/grid.toml").write_text("[proxy]\nepochs = 9\n")
+    Path("groups.toml").write_text(NET.replace("kernel = 3", "group_width = 5"))
+    Path("typo_net.toml").write_text(NET.replace("width = 64", "wdth = 64"))
     before = sorted(tmp_path.rglob("*"))
     result = invoke(*line.split())
     assert result.exit_code == code, result.output

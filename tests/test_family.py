@@ -1,9 +1,13 @@
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scalectl.baselines.efficientnet import B0
 from scalectl.errors import ScalectlError
-from scalectl.family import official_size, size_at
-from scalectl.scaling import NAMED
+from scalectl.family import official_size, size_at, size_for
+from scalectl.scaling import NAMED, cap
 
 
 @pytest.mark.parametrize("number", range(8))
@@ -37,5 +41,29 @@ def test_nominal_and_realised_are_told_apart() -> None:
 
 
 def test_an_unpublished_size_is_refused() -> None:
-    with pytest.raises(ScalectlError, match="Published are b0"):
+    with pytest.raises(ScalectlError, match="There is no baseline 'b9'"):
         official_size("b9")
+
+
+@given(st.floats(2.5e8, 2e10), st.sampled_from(["paper", "dwr", "dWr"]))
+def test_a_target_is_met_within_a_step(target: float, name: str) -> None:
+    """No size of any phi around it comes closer."""
+    size = size_for(B0, NAMED[name], "macs", target, "test")
+    assert size.phi is not None
+
+    def miss(phi: float) -> float:
+        return abs(math.log(size_at(B0, NAMED[name], phi, "test").cost.macs / target))
+
+    assert miss(size.phi) <= min(miss(size.phi + step / 100) for step in range(-40, 41)) + 1e-12
+
+
+def test_a_cap_keeps_nominal_compute() -> None:
+    """Depth and width take over in proportion to their shares."""
+    coefficients = NAMED["paper"]
+    free = coefficients.at(4)
+    capped = cap(free, coefficients, 1.3)
+    assert capped.resolution == 1.3
+    assert capped.depth * capped.width**2 * capped.resolution**2 == pytest.approx(
+        free.depth * free.width**2 * free.resolution**2
+    )
+    assert cap(free, coefficients, 9) == free

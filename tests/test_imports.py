@@ -27,7 +27,17 @@ RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.p
 
 
 @pytest.mark.parametrize(
-    "line", ["--help", "grid --help", "scale --phi 4", "scale --official b4", f"report {RECORDS}"]
+    "line",
+    [
+        "--help",
+        "grid --help",
+        "scale --phi 4",
+        "scale --official b4",
+        "scale --macs 1G",
+        "profile b4 --per-stage",
+        "baselines",
+        f"report {RECORDS}",
+    ],
 )
 def test_light_commands_load_nothing_heavy(line: str, tmp_path: Path) -> None:
     """They answer at once."""
@@ -36,7 +46,7 @@ def test_light_commands_load_nothing_heavy(line: str, tmp_path: Path) -> None:
     assert not loaded & set(HEAVY)
 
 
-CORE = ("architecture", "scaling", "cost", "grid", "trial", "family", "errors")
+CORE = ("architecture", "scaling", "cost", "factory", "grid", "trial", "family", "errors")
 
 
 def test_the_core_is_pure(tmp_path: Path) -> None:

@@ -31,7 +31,10 @@ def find_published(name: str) -> Published:
     for full in (name, f"efficientnet_{name}", f"efficientnet{name}"):
         if full in BASELINES:
             return BASELINES[full]
-    close = get_close_matches(name, BASELINES, n=1)
+    close = [
+        *get_close_matches(name, BASELINES, n=1),
+        *get_close_matches(f"efficientnet_{name}", BASELINES, n=1),
+    ]
     raise ScalectlError(
         f"There is no baseline {name!r}{f'; did you mean {close[0]!r}?' if close else '.'}",
         "scalectl baselines lists them; a .toml or .json file or package.module:factory is one too.",

@@ -106,7 +106,7 @@ def write(size: Size, name: str, folder: Path, *, verify: bool) -> Written:
     if verify and not is_installed(export.library):
         note = f"written, not verified: {export.library} is not installed"
     elif verify:
-        result = export.verify(path)
+        result = _build_again(export, path, size.cost.params)
         verified, note = result.ok, result.note
         params = size.cost.params if result.params is None else result.params
     return Written(format=name, path=str(path), verified=verified, params=params, note=note)
@@ -125,11 +125,26 @@ def verify(path: Path) -> tuple[str, Verification]:
         note = f"{export.library} is not installed"
         return name, Verification(ok=None, expected_params=0, note=note)
     try:
-        return name, export.verify(path)
-    except (KeyError, ValueError, StopIteration) as problem:
+        return name, _build_again(export, path)
+    except (KeyError, StopIteration) as problem:
         raise ScalectlError(
             f"{path} is no file that scalectl emitted: {problem}.", "Emit it with scalectl scale."
         ) from None
+
+
+def _build_again(export: Export, path: Path, expected: int = 0) -> Verification:
+    """Whatever another library raises while it builds, the file is wrong for it."""
+    try:
+        return export.verify(path)
+    except (ScalectlError, KeyError, StopIteration):
+        raise  # not of scalectl's making at all
+    except Exception as problem:
+        return Verification(
+            ok=False,
+            expected_params=expected,
+            forward_ok=False,
+            note=f"could not be built: {type(problem).__name__}: {problem}".splitlines()[0],
+        )
 
 
 def _tell_format(path: Path) -> str:

@@ -86,6 +86,8 @@ def _find_obstacle_of_residual(network: Architecture) -> str:
     blocks = [block for stage in network.list_blocks() for block in stage]
     if network.stem == "patch4x4":
         return "timm's ByobNet has no stem patch4x4"
+    if len(network.stages) < 2:
+        return "timm's ByobNet has two stages or more"
     if any(block.out % 8 or block.hidden % 8 for block in blocks):
         return "timm's ByobNet rounds widths to multiples of 8"
     if network.downsampling > 32:

@@ -38,8 +38,8 @@ def tabulate(evidence: "Evidence") -> Table:
             columns=COLUMNS,
             rows=(),
             notes=(
-                "Counting its sizes would run the code of a factory, which a report does not: "
-                f"scalectl scale --family --baseline {verdict.baseline.target}",
+                "Counting its sizes would run the code of a factory, which a report does not.",
+                f"Do it by scalectl scale --family --baseline {verdict.baseline.target}",
             ),
         )
     return tabulate_sizes(

@@ -67,14 +67,7 @@ def test_a_file_with_another_network_is_found_out(name: str, tmp_path: Path) -> 
     text = text.replace("width = 48", "width = 56")
     assert text != path.read_text()
     path.write_text(text)
-    assert _is_refused(path)
-
-
-def _is_refused(path: Path) -> bool:
-    try:
-        return not verify(path)[1].ok
-    except RuntimeError:  # widths that do not follow one another cannot even run
-        return True
+    assert verify(path)[1].ok is False
 
 
 FAMILIES = [
