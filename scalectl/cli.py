@@ -641,8 +641,9 @@ def _solve(
     target = _parse_count(text, f"--{quantity}")
     size = size_for(*start, quantity, target, source, max_resolution)  # type: ignore[arg-type]
     realised = getattr(size.cost, quantity)
+    label = "MACs" if quantity == "macs" else quantity
     click.echo(
-        f"phi = {size.phi:.4g} has {realised:,} {quantity}, {realised / target - 1:+.1%} of the "
+        f"phi = {size.phi:.4g} has {realised:,} {label}, {realised / target - 1:+.1%} of the "
         f"{target:,.0f} asked for: the nearest step of the rounding.",
         err=True,
     )

@@ -152,7 +152,7 @@ def _find_obstacle_of_mobilenetv2(network: Architecture) -> str:
         return "transformers' MobileNetV2 has the kernels and strides of the paper"
     if [one.hidden / one.width for one in firsts] != [1, 6, 6, 6, 6, 6, 6]:
         return "transformers' MobileNetV2 expands by 6"
-    if network.head != "conv" or find_multiplier(_pairs(network)) is None:
+    if network.head != "conv" or _find_mobilenetv2_multiplier(network) is None:
         return (
             "transformers derives all widths from one multiplier, and none gives "
             f"{[network.stem_width, *(one.out for one in firsts), network.head_width]}"
@@ -160,13 +160,13 @@ def _find_obstacle_of_mobilenetv2(network: Architecture) -> str:
     return ""
 
 
-def _pairs(network: Architecture) -> list[tuple[int, int]]:
-    """Base and width of all that one multiplier decides."""
+def _find_mobilenetv2_multiplier(network: Architecture) -> float | None:
+    """Of all widths at once; that library rounds each to a whole number before it rounds to eights."""
     bases = (32, 16, 24, 32, 64, 96, 160, 320)
     widths = [network.stem_width, *(stage.width for stage in network.stages)]
     pairs = list(zip(bases, widths, strict=False))
     small = network.head_width == 1280 and network.stem_width <= 32  # the head does not shrink
-    return pairs if small else [*pairs, (1280, network.head_width)]
+    return find_multiplier(pairs if small else [*pairs, (1280, network.head_width)], before=round)
 
 
 def _configure_mobilenetv2(network: Architecture) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _configure_mobilenetv2(network: Architecture) -> dict[str, Any]:
         "model_type": "mobilenet_v2",
         "architectures": ["MobileNetV2ForImageClassification"],
         # Their name for what multiplies widths.
-        "depth_multiplier": find_multiplier(_pairs(network)),
+        "depth_multiplier": _find_mobilenetv2_multiplier(network),
         "expand_ratio": 6.0,
         "hidden_act": _activation(network),
         "finegrained_output": True,

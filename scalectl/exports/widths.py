@@ -1,12 +1,14 @@
 """Width multipliers that libraries derive widths from, found again from the widths."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from scalectl.architecture import round_width
 
 
-def find_multiplier(pairs: Iterable[tuple[int, int]]) -> float | None:
-    """A w with round_width(base * w, 8) == width for all (base, width), or None.
+def find_multiplier(
+    pairs: Iterable[tuple[int, int]], before: Callable[[float], float] = float
+) -> float | None:
+    """A w with round_width(before(base * w), 8) == width for all (base, width), or None.
 
     Each pair allows an interval of w; the middle of what they all allow is tried, and a little to
     either side, because the 10 % rule makes the intervals ragged.
@@ -18,7 +20,7 @@ def find_multiplier(pairs: Iterable[tuple[int, int]]) -> float | None:
     between = [low + (high - low) * step / 20 for step in range(1, 20)]
     for multiplier in [*exact, *between]:
         if multiplier > 0 and all(
-            round_width(base * multiplier, 8) == width for base, width in known
+            round_width(before(base * multiplier), 8) == width for base, width in known
         ):
             return multiplier
     return None
