@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field, fields, replace
 from decimal import Decimal
+from functools import lru_cache
 from itertools import product
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
 from scalectl.architecture import Architecture, Rounding, RoundingRule, Stage
-from scalectl.cost import measure
+from scalectl.cost import Cost, measure
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, Factory, resize
 from scalectl.scaling import (
@@ -218,35 +219,60 @@ def _proposals(design: Design) -> Iterator[tuple[str, Coefficients]]:
     yield from (("", coefficients) for coefficients in points)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A network as a size of the baseline, counted."""
+
+    network: Baseline
+    cost: Cost
+    ratio: float
+    """MACs over the baseline's."""
+    shares: Shares | None
+    """How the added MACs are divided, each dimension applied alone."""
+    width: float
+    """The square root of what widening alone multiplies MACs by."""
+
+
 def _realise(
     coefficients: Coefficients, control: str, design: Design, baseline: Baseline
 ) -> Candidate:
     rounding = replace(baseline.rounding, rule=design.rounding)
     if design.budget == "nominal":
-        architecture = scale(baseline, coefficients.at(1), rounding)
+        fit = _assess(baseline, scale(baseline, coefficients.at(1), rounding))
     else:
-        architecture = _match(coefficients, design, baseline, rounding)
-    shares, width = _realised_shares(baseline, architecture)
-    cost = measure(architecture)
+        fit = _match(coefficients, design, baseline, rounding)
     return Candidate(
         control=control,
         coefficients=coefficients,
         multipliers=Multipliers(
-            architecture.depth / baseline.depth,
-            width,
-            architecture.resolution / baseline.resolution,
+            fit.network.depth / baseline.depth,
+            fit.width,
+            fit.network.resolution / baseline.resolution,
         ),
-        shares=shares,
+        shares=fit.shares,
         nominal_ratio=coefficients.growth,
-        realised_ratio=cost.macs / measure(baseline).macs,
-        architecture=architecture,
-        cost=cost,
+        realised_ratio=fit.ratio,
+        architecture=fit.network,
+        cost=fit.cost,
     )
+
+
+def _assess(baseline: Baseline, network: Baseline) -> _Fit:
+    parts = (
+        _mix(network, baseline, baseline.resolution),
+        _mix(baseline, network, baseline.resolution),
+        _mix(baseline, baseline, network.resolution),
+    )
+    macs, cost = measure(baseline).macs, measure(network)
+    doublings = [math.log2(measure(part).macs / macs) for part in parts]
+    added = sum(doublings)
+    shares = Shares(*(part / added for part in doublings)) if added > 0 else None
+    return _Fit(network, cost, cost.macs / macs, shares, 2 ** (doublings[1] / 2))
 
 
 def _match(
     coefficients: Coefficients, design: Design, baseline: Baseline, rounding: Rounding
-) -> Baseline:
+) -> _Fit:
     """The network nearest to both: twice the counted MACs, and the shares asked for.
 
     Small networks move in coarse steps, so the neighbourhood of the request is searched; a
@@ -254,47 +280,54 @@ def _match(
     """
     wanted = coefficients.shares
 
-    def misfit(architecture: Baseline) -> float:
-        shares, _ = _realised_shares(baseline, architecture)
-        ratio = measure(architecture).macs / measure(baseline).macs
-        off = abs(math.log2(ratio / GROWTH))
+    def misfit(fit: _Fit) -> float:
+        off = abs(math.log2(fit.ratio / GROWTH))
         # Beyond the budget nothing else counts: such a candidate would be rejected.
-        return (
-            (off > design.max_deviation) * 10 + off + (_distance(shares, wanted) if shares else 1)
-        )
+        rejected = (off > design.max_deviation) * 10
+        return rejected + off + (_distance(fit.shares, wanted) if fit.shares else 1)
 
-    return min(_options(coefficients, baseline, rounding), key=misfit)
+    options = (
+        _fit_width(baseline, deeper, resolution, coefficients.beta > 1)
+        for deeper in _deepen(baseline, coefficients.alpha, rounding)
+        for resolution in _resolutions(coefficients.gamma, baseline.resolution, rounding)
+    )
+    return min((fit for fit in options if fit), key=misfit)
 
 
-def _options(
-    coefficients: Coefficients, baseline: Baseline, rounding: Rounding
-) -> Iterator[Baseline]:
-    """Networks near the request: resolutions and depths around it, each with the width that fits."""
+# The candidates of a lattice ask for the same few depths and resolutions again and again.
+@lru_cache(maxsize=1024)
+def _deepen(baseline: Baseline, alpha: float, rounding: Rounding) -> tuple[Baseline, ...]:
+    """The depths around what alpha asks for."""
+    depths = _depths(alpha)
+    if isinstance(baseline, Factory):  # whose every size has to be built to be counted
+        depths = (alpha,)
+    start = replace(baseline, rounding=rounding)
+    return tuple(dict.fromkeys(scale(start, Multipliers(depth=depth)) for depth in depths))
+
+
+@lru_cache(maxsize=16384)
+def _fit_width(baseline: Baseline, deeper: Baseline, resolution: int, wider: bool) -> _Fit | None:
+    """With the width that comes closest to twice the MACs, if there is one and it may grow."""
+    larger = _mix(deeper, deeper, resolution)
+    if not wider:
+        return _assess(baseline, larger)
     target = GROWTH * measure(baseline).macs
-    for resolution in _resolutions(coefficients.gamma, baseline.resolution, rounding):
-        larger = replace(_mix(baseline, baseline, resolution), rounding=rounding)
-        depths = _depths(coefficients.alpha)
-        if isinstance(baseline, Factory):  # whose every size has to be built to be counted
-            depths = (coefficients.alpha,)
-        for deeper in dict.fromkeys(scale(larger, Multipliers(depth=depth)) for depth in depths):
-            if coefficients.beta == 1:
-                yield deeper
-            elif measure(deeper).macs <= target:
-                yield _widen(deeper, coefficients.beta, target)
-
-
-def _widen(deeper: Baseline, beta: float, macs: float) -> Baseline:
-    """The network of all widths beta^phi that comes closest to `macs`."""
-
-    def wider(phi: float) -> Baseline:
-        return scale(deeper, Multipliers(width=beta**phi))
-
-    high = 1.0
-    while measure(wider(high)).macs < macs:
-        high *= 2
+    if measure(larger).macs > target:
+        return None
+    # MACs grow with the square of the width, but for rounding and for what does not widen.
+    guess = math.log2(target / measure(larger).macs) / 2
     # Each size of a factory has to be built to be counted, and its steps are as wide.
-    step = 2.0**-5 if isinstance(deeper, Factory) else 2.0**-10
-    return wider(solve_phi(wider, macs, high=high, step=step))
+    step = 2.0**-5 if isinstance(deeper, Factory) else 2.0**-11
+
+    def at(doublings: float) -> Baseline:
+        return scale(larger, Multipliers(width=2**doublings))
+
+    low, high = max(0.0, guess - 0.25), guess + 0.25
+    while low > 0 and measure(at(low)).macs > target:
+        low = max(0.0, low - 0.25)
+    while measure(at(high)).macs < target:
+        high += 0.25
+    return _assess(baseline, at(solve_phi(at, target, low=low, high=high, step=step)))
 
 
 def _depths(alpha: float) -> tuple[float, ...]:
@@ -313,23 +346,6 @@ def _resolutions(gamma: float, base: int, rounding: Rounding) -> tuple[int, ...]
 
 
 _STEPS_ASIDE = 3
-
-
-def _realised_shares(baseline: Baseline, architecture: Baseline) -> tuple[Shares | None, float]:
-    """How the added MACs are divided, each dimension applied alone, and the width multiplier.
-
-    The width multiplier is the square root of what widening alone multiplies MACs by.
-    """
-    parts = (
-        _mix(architecture, baseline, baseline.resolution),
-        _mix(baseline, architecture, baseline.resolution),
-        _mix(baseline, baseline, architecture.resolution),
-    )
-    macs = measure(baseline).macs
-    doublings = [math.log2(measure(part).macs / macs) for part in parts]
-    added = sum(doublings)
-    shares = Shares(*(part / added for part in doublings)) if added > 0 else None
-    return shares, 2 ** (doublings[1] / 2)
 
 
 def _unscaled(baseline: Baseline) -> Candidate:

@@ -231,10 +231,14 @@ def solve_phi(
             f"{low:g}, the largest {largest:,} at phi = {high:g}.",
             "Ask for something between, or choose other coefficients or another baseline.",
         )
-    while high - low > step:
+    while high - low > step and smallest < largest:
         middle = (low + high) / 2
-        low, high = (middle, high) if cost(middle) < target else (low, middle)
-    return min((high, low), key=lambda phi: abs(math.log(cost(phi) / target)))
+        between = cost(middle)
+        if between < target:
+            low, smallest = middle, between
+        else:
+            high, largest = middle, between
+    return high if math.log(largest / target) <= math.log(target / smallest) else low
 
 
 # 1 * 1.0000000002 must not become 2: multipliers come out of powers and logarithms.
