@@ -143,6 +143,11 @@ class Architecture:
             rest = self._block(stage, width, 1) if stage.repeats > 1 else first
             yield (first, *[rest] * (stage.repeats - 1))
 
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks, from the stem to the head."""
+        return tuple(block for stage in self.list_blocks() for block in stage)
+
     def _block(self, stage: Stage, width: int, stride: int) -> Block:
         hidden = _hidden_width(stage, width)
         projected = stage.block in ("basic", "bottleneck", "convnext")

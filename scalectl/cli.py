@@ -301,6 +301,7 @@ def profile(
     if phi is not None:
         start, source = _find_start(None, coefficients, target)
         network = _apply(start, source, [phi], None)[0].architecture
+        click.echo(f"Coefficients {start[1]} of {source}.", err=True)
     elif coefficients:
         raise click.UsageError("--coefficients needs --phi.")
     if resolution:

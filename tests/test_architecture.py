@@ -36,6 +36,16 @@ def test_the_fingerprint_is_of_the_network() -> None:
     assert replace(B0, classes=10).fingerprint != B0.fingerprint
 
 
+def test_fields_at_their_default_do_not_tell_networks_apart() -> None:
+    """So that a new field changes no stored id; and 6 is 6.0."""
+    content = B0.to_dict()
+    for stage in content["stages"]:
+        for field in ("expanded_width", "group_width", "activation", "skip", "joined"):
+            del stage[field]
+        stage["expansion"] = float(stage["expansion"])
+    assert Architecture.from_dict(content).fingerprint == B0.fingerprint
+
+
 def test_an_unknown_baseline_gets_a_suggestion() -> None:
     with pytest.raises(ScalectlError, match="did you mean 'efficientnet_b0'"):
         baseline("eficientnet_b0")

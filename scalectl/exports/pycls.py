@@ -59,7 +59,7 @@ class Pycls:
 
 
 def _find_obstacle_of_efficientnet(network: Architecture) -> str:
-    blocks = [block for stage in network.list_blocks() for block in stage]
+    blocks = network.blocks
     if network.stem != "conv3x3" or network.head != "conv" or not network.head_width:
         return "pycls' EfficientNet has a 3x3 stem and a head convolution"
     if any(stage.activation for stage in network.stages):
@@ -94,7 +94,7 @@ def _configure_efficientnet(network: Architecture) -> dict[str, Any]:
 
 
 def _find_obstacle_of_anynet(network: Architecture) -> str:
-    blocks = [block for stage in network.list_blocks() for block in stage]
+    blocks = network.blocks
     if len({block.kind for block in blocks}) > 1 or blocks[0].kind not in _ANYNET:
         return "pycls' AnyNet has basic or bottleneck blocks"
     if network.stem == "patch4x4" or network.head_width or network.drop_path or network.dropout:

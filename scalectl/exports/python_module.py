@@ -13,6 +13,7 @@ from typing import Any
 from scalectl import __version__
 from scalectl.architecture import Architecture
 from scalectl.errors import ScalectlError
+from scalectl.exports import Verification
 from scalectl.exports.config import claim
 from scalectl.family import Size
 
@@ -103,6 +104,18 @@ def import_module(path: Path) -> ModuleType:
     finally:
         del sys.modules[specification.name]
     return module
+
+
+def verify_module(path: Path) -> Verification:
+    """Run an emitted module of torch networks, build on the meta device, compare with its claims."""
+    import torch
+
+    from scalectl.network import check
+
+    module = import_module(path)
+    with torch.device("meta"):
+        network = getattr(module, module.CLAIMS["name"])()
+    return check(network, module.CLAIMS)
 
 
 def _harmless(text: str) -> str:

@@ -83,7 +83,7 @@ def _find_obstacle_of_mobile(network: Architecture) -> str:
 
 
 def _find_obstacle_of_residual(network: Architecture) -> str:
-    blocks = [block for stage in network.list_blocks() for block in stage]
+    blocks = network.blocks
     if network.stem == "patch4x4":
         return "timm's ByobNet has no stem patch4x4"
     if len(network.stages) < 2:

@@ -5,7 +5,7 @@ from pathlib import Path
 import scalectl
 from scalectl.architecture import Architecture
 from scalectl.exports import Verification
-from scalectl.exports.python_module import import_module, read_builder, write_module
+from scalectl.exports.python_module import read_builder, verify_module, write_module
 from scalectl.factory import Baseline, Factory
 from scalectl.family import Size
 
@@ -52,11 +52,4 @@ class Torch:
 
     def verify(self, path: Path) -> Verification:
         """Import it, build on the meta device, run."""
-        import torch
-
-        from scalectl.network import check
-
-        module = import_module(path)
-        with torch.device("meta"):
-            network = getattr(module, module.CLAIMS["name"])()
-        return check(network, module.CLAIMS)
+        return verify_module(path)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from scalectl.architecture import Architecture, Block, round_width
+from scalectl.architecture import Architecture, round_width
 from scalectl.exports import Verification
-from scalectl.exports.python_module import import_module, read_builder, write_module
+from scalectl.exports.python_module import read_builder, verify_module, write_module
 from scalectl.exports.widths import find_multiplier
 from scalectl.factory import Baseline
 from scalectl.family import Size
@@ -61,23 +61,12 @@ class Torchvision:
 
     def verify(self, path: Path) -> Verification:
         """Import it, build on the meta device, run."""
-        import torch
-
-        from scalectl.network import check
-
-        module = import_module(path)
-        with torch.device("meta"):
-            network = getattr(module, module.CLAIMS["name"])()
-        return check(network, module.CLAIMS)
-
-
-def _list_blocks(network: Architecture) -> list[Block]:
-    return [block for stage in network.list_blocks() for block in stage]
+        return verify_module(path)
 
 
 def _find_obstacle_of_inverted(network: Architecture, name: str) -> str:
     """What torchvision's mobile classes have in common."""
-    blocks = _list_blocks(network)
+    blocks = network.blocks
     if network.stem != "conv3x3":
         return f"torchvision's {name} has a 3x3 stem"
     if any(block.width % 8 or block.out % 8 for block in blocks):
@@ -89,7 +78,7 @@ def _find_obstacle_of_inverted(network: Architecture, name: str) -> str:
 
 
 def _find_obstacle_of_efficientnet(network: Architecture) -> str:
-    blocks = _list_blocks(network)
+    blocks = network.blocks
     if network.activation != "silu" or any(stage.activation for stage in network.stages):
         return "torchvision's EfficientNet has SiLU alone"
     if not network.head_width:
@@ -107,7 +96,7 @@ def _find_obstacle_of_efficientnet(network: Architecture) -> str:
 
 
 def _find_obstacle_of_mobilenetv2(network: Architecture) -> str:
-    blocks = _list_blocks(network)
+    blocks = network.blocks
     if any(block.kind != "mbconv" or block.kernel != 3 or block.squeezed for block in blocks):
         return "torchvision's MobileNetV2 has 3x3 kernels and no squeeze-and-excitation"
     if any(block.hidden % block.width for block in blocks) or not network.head_width:
@@ -127,7 +116,7 @@ def _pairs(network: Architecture) -> list[tuple[int, int]]:
 
 
 def _find_obstacle_of_mobilenetv3(network: Architecture) -> str:
-    *body, last = _list_blocks(network)
+    *body, last = network.blocks
     if any(block.kind != "mbconv" for block in body) or last.kind != "fused" or last.kernel != 1:
         return "torchvision's MobileNetV3 has MBConv blocks and one 1x1 convolution after them"
     if last.out != 6 * last.width or last.skip or network.stages[-1].repeats > 1:
@@ -145,7 +134,7 @@ def _find_obstacle_of_mobilenetv3(network: Architecture) -> str:
 
 
 def _find_obstacle_of_resnet(network: Architecture) -> str:
-    blocks = _list_blocks(network)
+    blocks = network.blocks
     basic = blocks[0].kind == "basic"
     widths = [64, 128, 256, 512] if basic else [256, 512, 1024, 2048]
     if network.stem_width != 64 or [stage.width for stage in network.stages] != widths:
@@ -168,7 +157,7 @@ def _find_obstacle_of_resnet(network: Architecture) -> str:
 
 
 def _find_obstacle_of_regnet(network: Architecture) -> str:
-    blocks = _list_blocks(network)
+    blocks = network.blocks
     if any(block.kind != "bottleneck" or block.kernel != 3 for block in blocks):
         return "torchvision's RegNet has bottlenecks with 3x3 kernels"
     if network.activation != "relu" or any(block.activation != "relu" for block in blocks):

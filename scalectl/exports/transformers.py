@@ -77,10 +77,6 @@ def _firsts(network: Architecture) -> list[Block]:
     return [stage[0] for stage in network.list_blocks()]
 
 
-def _blocks(network: Architecture) -> list[Block]:
-    return [block for stage in network.list_blocks() for block in stage]
-
-
 def _find_obstacle_of_efficientnet(network: Architecture) -> str:
     if any(stage.block != "mbconv" for stage in network.stages):
         return "transformers' EfficientNet has MBConv blocks alone"
@@ -88,7 +84,7 @@ def _find_obstacle_of_efficientnet(network: Architecture) -> str:
         return "transformers' EfficientNet has a 3x3 stem and a head convolution"
     if network.resolution % 2:
         return "transformers' EfficientNet cuts odd images"
-    if any(block.squeezed != max(1, int(block.width * 0.25)) for block in _blocks(network)) or (
+    if any(block.squeezed != max(1, int(block.width * 0.25)) for block in network.blocks) or (
         network.squeeze != "input"
     ):
         return "transformers' EfficientNet squeezes each block's input to a quarter"
@@ -115,7 +111,7 @@ def _find_obstacle_of_efficientnet(network: Architecture) -> str:
 def _configure_efficientnet(network: Architecture) -> dict[str, Any]:
     multiplier = find_multiplier([(32, network.stem_width), (1280, network.head_width)])
     assert multiplier is not None
-    firsts, blocks = _firsts(network), _blocks(network)
+    firsts, blocks = _firsts(network), network.blocks
     return {
         "model_type": "efficientnet",
         "architectures": ["EfficientNetForImageClassification"],
@@ -184,7 +180,7 @@ def _configure_mobilenetv2(network: Architecture) -> dict[str, Any]:
 
 
 def _find_obstacle_of_resnet(network: Architecture) -> str:
-    blocks = _blocks(network)
+    blocks = network.blocks
     kinds = {block.kind for block in blocks}
     if len(kinds) > 1 or network.stem != "conv7x7_pool" or network.head_width:
         return "transformers' ResNet has a 7x7 stem, one kind of block and no head convolution"
