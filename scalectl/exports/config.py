@@ -44,7 +44,9 @@ def claim(size: Size) -> dict[str, Any]:
     if isinstance(network, Architecture):
         claims["dropout"] = network.dropout
         claims["drop_path"] = network.drop_path
-        claims["drop_path_convention"] = "drop probability of block i of n: i / n of drop_path"
+        claims["drop_path_convention"] = (
+            "the largest drop probability of a residual branch; it grows linearly over the blocks"
+        )
     return {key: value for key, value in claims.items() if value is not None}
 
 
