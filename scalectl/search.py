@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scalectl import files
 from scalectl.datasets import Dataset, open_dataset
 from scalectl.documents import dump_grid, load_grid
 from scalectl.errors import ScalectlError
@@ -81,13 +82,11 @@ def claim(plan: Plan, run: Path) -> None:
             raise _describe_stranger(run, "it was trained on other images")
     try:
         run.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(dump_grid(plan.grid))
-        temporary.replace(path)
     except OSError as problem:
         raise ScalectlError(
             f"{run} cannot be written: {problem.strerror}.", "Choose another folder with -o."
         ) from None
+    files.replace(path, dump_grid(plan.grid).encode())
 
 
 def workspace(plan: Plan, folder: Path, jobs: int, device: str) -> Workspace:

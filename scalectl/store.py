@@ -3,20 +3,18 @@
 One immutable row file per trial, named by the trial's id, with a digest of its own values in it.
 """
 
-import errno
 import hashlib
+import io
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from scalectl import __version__
+from scalectl import __version__, files
 from scalectl.cost import Cost
 from scalectl.errors import ScalectlError
 from scalectl.factory import from_dict
@@ -95,29 +93,21 @@ class Store:
         self._trials = folder / "trials"
         try:
             self._trials.mkdir(parents=True, exist_ok=True)
-            if not (folder / "FORMAT.json").exists():
-                _claim(folder)
         except OSError as problem:
             raise ScalectlError(
                 f"The run folder {folder} cannot be written: {problem.strerror}.",
                 "Choose another one with -o.",
             ) from None
+        content = json.dumps({"format": FORMAT, "created_by": f"scalectl {__version__}"})
+        files.publish(folder / "FORMAT.json", content.encode() + b"\n")
         _check_format(folder)
 
     def write(self, record: Record) -> None:
         """Publish a record. A final one is never replaced: the first to publish a trial wins."""
         path = self._trials / f"{record.trial.id}.parquet"
-        if path.exists() and _is_final(path):
-            return
-        try:
-            temporary = _write_temporary([record], self._trials)
-            try:
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _sync_folder(self._trials)
-        except OSError as problem:
-            raise _describe_failure(problem, path) from None
+        content = _to_parquet([record])
+        if not files.publish(path, content) and not _is_final(path):
+            files.replace(path, content)
 
     def read(self) -> Reading:
         """All records that prove undamaged."""
@@ -150,11 +140,7 @@ def read(path: Path) -> Reading:
 
 def write_file(records: Iterable[Record], path: Path) -> None:
     """Many records in one file, to be shared or committed."""
-    ordered = sorted(records, key=lambda record: record.trial.id)
-    try:
-        _write_temporary(ordered, path.parent).replace(path)
-    except OSError as problem:
-        raise _describe_failure(problem, path) from None
+    files.replace(path, _to_parquet(sorted(records, key=lambda record: record.trial.id)))
 
 
 def _read_file(path: Path, trial_id: str = "") -> Reading:
@@ -172,37 +158,11 @@ def _is_final(path: Path) -> bool:
     return any(record.state.is_final for record in _read_file(path, path.stem).records)
 
 
-def _write_temporary(records: list[Record], folder: Path) -> Path:
-    """Write and sync a file under a name that no reader looks at."""
+def _to_parquet(records: list[Record]) -> bytes:
     table = pa.Table.from_pylist([_to_row(record) for record in records], schema=SCHEMA)
-    # Not by tempfile, whose files nobody else may read: runs are shared.
-    path = folder / f"{uuid4().hex}.tmp"
-    try:
-        with path.open("xb") as file:
-            parquet.write_table(table, file, compression="zstd", write_page_checksum=True)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _claim(folder: Path) -> None:
-    content = json.dumps({"format": FORMAT, "created_by": f"scalectl {__version__}"})
-    try:
-        with (folder / "FORMAT.json").open("x") as file:
-            file.write(content + "\n")
-    except FileExistsError:
-        return
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    return buffer.getvalue()
 
 
 def _check_format(folder: Path) -> None:
@@ -218,16 +178,6 @@ def _check_format(folder: Path) -> None:
             f"{folder} was written by a newer scalectl (format {written}, this one reads {FORMAT}).",
             "Upgrade scalectl: python -m pip install -U scalectl.",
         )
-
-
-def _describe_failure(problem: OSError, path: Path) -> ScalectlError:
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ScalectlError(
-            f"No space is left to write {path}.",
-            "Free at least 1 MB there and run the same command again; nothing stored is lost.",
-            exit_code=5,
-        )
-    return ScalectlError(f"{path} cannot be written: {problem.strerror}.", "Check the folder.")
 
 
 def _to_row(record: Record) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from scalectl import files
 from scalectl.architecture import RoundingRule
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, from_dict
@@ -37,9 +38,8 @@ class Verdict:
 
 def write(verdict: Verdict, run: Path) -> None:
     """Put it beside the records."""
-    temporary = run / f".{_FILE}.tmp"
-    temporary.write_text(json.dumps({"schema_version": 1, **asdict(verdict)}, indent=1))
-    temporary.replace(run / _FILE)
+    content = json.dumps({"schema_version": 1, **asdict(verdict)}, indent=1)
+    files.replace(run / _FILE, content.encode())
 
 
 def read(run: Path) -> Verdict | None:

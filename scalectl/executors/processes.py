@@ -1,4 +1,4 @@
-"""One process for each trial, forked from a server that has torch and timm loaded already.
+"""One process for each trial, forked from a server that has torch loaded already.
 
 A later start costs some tenths of a second instead of many, and a process that dies takes no more
 than its own trial with it.

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from scalectl import files
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline
 from scalectl.family import Size
@@ -97,11 +98,11 @@ def write(size: Size, name: str, folder: Path, *, verify: bool) -> Written:
     content = export.emit(size)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as problem:
         raise ScalectlError(
             f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
         ) from None
+    files.replace(path, content.encode() if isinstance(content, str) else content)
     verified, params, note = None, size.cost.params, "written, not verified"
     if verify and not is_installed(export.library):
         note = f"written, not verified: {export.library} is not installed"
