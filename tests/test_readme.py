@@ -52,5 +52,18 @@ def test_the_readme_is_short_and_the_checks_are_its_own() -> None:
     assert checks in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
+def test_its_network_written_by_hand_is_one(tmp_path: Path) -> None:
+    """It loads, and costs what it builds."""
+    from scalectl.cost import measure
+    from scalectl.documents import load_network
+    from scalectl.network import build_on_meta, count
+
+    (text,) = re.findall(r"```toml\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    (tmp_path / "my_net.toml").write_text(text)
+    network = load_network(tmp_path / "my_net.toml")
+    assert network.name == "my_net"
+    assert count(build_on_meta(network), network.resolution)[0] == measure(network)
+
+
 if __name__ == "__main__":
     README.write_text(fill(README.read_text()))

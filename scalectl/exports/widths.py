@@ -10,8 +10,8 @@ def find_multiplier(
 ) -> float | None:
     """A w with round_width(before(base * w), 8) == width for all (base, width), or None.
 
-    Each pair allows an interval of w; the middle of what they all allow is tried, and a little to
-    either side, because the 10 % rule makes the intervals ragged.
+    Tried are the exact ratios, and points of the interval that all pairs allow; the 10 % rule makes
+    it ragged. `before` is what a library does to a width before it rounds to eights.
     """
     known = list(pairs)
     low = max((width - 4) / base for base, width in known)
