@@ -1,6 +1,11 @@
 """Checks: `nox` runs them all."""
 
+from pathlib import Path
+
 import nox
+
+# For each worker: several fight for the cores.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
@@ -19,5 +24,15 @@ def tests(session: nox.Session) -> None:
     """Types and tests, in one environment: torch is too large to install twice."""
     session.install(".[dev]")
     session.run("mypy")
-    # One thread for each worker: several fight for the cores.
-    session.run("pytest", "-n", "2", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    session.run("pytest", "-n", "2", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(venv_backend="none", default=False)
+def chaos(session: nox.Session) -> None:
+    """Searches killed at random, for hours if need be: nox -s chaos -- --minutes 60.
+
+    In the environment of the tests, which must have been made before.
+    """
+    python = Path(".nox", "tests", "bin", "python")
+    minutes = session.posargs or ("--minutes", "30")
+    session.run(str(python), "tests/chaos.py", *minutes, env=ONE_THREAD)

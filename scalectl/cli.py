@@ -38,6 +38,13 @@ def _check_device(_context: click.Context, _option: click.Parameter, name: str) 
     return name
 
 
+def _say(text: str, *, err: bool = False) -> None:
+    """A line for people."""
+    from scalectl.render import printable
+
+    click.echo(printable(text), err=err)
+
+
 class _Group(click.Group):
     """Turns problems that the user can mend into one sentence and an exit code."""
 
@@ -45,10 +52,10 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except ScalectlError as problem:
-            click.echo(f"Error: {problem}", err=True)
+            _say(f"Error: {problem}".replace("\n", " "), err=True)
             ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+            _say("Interrupted.", err=True)
             ctx.exit(130)
 
 
@@ -74,7 +81,7 @@ def main() -> None:
     scalectl baselines        what can be scaled, and exported to what
 
     Exit codes: 0 done, 2 wrong usage or config, 3 damaged files (the rest is shown), 4 no eligible
-    winner, 5 out of space, 6 some trials failed, 130 or 143 interrupted.
+    winner, 5 out of space, 6 some trials failed, 129, 130 or 143 interrupted.
     """
 
 
@@ -106,6 +113,12 @@ def main() -> None:
 @click.option(
     "--executor", type=click.Choice(list(EXECUTORS)), default="processes", show_default=True
 )
+@click.option(
+    "--stall",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop a trial that takes no step for so long.  [default: 600]",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be trained; train nothing.")
 @click.option(
     "--set",
@@ -125,6 +138,7 @@ def grid(
     jobs: int | None,
     device: str,
     executor: str,
+    stall: float | None,
     dry_run: bool,
     overrides: tuple[str, ...],
     quiet: bool,
@@ -133,7 +147,8 @@ def grid(
     """Search the coefficients: enumerate, train each candidate briefly, store, choose.
 
     Without GRID_FILE it runs the default search: minutes on two cores, nothing to download. Run
-    again with the same arguments, it continues; with more --seeds, it adds them.
+    again with the same arguments, it continues; with more --seeds, it adds them. Several commands
+    on the same folder share the work.
     """
     from scalectl import documents, search
 
@@ -141,20 +156,21 @@ def grid(
     chosen = replace(chosen, baseline=baseline or chosen.baseline, seeds=seeds or chosen.seeds)
     if data:
         chosen = replace(chosen, proxy=replace(chosen.proxy, data=data))
+    if stall:
+        chosen = replace(chosen, watch=replace(chosen.watch, stall=stall))
     plan = search.plan(chosen, documents.find_baseline(chosen.baseline))
     if dry_run:
         _show_plan(plan, as_json)
         return
     run = run or _RUNS / (grid_file.stem if grid_file else "default")
-    search.claim(plan, run)
     with _continuable(run):
         failed = _train(plan, run, jobs or search.count_cores(), device, executor, quiet)
-    evidence = _conclude(run)
+        evidence = _conclude(run)
     _show_evidence(evidence, as_json, plan)
     if failed:
         raise ScalectlError(
             f"{failed} trials failed; the report has their reasons.",
-            "Run the same command again to try them once more.",
+            "Run the same command again to try them once more, as often as watch.retries allows.",
             exit_code=6,
         )
     if evidence.selection.status == "no_eligible_winner":
@@ -254,7 +270,7 @@ def scale(
     written = [_export(size, formats, folder, verify=not no_verify) for size in sizes]
     _show_sizes(sizes, written, as_json)
     if not formats:
-        click.echo(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
+        _say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
     _judge_exports([one for size in written for one in size])
 
 
@@ -301,7 +317,7 @@ def profile(
     if phi is not None:
         start, source = _find_start(None, coefficients, target)
         network = _apply(start, source, [phi], None)[0].architecture
-        click.echo(f"Coefficients {start[1]} of {source}.", err=True)
+        _say(f"Coefficients {start[1]} of {source}.", err=True)
     elif coefficients:
         raise click.UsageError("--coefficients needs --phi.")
     if resolution:
@@ -325,7 +341,7 @@ def profile(
         return
     click.echo(render.render(tabulate_profile(network, per_stage=per_stage), "rich"), nl=False)
     if latency:
-        click.echo(
+        _say(
             f"One image takes {1000 * latency.seconds:.1f} ms (median of {latency.runs}, "
             f"{1000 * latency.fastest:.1f} to {1000 * latency.slowest:.1f}) on {latency.device} with "
             f"{latency.threads} threads; peak memory {latency.peak_memory / 2**20:,.0f} MiB."
@@ -352,7 +368,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
     else:
         for path, form, result in found:
             mark = {True: "good", False: "WRONG", None: "not checked"}[result.ok]
-            click.echo(f"{path} ({form}): {mark}: {result.note}")
+            _say(f"{path} ({form}): {mark}: {result.note}")
     wrong = [path for path, _, result in found if result.ok is False]
     if wrong:
         raise ScalectlError(
@@ -432,56 +448,69 @@ def report(runs: tuple[Path, ...], table: str | None, form: str, as_json: bool) 
 
 
 def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet: bool) -> int:
-    """Run what remains; the number of trials that failed."""
+    """Run what remains; the number of trials that have not ended after it."""
     from rich.console import Console
 
     from scalectl import search
     from scalectl.executors import make_executor
     from scalectl.progress import Live
-    from scalectl.store import Store
-    from scalectl.trial import Record
 
-    store = Store(run)
-    damaged = store.read().damaged
+    store, damaged = search.claim(plan, run)
     if damaged:
-        store.quarantine(damaged)
-        click.echo(f"{len(damaged)} damaged files went to {run / 'quarantine'}.", err=True)
+        _say(
+            f"{len(damaged)} damaged files went to {run / 'quarantine'}, and are made again; the "
+            f"first is {damaged[0].path.name}: {damaged[0].reason}.",
+            err=True,
+        )
+    ended = len({trial.id for trial in plan.trials} & store.list_ended())
+    if ended:
+        _say(f"{ended} of {len(plan.trials)} trials are in {run} already.", err=True)
     trials = search.remaining(plan, store)
-    if len(trials) < len(plan.trials):
-        done = len(plan.trials) - len(trials)
-        click.echo(f"{done} of {len(plan.trials)} trials are in {run} already.", err=True)
-    failed = 0
-    workspace = search.workspace(plan, run, jobs, device)
+    workspace = search.workspace(plan, store, jobs, device)
+    retries = plan.grid.watch.retries
     with Live(trials, Console(stderr=True, quiet=quiet)) as live:
-        for news in search.search(trials, make_executor(executor, jobs), workspace, store):
+        chosen = make_executor(executor, jobs)
+        for news in search.search(trials, chosen, workspace, store, retries):
             live.show(news)
-            failed += isinstance(news, Record) and not news.state.is_final
-    return failed
+    return len({trial.id for trial in plan.trials} - store.list_ended())
 
 
 @contextmanager
 def _continuable(run: Path) -> Iterator[None]:
-    """Leave with 130 on Ctrl-C and 143 on SIGTERM, and say how to go on."""
+    """Leave with 130 on Ctrl-C, 143 on SIGTERM and 129 on SIGHUP, and say how to go on."""
 
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise _TerminatedError
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        for one in numbers:
+            signal.signal(one, signal.SIG_DFL)  # a second time, it ends at once
+        raise _StoppedError(number)
 
-    previous = signal.signal(signal.SIGTERM, stop)
+    # What the caller ignores stays ignored: nohup.
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    previous = [signal.signal(number, stop) for number in numbers]
     try:
         yield
-    except (KeyboardInterrupt, _TerminatedError) as stopped:
-        click.echo(
+    except _StoppedError as stopped:
+        _say(
             f"Interrupted. Every finished trial is in {run}; to continue, run the same command: "
             f"{_repeat_command()}",
             err=True,
         )
-        raise SystemExit(130 if isinstance(stopped, KeyboardInterrupt) else 143) from None
+        raise SystemExit(128 + stopped.number) from None
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
 
 
-class _TerminatedError(Exception):
-    pass
+class _StoppedError(BaseException):
+    """Not an `Exception`: what is raised in a trial that runs in this process is not its failure."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def _repeat_command() -> str:
@@ -510,8 +539,8 @@ def _show_plan(plan: "Plan", as_json: bool) -> None:
     enumeration = plan.enumeration
     click.echo(render.render(tabulate_candidates(enumeration.candidates), "rich"), nl=False)
     for one in enumeration.rejected:
-        click.echo(f"rejected {one.coefficients} {one.control}: it {one.reason}")
-    click.echo(
+        _say(f"rejected {one.coefficients} {one.control}: it {one.reason}")
+    _say(
         f"{enumeration.merged} proposals were merged: the same network as another. "
         f"{len(plan.trials)} trials, {plan.training_macs:.3g} MACs of training."
     )
@@ -524,7 +553,7 @@ def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:
         _print_json({**document_plan(plan), **document_evidence(evidence)})
     else:
         _print_tables(evidence, "rich", "ranking")
-        click.echo("\nNext: scalectl scale --phi 4, or scalectl report.", err=True)
+        _say("\nNext: scalectl scale --phi 4, or scalectl report.", err=True)
 
 
 def _print_tables(evidence: "Evidence", form: str, table: str | None) -> None:
@@ -535,10 +564,13 @@ def _print_tables(evidence: "Evidence", form: str, table: str | None) -> None:
     if form == "csv":
         click.echo(render.render(tabulate(table or "ranking", evidence), "csv"), nl=False)
         return
-    click.echo(f"## {evidence.name}\n" if form == "markdown" else evidence.name)
-    click.echo(in_words(evidence))
+    style: render.Format = "markdown" if form == "markdown" else "rich"
+    name, words = evidence.name, in_words(evidence)
+    if style == "markdown":
+        name, words = f"## {render.escape(name)}\n", render.escape(words)
+    _say(name)
+    _say(words)
     for name in [table] if table else REPORTS:
-        style: render.Format = "markdown" if form == "markdown" else "rich"
         click.echo("\n" + render.render(tabulate(name, evidence), style), nl=False)
 
 
@@ -643,7 +675,7 @@ def _solve(
     size = size_for(*start, quantity, target, source, max_resolution)  # type: ignore[arg-type]
     realised = getattr(size.cost, quantity)
     label = "MACs" if quantity == "macs" else quantity
-    click.echo(
+    _say(
         f"phi = {size.phi:.4g} has {realised:,} {label}, {realised / target - 1:+.1%} of the "
         f"{target:,.0f} asked for: the nearest step of the rounding.",
         err=True,
@@ -654,18 +686,16 @@ def _solve(
 def _comment(sizes: Sequence["Size"]) -> None:
     """What a reader must know before the table."""
     first = sizes[0]
-    click.echo(f"Coefficients {first.coefficients} of {first.source}.", err=True)
+    _say(f"Coefficients {first.coefficients} of {first.source}.", err=True)
     if min(size.phi or 0 for size in sizes) < 0:
-        click.echo(
+        _say(
             "Warning: coefficients found for growing need not suit shrinking; TinyNet (Han et al. "
             "2020) gives up width first.",
             err=True,
         )
     capped = [size.name for size in sizes if size.is_capped]
     if capped:
-        click.echo(
-            f"--max-resolution holds {', '.join(capped)}: depth and width took over.", err=True
-        )
+        _say(f"--max-resolution holds {', '.join(capped)}: depth and width took over.", err=True)
 
 
 def _find_coefficients(run: Path | None, text: str | None) -> tuple["Coefficients | Verdict", str]:
@@ -759,7 +789,7 @@ def _show_sizes(sizes: Sequence["Size"], written: Sequence[list["Written"]], as_
         click.echo(render.render(tabulate_sizes(sizes), "rich"), nl=False)
     for size, exports in zip(sizes, written, strict=True):
         for one in exports:
-            click.echo(f"{one.path or f'{size.name} for {one.format}'}: {one.note}", err=True)
+            _say(f"{one.path or f'{size.name} for {one.format}'}: {one.note}", err=True)
 
 
 def _judge_exports(written: Sequence["Written"]) -> None:

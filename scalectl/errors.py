@@ -5,7 +5,8 @@ class ScalectlError(Exception):
     """A problem that the user can mend; shown without a traceback.
 
     `message` says what is wrong and where, `hint` what is allowed or what to do next. `exit_code`
-    is one of the documented ones: 2 usage or config, 3 damaged files, 4 no eligible winner.
+    is one of the documented ones: 2 usage or config, 3 damaged files, 4 no eligible winner, 6 some
+    trials failed.
     """
 
     def __init__(self, message: str, hint: str = "", *, exit_code: int = 2) -> None:
@@ -13,3 +14,10 @@ class ScalectlError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+
+
+class OutOfSpaceError(ScalectlError):
+    """No room on the disk: what is stored stays, and nothing can go on."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint, exit_code=5)

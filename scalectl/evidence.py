@@ -7,7 +7,7 @@ from scalectl import store
 from scalectl.errors import ScalectlError
 from scalectl.selection import Selection, Summary, select, summarise
 from scalectl.trial import Record
-from scalectl.verdict import Verdict
+from scalectl.verdict import Verdict, list_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,19 @@ class Evidence:
 
     name: str
     """Of the run's folder or file."""
+    files: tuple[str, ...]
+    """The names of its files of records, as they were before they were read."""
     records: tuple[Record, ...]
     """At least one."""
     damaged: tuple[store.Damaged, ...]
     summaries: tuple[Summary, ...]
     selection: Selection
+
+    @property
+    def fingerprints(self) -> tuple[dict[str, str], ...]:
+        """The different numeric environments of the records. More than one may give other last bits."""
+        found = {tuple(sorted(one.environment.items())) for one in self.records if one.environment}
+        return tuple(dict(one) for one in sorted(found))
 
 
 def gather(path: Path) -> Evidence:
@@ -28,6 +36,7 @@ def gather(path: Path) -> Evidence:
 
     Raises `ScalectlError` where there is none, or where it holds no readable record.
     """
+    files = list_files(path)
     reading = store.read(path)
     if not reading.records:
         damage = f", and {len(reading.damaged)} that are damaged" if reading.damaged else ""
@@ -38,6 +47,7 @@ def gather(path: Path) -> Evidence:
         )
     return Evidence(
         name=path.name,
+        files=files,
         records=reading.records,
         damaged=reading.damaged,
         summaries=summarise(reading.records),
@@ -54,5 +64,5 @@ def conclude(evidence: Evidence) -> Verdict:
         coefficients=evidence.selection.recommended,
         baseline=trial.baseline,
         rounding=trial.candidate.architecture.rounding.rule,
-        trials=tuple(sorted(record.trial.id for record in evidence.records)),
+        files=evidence.files,
     )

@@ -1,81 +1,143 @@
-"""Files that are whole or not there: written beside, synced to the disk, then named (PROMISES 2)."""
+"""Files that are whole or not there: written beside, synced to the disk, then named (PROMISES 2).
+
+Every file that scalectl keeps is written here, so that breaking these few calls, one after another,
+breaks every write in every way (`tests/faults.py`).
+"""
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
-from scalectl.errors import ScalectlError
+from scalectl.errors import OutOfSpaceError, ScalectlError
+
+T = TypeVar("T")
 
 
 def replace(path: Path, content: bytes) -> None:
     """Put a file in the place of an older one, if there is one.
 
-    Raises `ScalectlError` where the folder cannot be written: exit code 5 where space is short.
+    Raises `ScalectlError` where the folder cannot be written, `OutOfSpaceError` where space is short.
     """
-    with _written(path, content) as temporary:
-        temporary.replace(path)
+    _write(path, content, os.replace)
 
 
 def publish(path: Path, content: bytes) -> bool:
     """Put a file where none is: the first to publish wins, and False says that another one had.
 
-    Raises `ScalectlError` as `replace` does.
+    Raises as `replace` does.
     """
-    with _written(path, content) as temporary:
+    return _write(path, content, _link)
+
+
+def make_folder(path: Path) -> None:
+    """With all folders above it that are missing. Raises as `replace` does."""
+    with explained(path):
+        for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
+            with suppress(FileExistsError):  # another command did
+                os.mkdir(missing)
+            _sync(missing.parent)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
+
+def move(path: Path, target: Path) -> bool:
+    """Within a run; False where it is gone. Raises as `replace` does."""
+    with explained(target):
         try:
-            os.link(temporary, path)
-        except FileExistsError:
+            os.rename(path, target)
+        except FileNotFoundError:
             return False
-        except OSError as problem:
-            if problem.errno not in _NO_LINKS:
-                raise
-            # Such file systems have no atomic way; a trial published twice is the same trial.
-            if path.exists():
-                return False
-            temporary.rename(path)
+        _sync(target.parent)
+    return True
+
+
+def remove(path: Path) -> None:
+    """If it is there."""
+    with explained(path), suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left; one that lives writes again."""
+    for path in folder.glob(".*.tmp"):
+        remove(path)
+
+
+@contextmanager
+def explained(path: Path, size: int = 4096) -> Iterator[None]:
+    """Problems of the file system as `ScalectlError`, while `size` bytes are written to `path`.
+
+    A folder or an empty file takes a block.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfSpaceError(
+                f"No space is left to write the {size:,} bytes of {path}.",
+                "Free some more than that and run the same command again; nothing stored is lost.",
+            ) from None
+        raise ScalectlError(
+            f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
+        ) from None
+
+
+def _write(path: Path, content: bytes, name: Callable[[Path, Path], T]) -> T:
+    with explained(path, len(content)):
+        try:
+            return _write_once(path, content, name)
+        except FileNotFoundError:  # another command swept
+            return _write_once(path, content, name)
+
+
+def _write_once(path: Path, content: bytes, name: Callable[[Path, Path], T]) -> T:
+    # Not by tempfile, whose files nobody else may read: runs are shared.
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        _create(temporary, content)
+        result = name(temporary, path)
+    finally:
+        remove(temporary)
+    _sync(path.parent)  # without it, a power cut may forget the name
+    return result
+
+
+def _create(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as problem:
+        if problem.errno not in _NO_LINKS:
+            raise
+        # Such file systems have no atomic way; a trial published twice is the same trial.
+        if path.exists():
+            return False
+        os.rename(temporary, path)
     return True
 
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-@contextmanager
-def _written(path: Path, content: bytes) -> Iterator[Path]:
-    # Not by tempfile, whose files nobody else may read: runs are shared.
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            yield temporary
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except OSError as problem:
-        raise _describe(problem, path, len(content)) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without it, a power cut may forget the name."""
+def _sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _describe(problem: OSError, path: Path, size: int) -> ScalectlError:
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ScalectlError(
-            f"No space is left to write the {size:,} bytes of {path}.",
-            "Free some more than that and run the same command again; nothing stored is lost.",
-            exit_code=5,
-        )
-    return ScalectlError(
-        f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
-    )

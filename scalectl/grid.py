@@ -85,6 +85,18 @@ class Proxy(Recipe):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What stops a trial that goes wrong, and how often it is tried again."""
+
+    stall: Annotated[float, Gt(0)] = 600.0
+    """Seconds without a training step after which a trial is stopped."""
+    memory: Annotated[float, Ge(0)] = 0.0
+    """GiB that one trial may take; 0 means an equal part of the machine's."""
+    retries: Annotated[int, Ge(0)] = 2
+    """Further tries of a trial that failed, one each time the command is run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """A search: the baseline, the candidates, the proxy, the seeds."""
 
@@ -94,6 +106,7 @@ class Grid:
     """Each seed is a block: it trains every candidate once, in random order."""
     design: Design = field(default_factory=Design)
     proxy: Proxy = field(default_factory=Proxy)
+    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

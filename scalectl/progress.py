@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from scalectl.trial import Progress, Record, State, Trial
+from scalectl.render import printable
+from scalectl.trial import News, Progress, Record, State, Trial
 
 
 class Live:
@@ -30,6 +31,7 @@ class Live:
         self._done = 0
         self._overall = self._bars.add_task("search", total=sum(map(_work, trials)), news="")
         self._running: dict[str, TaskID] = {}
+        self._parts: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -43,11 +45,11 @@ class Live:
     ) -> None:
         self._bars.stop()
 
-    def show(self, news: Progress | Record) -> None:
-        """One more epoch, or one more record."""
+    def show(self, news: News) -> None:
+        """A sign of life, one more epoch, or one more record."""
         if isinstance(news, Record):
             self._finish(news)
-        else:
+        elif isinstance(news, Progress):
             self._advance(news)
 
     def _advance(self, news: Progress) -> None:
@@ -60,11 +62,17 @@ class Live:
             f"epoch {news.epoch}/{trial.recipe.epochs}  loss {news.loss:.3f}  top-1 {news.top1:.1%}"
         )
         self._bars.update(self._running[trial.id], completed=news.epoch, news=text)
-        self._bars.advance(self._overall, _work(trial) / trial.recipe.epochs)
+        self._count(trial, news.epoch / trial.recipe.epochs)
+
+    def _count(self, trial: Trial, part: float) -> None:
+        """Of a trial that was continued or trained elsewhere, some epochs were never heard of."""
+        self._parts[trial.id] = part * _work(trial)
+        self._bars.update(self._overall, completed=sum(self._parts.values()))
 
     def _finish(self, record: Record) -> None:
         trial = record.trial
         self._done += 1
+        self._count(trial, 1.0)
         if trial.id in self._running:
             self._bars.remove_task(self._running.pop(trial.id))
         if record.state is State.DONE:
@@ -73,7 +81,7 @@ class Live:
             result = f"{record.state}: {record.error}"
         self._bars.update(self._overall, news=f"{self._done}/{self._total} trials")
         self._console.print(
-            f"{self._done:>3}/{self._total}  {describe(trial)}  {result}",
+            printable(f"{self._done:>3}/{self._total}  {describe(trial)}  {result}"),
             markup=False,
             highlight=False,
             soft_wrap=True,

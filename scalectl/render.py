@@ -14,6 +14,16 @@ def render(table: Table, form: Format) -> str:
     return {"rich": _for_terminal, "markdown": _as_markdown, "csv": _as_csv}[form](table)
 
 
+def printable(text: str) -> str:
+    """Without what a terminal would obey: names and reasons may come from anywhere (PROMISES 11)."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+
+
+def escape(text: str) -> str:
+    """For markdown, in which tables end at bars and HTML is obeyed."""
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
 def _for_terminal(table: Table) -> str:
     """As wide as the terminal, or as it needs where there is none."""
     from rich import box
@@ -34,16 +44,21 @@ def _for_terminal(table: Table) -> str:
     with console.capture() as captured:
         console.print(drawn)
         for note in table.notes:
-            console.print(Text(note, style="dim"))
+            console.print(Text(printable(note), style="dim"))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
 def _as_markdown(table: Table) -> str:
     heads = [column.title for column in table.columns]
     rule = ["---:" if column.format else "---" for column in table.columns]
-    rows = [[_show(row[column.name], column) for column in table.columns] for row in table.rows]
+    rows = [
+        [escape(_show(row[column.name], column)) for column in table.columns] for row in table.rows
+    ]
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
-    return "\n".join([f"### {table.title}", "", *lines, "", *table.notes]) + "\n"
+    return (
+        "\n".join([f"### {table.title}", "", *lines, "", *map(escape, map(printable, table.notes))])
+        + "\n"
+    )
 
 
 def _as_csv(table: Table) -> str:
@@ -55,4 +70,4 @@ def _as_csv(table: Table) -> str:
 
 
 def _show(value: object, column: Column) -> str:
-    return "-" if value is None else format(value, column.format)
+    return "-" if value is None else printable(format(value, column.format))

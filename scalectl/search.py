@@ -2,8 +2,10 @@
 
 import os
 import random
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from scalectl.errors import ScalectlError
 from scalectl.executors import Executor, Workspace
 from scalectl.factory import Baseline
 from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
-from scalectl.store import Store, read
-from scalectl.trial import Limits, Progress, Record, Trial
+from scalectl.leases import Leases
+from scalectl.seals import seal
+from scalectl.store import Damaged, Reading, Store, survey
+from scalectl.trial import Limits, News, Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,62 +68,126 @@ def plan(grid: Grid, baseline: Baseline) -> Plan:
     return Plan(grid=grid, enumeration=enumeration, trials=tuple(trials))
 
 
-def claim(plan: Plan, run: Path) -> None:
-    """Write the plan's grid into the run's folder.
+def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
+    """Open the run's folder for a plan; the second are the files that were set aside as damaged.
 
-    Raises `ScalectlError` for a folder that cannot be written or that holds another search. More
-    seeds, or the same images at another place, are still the same one.
+    Raises `ScalectlError` for a folder that cannot be written, or that holds another search. More
+    seeds, the same images at another place, or another watch, are still the same one.
     """
-    path = run / "grid.toml"
-    if path.exists():
-        before = _flatten(asdict(load_grid(path)))
-        for key, value in _flatten(asdict(plan.grid)).items():
-            if value != before[key] and key not in ("seeds", "proxy.data"):
-                raise _describe_stranger(run, f"{key} is {before[key]} there and {value} here")
-    if (run / "trials").exists():
-        digests = plan.trials[0].data.digests
-        if any(record.trial.data.digests != digests for record in read(run).records):
+    before = survey(run) if (run / "FORMAT.json").exists() else Reading()
+    path, grid = run / "grid.toml", _strip_places(plan.grid)
+    if path.exists() and path not in [one.path for one in before.damaged]:
+        stored = _flatten(asdict(load_grid(path)))
+        for key, value in _flatten(asdict(grid)).items():
+            if value != stored[key] and key not in _FREE and not key.startswith("watch."):
+                raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")
+    ours = plan.trials[0]
+    for trial in (record.trial for record in before.records):
+        if trial.data.digests != ours.data.digests:
             raise _describe_stranger(run, "it was trained on other images")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise ScalectlError(
-            f"{run} cannot be written: {problem.strerror}.", "Choose another folder with -o."
-        ) from None
-    files.replace(path, dump_grid(plan.grid).encode())
+        if (trial.baseline, trial.recipe) != (ours.baseline, ours.recipe):
+            raise _describe_stranger(run, "its baseline or its recipe is another one")
+    store = Store(run)
+    store.tidy()
+    store.quarantine(before.damaged)
+    files.replace(path, seal(dump_grid(grid).encode(), path.suffix))
+    return store, before.damaged
 
 
-def workspace(plan: Plan, folder: Path, jobs: int, device: str) -> Workspace:
-    """Where the trials of a plan run on this machine: its cores are divided among the jobs."""
-    proxy = plan.grid.proxy
+_FREE = ("seeds", "proxy.data")
+
+
+def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
+    """What the trials of a plan share on this machine, `jobs` of them at once."""
+    watch = plan.grid.watch
     return Workspace(
-        data=proxy.data,
+        data=plan.grid.proxy.data,
         limits=_limits(plan.grid),
-        cache=folder / "cache",
+        cache=store.cache,
+        checkpoints=store.checkpoints,
         device=device,
-        threads=max(1, count_cores() // jobs),
+        stall=watch.stall,
+        memory=int(watch.memory * 2**30) or _count_memory() // jobs,
     )
 
 
 def remaining(plan: Plan, store: Store) -> list[Trial]:
-    """The trials without a final record, in order."""
-    final = {record.trial.id for record in store.read().records if record.state.is_final}
-    return [trial for trial in plan.trials if trial.id not in final]
+    """The trials that have not ended, and have not failed too often, in order."""
+    retries = plan.grid.watch.retries
+    return [trial for trial in plan.trials if not _is_over(trial.id, store, retries)]
 
 
 def search(
-    trials: list[Trial], executor: Executor, workspace: Workspace, store: Store
-) -> Iterator[Progress | Record]:
-    """Run the trials; every record is stored before it is yielded."""
-    for news in executor.run(trials, workspace):
-        if isinstance(news, Record):
-            store.write(news)
-        yield news
+    trials: Sequence[Trial], executor: Executor, workspace: Workspace, store: Store, retries: int
+) -> Iterator[News]:
+    """Run the trials; every record is stored before it is yielded.
+
+    Other commands may share the store: each trains what no other one does, and yields the records
+    of all. There is exactly one record for each trial.
+    """
+    leases = Leases(store.locks, 2 * workspace.stall)
+    waiting = {trial.id: trial for trial in trials}
+    try:
+        while waiting:
+            ours = _take(waiting, leases, store, retries)
+            with closing(executor.run(ours, workspace)) as events:
+                for news in events:
+                    leases.renew(news.trial.id)
+                    if isinstance(news, Record):
+                        store.write(news)
+                        leases.release(news.trial.id)
+                    yield news
+            yield from _collect(waiting, store, retries)
+            if waiting:
+                time.sleep(_PAUSE)
+    finally:
+        leases.release_all()
+
+
+_PAUSE = 0.5
+"""Seconds between looks at what other commands have done."""
+
+
+def _take(waiting: dict[str, Trial], leases: Leases, store: Store, retries: int) -> Iterator[Trial]:
+    """The trials that no other command trains, each when it is asked for; they wait no longer."""
+    for name in list(waiting):
+        if leases.take(name):
+            if _is_over(name, store, retries):
+                leases.release(name)
+            else:
+                yield waiting.pop(name)
+
+
+def _collect(waiting: dict[str, Trial], store: Store, retries: int) -> Iterator[Record]:
+    """What other commands have brought to an end; it waits no longer."""
+    over = [name for name in waiting if _is_over(name, store, retries)]
+    for record in store.read().records if over else ():
+        if record.trial.id in over:
+            del waiting[record.trial.id]
+            yield record
+
+
+def _is_over(trial_id: str, store: Store, retries: int) -> bool:
+    """Whether a trial has ended, or has failed too often."""
+    return trial_id in store.list_ended() or store.count_failures(trial_id) > retries
 
 
 def count_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _count_memory() -> int:
+    """Bytes of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _strip_places(grid: Grid) -> Grid:
+    """As it may be stored: the path of a file or folder is its last name (PROMISES 12)."""
+    kind, _, place = grid.proxy.data.partition(":")
+    data = f"{kind}:{Path(place).name}" if place else kind
+    baseline = grid.baseline if ":" in grid.baseline else Path(grid.baseline).name
+    return replace(grid, baseline=baseline, proxy=replace(grid.proxy, data=data))
 
 
 def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

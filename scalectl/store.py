@@ -1,68 +1,43 @@
-"""Records <-> Parquet; the only code that writes results (PROMISES: the store).
+"""The results of one search, in a folder that any number of commands may read and write at once.
 
-One immutable row file per trial, named by the trial's id, with a digest of its own values in it.
+    FORMAT.json                 what may read the rest
+    grid.toml                   the search
+    trials/ID.parquet           one row: how a trial ended; immutable
+    trials/ID.N.parquet         one row: its N-th failure; the trial is tried again
+    compact/DIGEST.parquet      many of the first kind, published before the small files go
+    checkpoints/ID              where a trial stands after an epoch; goes when the trial is in
+    cache/                      rendered images
+    locks/ID                    empty: which command trains it (`leases`)
+    quarantine/                 damaged files, with the reason
+    selection.json              what the records support (`verdict`)
+
+What is in it is all there is: no state "running", no journal, nothing to repair (PROMISES, the
+store). Every file but the locks proves itself when it is read (`seals`).
 """
 
 import hashlib
-import io
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-from pyarrow import parquet
+from typing import TypeVar
 
 from scalectl import __version__, files
-from scalectl.cost import Cost
 from scalectl.errors import ScalectlError
-from scalectl.factory import from_dict
-from scalectl.scaling import Coefficients, Multipliers, Shares
-from scalectl.trial import Candidate, DataCard, Recipe, Record, State, Trial
+from scalectl.rows import DamagedError, decode, encode
+from scalectl.seals import seal, unseal
+from scalectl.trial import Record
+
+T = TypeVar("T")
 
 FORMAT = 1
 
-_TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()
-SCHEMA = pa.schema(
-    [
-        ("trial_id", _TEXT),
-        ("state", _TEXT),
-        ("seed", _INTEGER),
-        ("control", _TEXT),
-        ("alpha", _NUMBER),
-        ("beta", _NUMBER),
-        ("gamma", _NUMBER),
-        ("depth_multiplier", _NUMBER),
-        ("width_multiplier", _NUMBER),
-        ("resolution_multiplier", _NUMBER),
-        ("depth_share", _NUMBER),
-        ("width_share", _NUMBER),
-        ("resolution_share", _NUMBER),
-        ("nominal_ratio", _NUMBER),
-        ("realised_ratio", _NUMBER),
-        ("params", _INTEGER),
-        ("macs", _INTEGER),
-        ("activations", _INTEGER),
-        ("top1", _NUMBER),
-        ("loss", _NUMBER),
-        ("train_top1", _NUMBER),
-        ("train_loss", _NUMBER),
-        ("curve", pa.list_(_NUMBER)),
-        ("seconds", _NUMBER),
-        ("macs_spent", _INTEGER),
-        ("peak_memory", _INTEGER),
-        ("error", _TEXT),
-        # As JSON, because their fields grow with the kinds of networks, recipes and data.
-        ("architecture", _TEXT),
-        ("baseline", _TEXT),
-        ("recipe", _TEXT),
-        ("data", _TEXT),
-        ("environment", _TEXT),
-        ("row_digest", _TEXT),
-    ]
-)
-"""Nominal alpha, beta, gamma; everything else realised. Top-1 as fractions, losses in nats, memory in bytes."""
+_SMALL_NAME = re.compile(r"([0-9a-f]{16})(\.[1-9]\d*)?")
+_COMPACT_FROM = 200
+"""Small files; each takes more than a millisecond to open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +52,8 @@ class Damaged:
 class Reading:
     """What a run or a file holds."""
 
-    records: tuple[Record, ...]
-    """By trial id."""
+    records: tuple[Record, ...] = ()
+    """One for each trial, by its id: how it ended, or else its last failure."""
     damaged: tuple[Damaged, ...] = ()
 
 
@@ -89,172 +64,236 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
+        check_format(folder)
         self.folder = folder
+        self.checkpoints = folder / "checkpoints"
+        self.cache = folder / "cache"
+        self.locks = folder / "locks"
         self._trials = folder / "trials"
-        try:
-            self._trials.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise ScalectlError(
-                f"The run folder {folder} cannot be written: {problem.strerror}.",
-                "Choose another one with -o.",
-            ) from None
-        content = json.dumps({"format": FORMAT, "created_by": f"scalectl {__version__}"})
-        files.publish(folder / "FORMAT.json", content.encode() + b"\n")
-        _check_format(folder)
-
-    def write(self, record: Record) -> None:
-        """Publish a record. A final one is never replaced: the first to publish a trial wins."""
-        path = self._trials / f"{record.trial.id}.parquet"
-        content = _to_parquet([record])
-        if not files.publish(path, content) and not _is_final(path):
-            files.replace(path, content)
+        self._compact = folder / "compact"
+        self._compacted: dict[str, frozenset[str]] = {}
+        for part in (folder, self._trials, self._compact, self.checkpoints, self.cache, self.locks):
+            files.make_folder(part)
+        self._publish_format()
 
     def read(self) -> Reading:
-        """All records that prove undamaged."""
-        return read(self.folder)
+        """All that proves undamaged, and what does not."""
+        return survey(self.folder)
 
-    def quarantine(self, damaged: Iterable[Damaged]) -> None:
-        """Set damaged files aside, so that their trials run again."""
-        aside = self.folder / "quarantine"
+    def write(self, record: Record) -> None:
+        """Publish a record. The first to publish how a trial ended wins; nothing is replaced."""
+        name, content = record.trial.id, encode([record])
+        if not record.state.is_final:
+            numbers = count(self.count_failures(name) + 1)
+            while not files.publish(self._trials / f"{name}.{next(numbers)}.parquet", content):
+                pass
+            return
+        files.publish(self._trials / f"{name}.parquet", content)
+        files.remove(self.checkpoints / name)
+        if sum(1 for _ in _list_ended(self._trials)) >= _COMPACT_FROM:
+            self.compact()
+
+    def count_failures(self, trial_id: str) -> int:
+        """How often a trial has failed so far."""
+        return sum(1 for _ in self._trials.glob(f"{trial_id}.*.parquet"))
+
+    def list_ended(self) -> set[str]:
+        """The ids of the trials that ended."""
+        small = {path.stem for path in _list_ended(self._trials)}
+        return small.union(*_stable(self._compact, self._list_compacted).values())
+
+    def compact(self) -> None:
+        """Put many small files into one, which opens at once.
+
+        A file goes only after one with all of its rows was published, so that any number of
+        commands may do this, be killed at it, and read meanwhile.
+        """
+        sources = _read_present(_list_ended(self._trials), _read_small)
+        rows = len(sources)
+        merged = _stable(self._compact, _read_file)
+        for path, reading in sorted(merged.items(), key=lambda item: len(item[1].records)):
+            # A larger one waits until as many have come together: each row is written seldom.
+            if len(reading.records) <= rows:
+                sources[path] = reading
+                rows += len(reading.records)
+        whole = {path: reading for path, reading in sources.items() if not reading.damaged}
+        records = {one.trial.id: one for reading in whole.values() for one in reading.records}
+        content = encode([records[name] for name in sorted(records)])
+        target = self._compact / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
+        files.publish(target, content)
+        for path in whole.keys() - {target}:
+            files.remove(path)
+
+    def quarantine(self, damaged: Sequence[Damaged]) -> None:
+        """Set damaged files aside, so that what was in them is made again.
+
+        Rows of a compact file that prove undamaged are kept.
+        """
         for one in damaged:
-            aside.mkdir(exist_ok=True)
-            one.path.replace(aside / one.path.name)
+            with suppress(FileNotFoundError):  # another command set it aside
+                self._set_aside(one.path)
+        if damaged:
+            self._publish_format()  # in case that it was among them
+
+    def tidy(self) -> None:
+        """Remove what commands that were killed left behind."""
+        for folder in (self.folder, *(path for path in self.folder.iterdir() if path.is_dir())):
+            files.sweep(folder)
+        ended = self.list_ended()
+        for path in _list(self.checkpoints):
+            if path.name in ended:
+                files.remove(path)
+
+    def _set_aside(self, path: Path) -> None:
+        found = _check(path)
+        if not found.damaged:
+            return  # another command has made it again
+        for record in found.records:
+            self.write(record)
+        aside = self.folder / "quarantine"
+        files.make_folder(aside)
+        numbered = (aside / f"{path.name}.{number}" for number in count(1))
+        place = next(place for place in numbered if not place.exists())
+        reason = f"{found.damaged[0].reason}\n"
+        files.replace(place.with_name(f"{place.name}.reason.txt"), reason.encode())
+        files.move(path, place)
+
+    def _list_compacted(self, path: Path) -> frozenset[str]:
+        # A name stands for one content: the file is read once.
+        if path.name not in self._compacted:
+            records = _read_file(path).records
+            self._compacted[path.name] = frozenset(record.trial.id for record in records)
+        return self._compacted[path.name]
+
+    def _publish_format(self) -> None:
+        content = {"format": FORMAT, "created_by": f"scalectl {__version__}"}
+        path = self.folder / "FORMAT.json"
+        files.publish(path, seal(f"{json.dumps(content)}\n".encode(), path.suffix))
 
 
 def read(path: Path) -> Reading:
     """A run folder, or one Parquet file of records. Raises `ScalectlError` when it is neither."""
     if path.is_file():
-        return _read_file(path)
+        return _read_file(path, sealed=False)
     if not (path / "FORMAT.json").exists():
         raise ScalectlError(
             f"{path} is not a run of scalectl." if path.exists() else f"There is no {path}.",
             "Give a folder that scalectl grid wrote, or a .parquet file of its records.",
         )
-    _check_format(path)
-    readings = [_read_file(file, file.stem) for file in sorted((path / "trials").glob("*.parquet"))]
+    return survey(path)
+
+
+def survey(folder: Path) -> Reading:
+    """Everything in a run's folder, proven; nothing where there is no folder.
+
+    Raises `ScalectlError` where a newer scalectl wrote it.
+    """
+    check_format(folder)
+    # What is compacted while this reads is in the compact files, which are read later.
+    small = _read_present(sorted(_list(folder / "trials", "*.parquet"), key=_order), _read_small)
+    compact = _stable(folder / "compact", _read_file)
+    others = [path for part in _OTHERS for path in _list(folder, part)]
+    readings = [*small.values(), *compact.values(), *_read_present(others, _check).values()]
+    # A failure gives way to a later one, and to how the trial ended.
+    records = {one.trial.id: one for reading in readings for one in reading.records}
     return Reading(
-        tuple(record for reading in readings for record in reading.records),
+        tuple(records[name] for name in sorted(records)),
         tuple(damaged for reading in readings for damaged in reading.damaged),
     )
 
 
-def write_file(records: Iterable[Record], path: Path) -> None:
-    """Many records in one file, to be shared or committed."""
-    files.replace(path, _to_parquet(sorted(records, key=lambda record: record.trial.id)))
-
-
-def _read_file(path: Path, trial_id: str = "") -> Reading:
-    try:
-        rows = parquet.ParquetFile(path, page_checksum_verification=True).read().to_pylist()
-        records = tuple(_to_record(row) for row in rows)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, ScalectlError) as problem:
-        return Reading((), (Damaged(path, " ".join(str(problem).split())[:200]),))
-    if trial_id and [record.trial.id for record in records] != [trial_id]:
-        return Reading((), (Damaged(path, "it is not the trial that its name says"),))
-    return Reading(records)
-
-
-def _is_final(path: Path) -> bool:
-    return any(record.state.is_final for record in _read_file(path, path.stem).records)
-
-
-def _to_parquet(records: list[Record]) -> bytes:
-    table = pa.Table.from_pylist([_to_row(record) for record in records], schema=SCHEMA)
-    buffer = io.BytesIO()
-    parquet.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-    return buffer.getvalue()
-
-
-def _check_format(folder: Path) -> None:
+def check_format(folder: Path) -> None:
+    """Raises `ScalectlError` where a newer scalectl wrote the folder. Damage is found by `survey`."""
     path = folder / "FORMAT.json"
     try:
-        written = int(json.loads(path.read_text())["format"])
+        content = path.read_bytes()
+        written = json.loads(content)
+        if "sha256" in written:
+            unseal(content, path.suffix)
+        newer = written["format"] > FORMAT
     except (OSError, ValueError, KeyError, TypeError):
+        return
+    if newer:
         raise ScalectlError(
-            f"{path} is damaged.", f'It must read {{"format": {FORMAT}}}.', exit_code=3
-        ) from None
-    if written > FORMAT:
-        raise ScalectlError(
-            f"{folder} was written by a newer scalectl (format {written}, this one reads {FORMAT}).",
+            f"{folder} was written by a newer scalectl (format {written['format']}, this one reads "
+            f"{FORMAT}).",
             "Upgrade scalectl: python -m pip install -U scalectl.",
         )
 
 
-def _to_row(record: Record) -> dict[str, Any]:
-    trial, candidate = record.trial, record.trial.candidate
-    shares = candidate.shares
-    row = {
-        "trial_id": trial.id,
-        "seed": trial.seed,
-        "control": candidate.control,
-        **asdict(candidate.coefficients),
-        **{f"{name}_multiplier": value for name, value in asdict(candidate.multipliers).items()},
-        **{f"{one.name}_share": shares and getattr(shares, one.name) for one in fields(Shares)},
-        "nominal_ratio": candidate.nominal_ratio,
-        "realised_ratio": candidate.realised_ratio,
-        **asdict(candidate.cost),
-        **{name: getattr(record, name) for name in _RESULTS},
-        "state": str(record.state),
-        "curve": list(record.curve),
-        "architecture": _to_json(candidate.architecture.to_dict()),
-        "baseline": _to_json(trial.baseline.to_dict()),
-        "recipe": _to_json(asdict(trial.recipe)),
-        "data": _to_json(asdict(trial.data)),
-        "environment": _to_json(record.environment),
-    }
-    return {**row, "row_digest": _digest(row)}
+def write_file(records: Iterable[Record], path: Path) -> None:
+    """Many records in one file, to be shared or committed."""
+    files.replace(path, encode(sorted(records, key=lambda record: record.trial.id)))
 
 
-_RESULTS = (
-    "top1",
-    "loss",
-    "train_top1",
-    "train_loss",
-    "seconds",
-    "macs_spent",
-    "peak_memory",
-    "error",
-)
+_OTHERS = ("FORMAT.json", "grid.toml", "selection.json", "checkpoints/*", "cache/*")
 
 
-def _to_record(row: dict[str, Any]) -> Record:
-    """The inverse of `_to_row`. Raises `ValueError` where a value is not what was written."""
-    claimed = row.pop("row_digest")
-    if claimed != _digest(row):
-        raise ValueError("its values do not match their digest")
-    shares = [row[f"{one.name}_share"] for one in fields(Shares)]
-    multipliers = [row[f"{one.name}_multiplier"] for one in fields(Multipliers)]
-    candidate = Candidate(
-        control=row["control"],
-        coefficients=Coefficients(row["alpha"], row["beta"], row["gamma"]),
-        multipliers=Multipliers(*multipliers),
-        shares=None if shares[0] is None else Shares(*shares),
-        nominal_ratio=row["nominal_ratio"],
-        realised_ratio=row["realised_ratio"],
-        architecture=from_dict(json.loads(row["architecture"])),
-        cost=Cost(row["params"], row["macs"], row["activations"]),
-    )
-    trial = Trial(
-        baseline=from_dict(json.loads(row["baseline"])),
-        candidate=candidate,
-        recipe=Recipe(**json.loads(row["recipe"])),
-        data=DataCard(**json.loads(row["data"])),
-        seed=row["seed"],
-    )
-    if trial.id != row["trial_id"]:
-        raise ValueError("its content does not match its trial id")
-    return Record(
-        trial=trial,
-        state=State(row["state"]),
-        curve=tuple(row["curve"]),
-        environment=json.loads(row["environment"]),
-        **{name: row[name] for name in _RESULTS},
-    )
+def _list(folder: Path, pattern: str = "*") -> list[Path]:
+    """What is there by name; files that are still being written have a dot."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
-def _digest(row: dict[str, Any]) -> str:
-    return hashlib.sha256(_to_json(row).encode()).hexdigest()
+def _order(path: Path) -> tuple[bool, int, str]:
+    """Failures of a trial by their number, and how it ended last."""
+    return "." not in path.stem, len(path.stem), path.stem
 
 
-def _to_json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _list_ended(trials: Path) -> Iterator[Path]:
+    """The small files of trials that ended."""
+    return (path for path in trials.glob("*.parquet") if re.fullmatch(r"[0-9a-f]{16}", path.stem))
+
+
+def _check(path: Path) -> Reading:
+    """A file of any kind. Raises `FileNotFoundError`."""
+    folder = path.parent.name
+    if folder in ("trials", "compact"):
+        return _read_small(path) if folder == "trials" else _read_file(path)
+    try:
+        unseal(path.read_bytes(), path.suffix)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as problem:
+        return Reading(damaged=(Damaged(path, str(problem)),))
+    return Reading()
+
+
+def _read_small(path: Path) -> Reading:
+    """One trial, and none that its name does not say. Raises `FileNotFoundError`."""
+    reading, name = _read_file(path), _SMALL_NAME.fullmatch(path.stem)
+    if reading.damaged:
+        return Reading(damaged=reading.damaged)
+    found = [(one.trial.id, one.state.is_final) for one in reading.records]
+    if not name or found != [(name[1], name[2] is None)]:
+        return Reading(damaged=(Damaged(path, "it is not the trial that its name says"),))
+    return reading
+
+
+def _read_file(path: Path, *, sealed: bool = True) -> Reading:
+    """Raises `FileNotFoundError`."""
+    try:
+        return Reading(decode(path.read_bytes(), sealed=sealed))
+    except DamagedError as problem:
+        return Reading(problem.records, (Damaged(path, str(problem)),))
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        return Reading(damaged=(Damaged(path, str(problem.strerror)),))
+
+
+def _read_present(paths: Iterable[Path], read: Callable[[Path], T]) -> dict[Path, T]:
+    """What is still there when its turn comes."""
+    found: dict[Path, T] = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found[path] = read(path)
+    return found
+
+
+def _stable(compact: Path, read: Callable[[Path], T]) -> dict[Path, T]:
+    """All compact files, as they were at one moment: another command may merge them meanwhile."""
+    while True:
+        paths = _list(compact, "*.parquet")
+        found = _read_present(paths, read)
+        if len(found) == len(paths):
+            return found

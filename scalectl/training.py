@@ -1,140 +1,123 @@
 """The brief training of one trial: one loop, on a CPU or a GPU."""
 
+import hashlib
 import math
-import platform
+import random
+import re
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import nullcontext
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import OneCycleLR
+from torch import Tensor
 
-from scalectl.blocks import Residual
+from scalectl import checkpoint, files
 from scalectl.datasets import Split, open_dataset
 from scalectl.datasets.cache import rendered
-from scalectl.devices import choose_device, peak_memory
+from scalectl.devices import choose_device, describe_environment, peak_memory, repeat_bits
+from scalectl.errors import OutOfSpaceError
 from scalectl.executors import Workspace
+from scalectl.learner import Learner, start_as_identity
 from scalectl.network import build
-from scalectl.trial import Progress, Recipe, Record, State, Trial
+from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
 
-_EVALUATION_BATCH = 256
-_SHORTEST_CYCLE = 5
-"""In steps; below, torch divides by the zero steps of its warm-up."""
+_BEAT = 1.0
+"""Seconds between signs of life."""
 
 
-def run(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
-    """Train a trial; yield each epoch, then the record. What goes wrong becomes a record too."""
+def run(trial: Trial, workspace: Workspace) -> Iterator[News]:
+    """Train a trial; yield each epoch, then the record. What goes wrong becomes a record too.
+
+    It goes on from its checkpoint if there is one, and ends with the same bits as without. Raises
+    `OutOfSpaceError` alone: no other trial would find room either.
+    """
     try:
         yield from _train(trial, workspace)
+    except OutOfSpaceError:
+        raise
     except Exception as problem:
-        where = traceback.extract_tb(problem.__traceback__)[-1]
-        reason = f"{type(problem).__name__}: {problem} ({where.name}, line {where.lineno})"
-        yield Record(trial=trial, state=State.ERROR, error=reason)
+        yield Record(trial=trial, state=_classify(problem), error=_explain(problem))
 
 
-def _train(trial: Trial, workspace: Workspace) -> Iterator[Progress | Record]:
-    recipe, architecture = trial.recipe, trial.candidate.architecture
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What an epoch leaves beside the learner's state."""
+
+    curve: tuple[float, ...] = ()
+    """Log-loss on the select split after each epoch."""
+    top1: float = math.nan
+    train_loss: float = math.nan
+    seconds: float = 0.0
+
+
+def _train(trial: Trial, workspace: Workspace) -> Iterator[News]:
+    recipe = trial.recipe
     device = choose_device(workspace.device)
-    torch.set_num_threads(workspace.threads)
+    repeat_bits(device)
     images, labels = _load(trial, workspace, "train", device)
     select_images, select_labels = _load(trial, workspace, "select", device)
-    mean, spread = _statistics(images)
+    _seed(trial.id, 0)
+    learner = Learner(start_as_identity(build(trial.candidate.architecture)), recipe, images)
+    environment = describe_environment(device)
+    saved = workspace.checkpoints / trial.id
+    past = _resume(saved, trial, learner, environment)
+    started = time.monotonic() - past.seconds
 
-    torch.manual_seed(trial.seed)
-    network = _start_as_identity(build(architecture))
-    network = network.to(device).to(memory_format=torch.channels_last)
-    steps = math.ceil(len(images) / recipe.batch_size)
-    optimizer, schedule = _prepare(network, recipe, steps * recipe.epochs)
-    precision = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-
-    def logits(batch: Tensor) -> Tensor:
-        scaled = ((batch.float() - mean) / spread).expand(-1, 3, -1, -1)
-        with precision:
-            output: Tensor = network(scaled.contiguous(memory_format=torch.channels_last))
-        return output.float()
-
-    def evaluate(images: Tensor, labels: Tensor) -> tuple[float, float]:
-        """Mean log-loss and top-1."""
-        network.eval()
-        with torch.inference_mode():
-            output = torch.cat([logits(batch) for batch in images.split(_EVALUATION_BATCH)])
-            loss = functional.cross_entropy(output, labels).item()
-            return loss, (output.argmax(1) == labels).float().mean().item()
-
-    started = time.monotonic()
-    curve: list[float] = []
-    loss = top1 = train_loss = math.nan
-    for epoch in range(1, recipe.epochs + 1):
-        # Seeded by trial-independent numbers: every candidate sees the same images in the same order.
-        random = torch.Generator().manual_seed(trial.seed * 1_000_003 + epoch)
-        order = torch.randperm(len(images), generator=random).to(device)
-        network.train()
+    for epoch in range(len(past.curve) + 1, recipe.epochs + 1):
+        _seed(trial.id, epoch)
+        order, draws = _draw(trial.seed, epoch, len(images))
         total = torch.zeros((), device=device)
+        beat = time.monotonic()
         for chosen in order.split(recipe.batch_size):
             if len(chosen) == 1:
                 continue  # batch norm has no variance of one image on a 1 x 1 map
-            batch = _augment(images[chosen], recipe.shift, recipe.flip and trial.data.flip, random)
-            batch_loss = functional.cross_entropy(
-                logits(batch), labels[chosen], label_smoothing=recipe.label_smoothing
-            )
-            optimizer.zero_grad()
-            batch_loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-            optimizer.step()
-            schedule.step()
-            total += batch_loss.detach() * len(chosen)
-        train_loss = (total / len(images)).item()
-        loss, top1 = evaluate(select_images, select_labels)
-        curve.append(loss)
-        yield Progress(trial=trial, epoch=epoch, train_loss=train_loss, loss=loss, top1=top1)
-        if not (math.isfinite(loss) and math.isfinite(train_loss)):
+            flip = recipe.flip and trial.data.flip
+            batch = _augment(images[chosen], draws[chosen], recipe.shift, flip=flip)
+            total += learner.learn(batch, labels[chosen]) * len(chosen)
+            if time.monotonic() - beat > _BEAT:
+                beat = time.monotonic()
+                yield Heartbeat(trial=trial, steps=learner.steps)
+        loss, top1 = learner.evaluate(select_images, select_labels)
+        past = _Past(
+            curve=(*past.curve, loss),
+            top1=top1,
+            train_loss=(total / len(images)).item(),
+            seconds=time.monotonic() - started,
+        )
+        if _is_finite(past):
+            _save(saved, trial, learner, past, environment)
+        yield Progress(trial=trial, epoch=epoch, train_loss=past.train_loss, loss=loss, top1=top1)
+        if not _is_finite(past):
             break
 
-    finite = math.isfinite(loss) and math.isfinite(train_loss)
+    finite = _is_finite(past)
     probed = min(len(images), len(select_images))
-    final_loss, final_top1 = evaluate(images[:probed], labels[:probed]) if finite else (None, None)
-    forward = 3 * len(images) * len(curve) + len(select_images) * len(curve) + probed
+    train_loss, train_top1 = (
+        learner.evaluate(images[:probed], labels[:probed]) if finite else (None, None)
+    )
+    epochs = len(past.curve)
+    forward = (3 * len(images) + len(select_images)) * epochs + probed
     yield Record(
         trial=trial,
         state=State.DONE if finite else State.DIVERGED,
-        top1=top1 if finite else None,
-        loss=loss if finite else None,
-        train_top1=final_top1,
-        train_loss=final_loss,
-        curve=tuple(value for value in curve if math.isfinite(value)),
+        top1=past.top1 if finite else None,
+        loss=past.curve[-1] if finite else None,
+        train_top1=train_top1,
+        train_loss=train_loss,
+        curve=tuple(value for value in past.curve if math.isfinite(value)),
         seconds=time.monotonic() - started,
         macs_spent=forward * trial.candidate.cost.macs,
         peak_memory=peak_memory(device),
-        error="" if finite else f"the loss was not finite after epoch {len(curve)}",
-        environment=_environment(device),
+        error="" if finite else f"the loss was not finite after epoch {epochs}",
+        environment=environment,
     )
 
 
-def _start_as_identity(network: nn.Module) -> nn.Module:
-    """Residual branches begin at zero (Goyal et al. 2017, section 5.1).
-
-    Without it deep networks hardly learn in a few hundred steps, and depth would lose for that.
-    """
-    for block in network.modules():
-        if isinstance(block, Residual) and block.shortcut is not None:
-            norms = [part for part in block.body.modules() if isinstance(part, nn.BatchNorm2d)]
-            for last in norms[-1:]:  # none in ConvNeXt, whose layer scale starts small
-                nn.init.zeros_(last.weight)
-    return network
-
-
-def _prepare(network: nn.Module, recipe: Recipe, steps: int) -> tuple[Optimizer, OneCycleLR]:
-    optimizer = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    steps = max(_SHORTEST_CYCLE, steps)
-    return optimizer, OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=0.25)
+def _is_finite(past: _Past) -> bool:
+    return math.isfinite(past.curve[-1]) and math.isfinite(past.train_loss)
 
 
 def _load(
@@ -152,27 +135,43 @@ def _load(
     return torch.from_numpy(channels_first).to(device), torch.from_numpy(labels).to(device)
 
 
-def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel, (1, C, 1, 1), over a part of the images."""
-    part = images[:2000].float()
-    axes = (0, 2, 3)
-    return part.mean(axes, keepdim=True), part.std(axes, keepdim=True).clamp_min(1)
+def _seed(trial_id: str, epoch: int) -> None:
+    """All that is drawn without a generator, such as initial weights and dropout: for one epoch.
+
+    By the trial and the epoch alone, so that nothing that ran before decides it (PROMISES 5).
+    """
+    seed = _number(f"{trial_id} {epoch}")
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's factory may use it
 
 
-def _augment(images: Tensor, shift: float, flip: bool, random: torch.Generator) -> Tensor:
+def _draw(seed: int, epoch: int, count: int) -> tuple[Tensor, Tensor]:
+    """The order of the images, (N,), and three numbers in [0, 1) for each of them, (N, 3).
+
+    The same for every candidate of a seed: common random numbers (METHOD, section 3).
+    """
+    generator = torch.Generator().manual_seed(_number(f"images {seed} {epoch}"))
+    order = torch.randperm(count, generator=generator)
+    return order, torch.rand(count, 3, generator=generator)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+def _augment(images: Tensor, draws: Tensor, shift: float, *, flip: bool) -> Tensor:
     """Each image moved by its own shift, as a fraction of its side, and mirrored or not.
 
-    What is uncovered repeats the border. (N, C, H, W) -> (N, C, H, W).
+    What is uncovered repeats the border. (N, C, H, W) and (N, 3) -> (N, C, H, W).
     """
     count, side = len(images), images.shape[-1]
-    reach = shift * side
-    move = ((torch.rand(2, count, 1, generator=random) * 2 - 1) * reach).round().long()
-    mirror = torch.rand(count, 1, generator=random) < 0.5
+    move = ((draws[:, :2] * 2 - 1) * shift * side).round().long()
     place = torch.arange(side)
-    rows = (place + move[0]).clamp(0, side - 1).to(images.device)
-    columns = (place + move[1]).clamp(0, side - 1)
+    rows = (place + move[:, :1]).clamp(0, side - 1).to(images.device)
+    columns = (place + move[:, 1:]).clamp(0, side - 1)
     if flip:
-        columns = torch.where(mirror, columns.flip(1), columns)
+        columns = torch.where(draws[:, 2:] < 0.5, columns.flip(1), columns)
     channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
     each = torch.arange(count, device=images.device)[:, None, None, None]
     return images[
@@ -180,15 +179,46 @@ def _augment(images: Tensor, shift: float, flip: bool, random: torch.Generator) 
     ]
 
 
-def _environment(device: torch.device) -> dict[str, str]:
-    """What decides the last bits of a result. Never names of hosts or users."""
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {
-        "python": platform.python_version(),
-        "scalectl": version("scalectl"),
-        "torch": torch.__version__,
-        "timm": version("timm"),
-        "device": device.type,
-        "hardware": hardware,
-        "threads": str(torch.get_num_threads()),
+def _resume(path: Path, trial: Trial, learner: Learner, environment: dict[str, str]) -> _Past:
+    """Back to the last epoch that was saved, or else to the beginning.
+
+    A damaged checkpoint, or one of another machine class or version, is not continued: a record
+    has one environment.
+    """
+    try:
+        state = checkpoint.decode(path.read_bytes())
+    except (OSError, ValueError):
+        return _Past()
+    if (state["trial"], state["environment"]) != (trial.id, environment):
+        return _Past()
+    learner.restore(state["learner"])
+    return _Past(**{**state["past"], "curve": tuple(state["past"]["curve"])})
+
+
+def _save(
+    path: Path, trial: Trial, learner: Learner, past: _Past, environment: dict[str, str]
+) -> None:
+    state = {
+        "trial": trial.id,
+        "environment": environment,
+        "past": asdict(past),
+        "learner": learner.state(),
     }
+    files.make_folder(path.parent)
+    files.replace(path, checkpoint.encode(state))
+
+
+def _classify(problem: Exception) -> State:
+    # torch has no type of its own for memory that a CPU lacks.
+    short = isinstance(problem, MemoryError | torch.cuda.OutOfMemoryError) or (
+        isinstance(problem, RuntimeError) and "can't allocate memory" in str(problem)
+    )
+    return State.OUT_OF_MEMORY if short else State.ERROR
+
+
+def _explain(problem: Exception) -> str:
+    """What and where, without what a store must not hold: home folders, credentials (PROMISES 12)."""
+    where = traceback.extract_tb(problem.__traceback__)[-1]
+    text = f"{type(problem).__name__}: {problem} ({where.name}, line {where.lineno})"
+    text = text.replace(str(Path.home()), "~")
+    return re.sub(r"://[^/@\s]+@", "://", text)

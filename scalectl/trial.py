@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Lt
 
 from scalectl.cost import Cost
 from scalectl.factory import Baseline
@@ -18,6 +21,10 @@ class State(StrEnum):
     """The loss or a metric stopped being finite."""
     ERROR = "error"
     """The training raised an exception."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """It asked for more than there is, or than it was allowed."""
+    STALLED = "stalled"
+    """It gave no sign of life for too long, and was stopped."""
     KILLED = "killed"
     """The process of the trial died: by a signal, or by leaving on its own."""
 
@@ -68,6 +75,8 @@ class Recipe:
     """Largest random shift, as a fraction of the image's side."""
     flip: bool
     """Mirror half of the images, where the data set says that this keeps their class."""
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Decay, per step, of a moving average of the weights, which is then what is scored; 0 means none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +119,20 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """A hash of what decides the result: layers, recipe, data and seed. Never of names."""
+        """A hash of what decides the result: layers, recipe, data and seed. Never of names.
+
+        Parts of the recipe at their default are left out, so that a new part changes no old id.
+        """
+        recipe = {
+            one.name: getattr(self.recipe, one.name)
+            for one in fields(self.recipe)
+            if getattr(self.recipe, one.name) != one.default
+        }
         content = {
             "architecture": self.candidate.fingerprint,
-            "recipe": asdict(self.recipe),
+            "recipe": recipe,
             "data": self.data.digests,
+            "mirrors": self.data.flip,
             "seed": self.seed,
         }
         text = json.dumps(content, sort_keys=True)
@@ -133,6 +151,15 @@ class Progress:
     """Mean log-loss on the select split, in nats."""
     top1: float
     """Fraction of the select split whose class is predicted first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A running trial is alive."""
+
+    trial: Trial
+    steps: int
+    """How many it has taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,3 +184,7 @@ class Record:
     error: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     """What decides the last bits: versions, device, threads."""
+
+
+News = Progress | Heartbeat | Record
+"""What is heard of a trial; the record comes last."""

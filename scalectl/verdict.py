@@ -10,6 +10,7 @@ from scalectl.architecture import RoundingRule
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, from_dict
 from scalectl.scaling import Coefficients
+from scalectl.seals import seal, unseal
 
 Status = Literal["identified", "not_identified", "no_eligible_winner"]
 
@@ -27,8 +28,8 @@ class Verdict:
     """At full size, with its own rounding of widths and resolutions."""
     rounding: RoundingRule
     """Of the search: sizes are rounded as the candidates were."""
-    trials: tuple[str, ...]
-    """Ids of the records that it rests on, sorted."""
+    files: tuple[str, ...]
+    """Names of the files of records that it rests on."""
 
     @property
     def scaled_baseline(self) -> Baseline:
@@ -39,22 +40,29 @@ class Verdict:
 def write(verdict: Verdict, run: Path) -> None:
     """Put it beside the records."""
     content = json.dumps({"schema_version": 1, **asdict(verdict)}, indent=1)
-    files.replace(run / _FILE, content.encode())
+    path = run / _FILE
+    files.replace(path, seal(content.encode(), path.suffix))
 
 
 def read(run: Path) -> Verdict | None:
     """The verdict of a run, or None where it is missing, damaged or older than the records."""
+    path = run / _FILE
     try:
-        content = json.loads((run / _FILE).read_text())
+        content = json.loads(unseal(path.read_bytes(), path.suffix))
         verdict = Verdict(
             status=content["status"],
             reason=content["reason"],
             coefficients=Coefficients(**content["coefficients"]),
             baseline=from_dict(content["baseline"]),
             rounding=content["rounding"],
-            trials=tuple(content["trials"]),
+            files=tuple(content["files"]),
         )
     except (OSError, ValueError, KeyError, TypeError, ScalectlError):
         return None
-    stored = tuple(sorted(path.stem for path in (run / "trials").glob("*.parquet")))
-    return verdict if verdict.trials == stored else None
+    return verdict if verdict.files == list_files(run) else None
+
+
+def list_files(run: Path) -> tuple[str, ...]:
+    """The names of a run's files of records. None of them ever changes its content."""
+    folders = (run / "trials", run / "compact")
+    return tuple(sorted(path.name for folder in folders for path in folder.glob("*.parquet")))

@@ -12,6 +12,7 @@ from conftest import TINY
 from PIL import Image
 
 from scalectl.cli import main
+from scalectl.seals import seal
 
 TINY_OPTIONS = [part for override in TINY for part in ("--set", override)]
 
@@ -193,11 +194,13 @@ def test_other_images_are_not_mixed_in(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["ctrl-c", "terminate", "hang up"],
 )
 def test_an_interrupted_search_continues(number: int, code: int, tmp_path: Path) -> None:
     """It says how, leaves no process, and the same command ends it."""
-    options = [*TINY_OPTIONS, "--set", "proxy.epochs=25", "--jobs", "2"]
+    options = [*TINY_OPTIONS, "--set", "proxy.epochs=12", "--jobs", "2"]
     command = [sys.executable, "-m", "scalectl", "grid", "-o", "run", *options]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
     stored = tmp_path / "run" / "trials"
@@ -345,6 +348,10 @@ WRONG = [
     ("grid --seeds 0", 2, "0 is not in the range"),
     ("grid --jobs none", 2, "not a valid integer"),
     ("grid --device gpu", 2, "is not auto, cpu"),
+    ("grid --stall 0", 2, "0.0 is not in the range"),
+    ("grid --set watch.memory=-1", 2, "watch.memory"),
+    ("grid --set watch.retry=1", 2, "did you mean watch.retries?"),
+    ("grid --set proxy.ema=1", 2, "proxy.ema"),
     ("grid -o a_file", 2, "a_file cannot be written"),
     ("grid -o other", 2, "holds another search: proxy.epochs is 9 there"),
     ("grid --set proxy.resolution=100", 2, "no information above 72 px"),
@@ -403,7 +410,7 @@ def test_wrong_input_gets_a_sentence(
     Path("a_file").write_text("not a run")
     Path("empty").mkdir()
     Path("other").mkdir()
-    Path("other/grid.toml").write_text("[proxy]\nepochs = 9\n")
+    Path("other/grid.toml").write_bytes(seal(b"[proxy]\nepochs = 9\n", ".toml"))
     Path("groups.toml").write_text(NET.replace("kernel = 3", "group_width = 5"))
     Path("typo_net.toml").write_text(NET.replace("width = 64", "wdth = 64"))
     before = sorted(tmp_path.rglob("*"))

@@ -1,13 +1,11 @@
+import errno
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from scalectl import files
-from scalectl.errors import ScalectlError
+from scalectl.errors import OutOfSpaceError, ScalectlError
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -48,47 +46,52 @@ def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
-_ON_A_FULL_DISK = """
-import sys
-from pathlib import Path
-from scalectl import files
-from scalectl.errors import ScalectlError
+def test_a_full_disk_is_told_with_the_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves nothing but what was there."""
+    path = tmp_path / "file"
+    files.replace(path, b"kept")
 
-folder = Path(sys.argv[1])
-files.replace(folder / "kept", b"kept")
-filler = folder / "filler"
-try:
-    filler.write_bytes(bytes(200_000))
-except OSError:
-    pass  # as much as fits
-for write in (files.replace, files.publish):
-    try:
-        write(folder / "new", bytes(50_000))
-    except ScalectlError as problem:
-        assert problem.exit_code == 5, problem
-        assert "50,000 bytes" in str(problem), problem
-    else:
-        raise AssertionError("it was not full")
-assert sorted(path.name for path in folder.iterdir()) == ["filler", "kept"]
-assert (folder / "kept").read_bytes() == b"kept"
-filler.unlink()
-assert files.publish(folder / "new", bytes(50_000))
-print("went on")
-"""
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for call in ("write", "fsync", "open"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, refuse)
+            for write in (files.replace, files.publish):
+                with pytest.raises(OutOfSpaceError, match="50,000 bytes") as caught:
+                    write(path, bytes(50_000))
+                assert caught.value.exit_code == 5
+        assert path.read_bytes() == b"kept"
+        assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
-def _can_mount() -> bool:
-    unshare = shutil.which("unshare")
-    if not unshare:
-        return False
-    command = [unshare, "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+def test_what_is_swept_away_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another command tidies up while this one writes."""
+    real, swept = os.link, []
+
+    def sweep_first(source: Path, target: Path) -> None:
+        if not swept:
+            swept.append(source)
+            files.sweep(tmp_path)
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", sweep_first)
+    assert files.publish(tmp_path / "file", b"one")
+    assert swept
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"one")]
 
 
-@pytest.mark.skipif(not _can_mount(), reason="needs a file system of its own, to fill it")
-def test_a_full_disk_is_told_with_the_bytes_and_loses_nothing(tmp_path: Path) -> None:
-    """On a real one, of 100 kB."""
-    line = 'mount -t tmpfs -o size=100k tmpfs "$0" && exec "$1" -c "$2" "$0"'
-    command = ["unshare", "-rm", "sh", "-c", line, str(tmp_path), sys.executable, _ON_A_FULL_DISK]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.stdout == "went on\n", result.stderr
+def test_folders_are_made_and_files_moved(tmp_path: Path) -> None:
+    """Where they can be."""
+    files.make_folder(tmp_path / "one" / "two")
+    files.make_folder(tmp_path / "one" / "two")
+    files.replace(tmp_path / "one" / "file", b"one")
+    assert files.move(tmp_path / "one" / "file", tmp_path / "one" / "two" / "file")
+    assert not files.move(tmp_path / "one" / "file", tmp_path / "one" / "two" / "file")
+    assert (tmp_path / "one" / "two" / "file").read_bytes() == b"one"
+    with pytest.raises(ScalectlError, match="cannot be written: Not a directory"):
+        files.make_folder(tmp_path / "one" / "two" / "file")

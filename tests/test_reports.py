@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -5,6 +6,7 @@ import pytest
 
 from scalectl.evidence import Evidence, gather
 from scalectl.reports import REPORTS, tabulate
+from scalectl.reports.verdict import in_words
 
 RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 
@@ -73,3 +75,14 @@ def test_the_family_is_the_ladder_at_full_size(evidence: Evidence) -> None:
     rows = tabulate("family", evidence).rows
     assert [row["phi"] for row in rows] == [0.5, 1, 2, 3.5, 5, 6, 7]
     assert rows[1]["macs"] > 7e8
+
+
+def test_records_of_several_machines_are_flagged(evidence: Evidence) -> None:
+    """Their last bits may differ, and a reader has to know."""
+    assert len(evidence.fingerprints) == 1
+    assert "kinds of machines" not in in_words(evidence)
+    first, *others = evidence.records
+    elsewhere = replace(first, environment={**first.environment, "torch": "3.0.0"})
+    mixed = replace(evidence, records=(elsewhere, *others))
+    assert "from 2 kinds of machines or versions" in in_words(mixed)
+    assert [one["torch"] for one in mixed.fingerprints] == [first.environment["torch"], "3.0.0"]

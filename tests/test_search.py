@@ -1,32 +1,143 @@
+import threading
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from conftest import TINY
 
 from scalectl import search
 from scalectl.baselines.efficientnet import B0
 from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
 from scalectl.executors import Workspace, make_executor
+from scalectl.leases import Leases
 from scalectl.search import Plan
 from scalectl.store import Store
 from scalectl.trial import Record, State
 
 
 def test_a_search_goes_on_where_it_was(tiny: Plan, workspace: Workspace, tmp_path: Path) -> None:
-    """What is stored is not trained again; what failed is."""
+    """What is stored is not trained again; what failed is, until it has failed too often."""
     store, executor = Store(tmp_path / "run"), make_executor("inline", 1)
-    first = tiny.trials[0]
+    first, second, *others = tiny.trials
     store.write(Record(trial=first, state=State.KILLED, error="SIGKILL"))
-    assert search.remaining(tiny, store) == list(tiny.trials)
+    for _ in range(3):
+        store.write(Record(trial=second, state=State.STALLED, error="asleep"))
+    assert search.remaining(tiny, store) == [first, *others]
     epochs_and_record = 3
-    list(islice(search.search(list(tiny.trials), executor, workspace, store), epochs_and_record))
-    assert search.remaining(tiny, store) == list(tiny.trials[1:])
-    list(search.search(search.remaining(tiny, store), executor, workspace, store))
+    news = search.search([first, *others], executor, workspace, store, 2)
+    list(islice(news, epochs_and_record))
+    news.close()
+    assert search.remaining(tiny, store) == others
+    list(search.search(search.remaining(tiny, store), executor, workspace, store, 2))
     assert search.remaining(tiny, store) == []
-    assert {one.state for one in store.read().records} == {State.DONE}
-    assert len(store.read().records) == len(tiny.trials)
+    states = {one.trial.id: one.state for one in store.read().records}
+    assert states.pop(second.id) is State.STALLED
+    assert set(states.values()) == {State.DONE}
+    assert len(states) == len(tiny.trials) - 1
+
+
+def test_what_another_command_ends_is_yielded_too(
+    tiny: Plan, workspace: Workspace, tmp_path: Path
+) -> None:
+    """One record for each trial, though not one was trained here; nothing waits for ever."""
+    store, others = Store(tmp_path / "run"), Leases(tmp_path / "run" / "locks", 100)
+    done, failed = (tiny.trials[number] for number in range(2))
+    assert others.take(done.id)
+    assert others.take(failed.id)
+
+    def finish() -> None:
+        store.write(Record(trial=done, state=State.DONE, top1=0.5))
+        for _ in range(3):
+            store.write(Record(trial=failed, state=State.ERROR, error="three times"))
+
+    timer = threading.Timer(0.2, finish)
+    timer.start()
+    news = list(search.search([done, failed], make_executor("inline", 1), workspace, store, 2))
+    timer.join()
+    assert {one.trial.id: one.state for one in news} == {
+        done.id: State.DONE,
+        failed.id: State.ERROR,
+    }
+    assert all(isinstance(one, Record) for one in news)
+    others.release_all()
+
+
+def test_an_id_is_of_what_decides_the_result(tiny: Plan) -> None:
+    """Each part of it; never a name, nor a part of the recipe at its default."""
+    trial = tiny.trials[0]
+    card, recipe, candidate = trial.data, trial.recipe, trial.candidate
+    others = [
+        replace(trial, seed=9),
+        replace(trial, recipe=replace(recipe, learning_rate=0.5)),
+        replace(trial, recipe=replace(recipe, ema=0.5)),
+        replace(trial, data=replace(card, digests={**card.digests, "train": "x"})),
+        replace(trial, data=replace(card, flip=not card.flip)),
+        replace(
+            trial,
+            candidate=replace(candidate, architecture=replace(candidate.architecture, classes=5)),
+        ),
+    ]
+    assert len({one.id for one in (trial, *others)}) == 1 + len(others)
+    renamed = replace(
+        trial,
+        baseline=replace(trial.baseline, name="other"),
+        data=replace(card, name="other", note="other"),
+        candidate=replace(
+            candidate, control="other", architecture=replace(candidate.architecture, name="other")
+        ),
+    )
+    assert renamed.id == trial.id
+
+
+@pytest.mark.parametrize(
+    ("settings", "difference"),
+    [
+        (["proxy.epochs=3"], "proxy.epochs is 2 there and 3 here"),
+        (["proxy.ema=0.5"], "proxy.ema is 0.0 there and 0.5 here"),
+        (["design.degree=2"], "design.degree is 1 there and 2 here"),
+    ],
+)
+def test_another_search_is_refused(settings: list[str], difference: str, tiny: Plan, tmp_path: Path) -> None:  # fmt: skip
+    """With the key, and nothing changes."""
+    search.claim(tiny, tmp_path / "run")
+    before = (tmp_path / "run" / "grid.toml").read_bytes()
+    other = search.plan(load_grid(None, [*TINY, *settings]), B0)
+    with pytest.raises(ScalectlError, match=difference):
+        search.claim(other, tmp_path / "run")
+    assert (tmp_path / "run" / "grid.toml").read_bytes() == before
+
+
+def test_records_of_another_search_are_refused_without_its_grid(tiny: Plan, tmp_path: Path) -> None:
+    """The file may be damaged or gone."""
+    store, _ = search.claim(tiny, tmp_path / "run")
+    store.write(Record(trial=tiny.trials[0], state=State.DONE, top1=0.5))
+    (tmp_path / "run" / "grid.toml").write_text("junk")
+    other = search.plan(load_grid(None, [*TINY, "proxy.epochs=3"]), B0)
+    with pytest.raises(ScalectlError, match="its baseline or its recipe is another one"):
+        search.claim(other, tmp_path / "run")
+    _, damaged = search.claim(tiny, tmp_path / "run")
+    assert [one.path.name for one in damaged] == ["grid.toml"]
+
+
+def test_more_seeds_other_places_and_another_watch_are_the_same_search(
+    tiny: Plan, tmp_path: Path
+) -> None:
+    search.claim(tiny, tmp_path / "run")
+    settings = [*TINY, "seeds=2", "watch.stall=5", "watch.retries=0"]
+    search.claim(search.plan(load_grid(None, settings), B0), tmp_path / "run")
+
+
+def test_the_stored_grid_names_no_places(tiny: Plan, tmp_path: Path) -> None:
+    """A path may hold a user's name: its last part is enough."""
+    proxy = replace(tiny.grid.proxy, data="folder:/home/alice/pets")
+    grid = replace(tiny.grid, baseline="/home/alice/my_net.toml", proxy=proxy)
+    search.claim(replace(tiny, grid=grid), tmp_path / "run")
+    text = (tmp_path / "run" / "grid.toml").read_text()
+    assert "alice" not in text
+    assert 'data = "folder:pets"' in text
+    assert 'baseline = "my_net.toml"' in text
 
 
 def test_seeds_are_blocks() -> None:

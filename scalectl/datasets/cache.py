@@ -1,15 +1,15 @@
 """Rendered splits on disk: made once, checked whenever they are read, shared by all trials."""
 
-import hashlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
+from scalectl import files
 from scalectl.datasets import Dataset, Images, Labels, Split
 from scalectl.errors import ScalectlError
+from scalectl.seals import seal, unseal
 from scalectl.trial import DataCard
 
 
@@ -20,7 +20,7 @@ def rendered(
 
     Raises `ScalectlError` when the source no longer holds what the card describes.
     """
-    path = folder / f"{card.digests[split]}-{split}-{resolution}.npz"
+    path = folder / f"{card.digests[split]}-{split}-{resolution}"
     cached = _load(path)
     if cached:
         return cached
@@ -38,11 +38,8 @@ def rendered(
 def _load(path: Path) -> tuple[Images, Labels] | None:
     """What was stored, or None when it is absent or damaged; then it is rendered again."""
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    digest, body = content[:32], content[32:]
-    if hashlib.sha256(body).digest() != digest:
+        body = unseal(path.read_bytes(), "")
+    except (FileNotFoundError, ValueError):
         return None
     with np.load(BytesIO(body), allow_pickle=False) as arrays:
         return arrays["images"], arrays["labels"]
@@ -51,7 +48,5 @@ def _load(path: Path) -> tuple[Images, Labels] | None:
 def _publish(path: Path, images: Images, labels: Labels) -> None:
     body = BytesIO()
     np.savez(body, images=images, labels=labels)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{uuid4().hex}.tmp")
-    temporary.write_bytes(hashlib.sha256(body.getvalue()).digest() + body.getvalue())
-    temporary.replace(path)
+    files.make_folder(path.parent)
+    files.replace(path, seal(body.getvalue(), ""))

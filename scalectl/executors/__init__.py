@@ -1,12 +1,12 @@
 """Executors, a slot: one file per way of running trials, and its line in `EXECUTORS`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from scalectl.trial import Limits, Progress, Record, Trial
+from scalectl.trial import Limits, News, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,20 +18,26 @@ class Workspace:
     limits: Limits
     cache: Path
     """Folder for rendered splits."""
+    checkpoints: Path
+    """Folder for where each trial stands."""
     device: str
     """As torch names it, or "auto"."""
-    threads: int
-    """Of one trial."""
+    stall: float
+    """Seconds without a step after which a trial is stopped."""
+    memory: int
+    """Bytes that one trial may take."""
 
 
 class Executor(Protocol):
     """What an executor must offer. It is told how many trials may run at once when it is made."""
 
-    def run(self, trials: Sequence[Trial], workspace: Workspace) -> Iterator[Progress | Record]:
-        """Train every trial, starting in the given order; yield as things happen.
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Train every trial; yield as things happen.
 
-        There is exactly one `Record` for each trial: one that dies is a record with a reason, and
-        never the end of the others. Closing the iterator stops what runs and leaves no process.
+        Trials are taken in order, each when it can start, since others may train the same ones.
+        There is exactly one `Record` for each: one that dies is a record with a reason, and never
+        the end of the others. Closing the generator stops what runs and leaves no process. Raises
+        `OutOfSpaceError` alone.
         """
 
 

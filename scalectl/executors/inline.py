@@ -1,9 +1,9 @@
-"""One trial after another in this process: for debuggers and tests."""
+"""One trial after another in this process: for debuggers and tests. Nothing watches it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable
 
 from scalectl.executors import Workspace
-from scalectl.trial import Progress, Record, Trial
+from scalectl.trial import News, Trial
 
 
 class Inline:
@@ -12,7 +12,7 @@ class Inline:
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
 
-    def run(self, trials: Sequence[Trial], workspace: Workspace) -> Iterator[Progress | Record]:
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Train in order."""
         from scalectl import training
 

@@ -1,24 +1,44 @@
 """One process for each trial, forked from a server that has torch loaded already.
 
-A later start costs some tenths of a second instead of many, and a process that dies takes no more
-than its own trial with it.
+A later start costs some tenths of a second instead of many, and a process that dies, hangs, or
+takes too much memory takes no more than its own trial with it.
 """
 
 import multiprocessing
 import os
+import re
+import resource
 import signal
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
+from scalectl.errors import OutOfSpaceError
 from scalectl.executors import Workspace
-from scalectl.trial import Progress, Record, State, Trial
+from scalectl.executors.orphans import die_with_parent
+from scalectl.trial import News, Record, State, Trial
 
-_Running = dict[Connection, tuple[Trial, ForkServerProcess]]
+_PATIENCE = 0.5
+"""Seconds after an unexpected SIGKILL: it may be on its way to this process too."""
+
+
+@dataclass(slots=True)
+class _Child:
+    """A running trial."""
+
+    trial: Trial
+    process: ForkServerProcess
+    heard: float
+    """When it last gave a sign of life."""
+
+
+_Running = dict[Connection, _Child]
 
 
 class Processes:
@@ -27,31 +47,30 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
 
-    def run(self, trials: Sequence[Trial], workspace: Workspace) -> Iterator[Progress | Record]:
-        """Start in order; yield in the order in which news arrives."""
-        waiting, running = deque(trials), _Running()
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Start in order, one whenever there is room; yield in the order in which news arrives."""
+        source, running = iter(trials), _Running()
         _start_server()
         try:
-            while waiting or running:
-                while waiting and len(running) < self.jobs:
+            while True:
+                while len(running) < self.jobs and (trial := next(source, None)):
                     with _signals_wait():
-                        _start(waiting.popleft(), workspace, running)
-                for pipe in wait(list(running)):
+                        _start(trial, workspace, running)
+                if not running:
+                    return
+                for pipe in wait(list(running), timeout=1.0):
                     assert isinstance(pipe, Connection)
-                    news = _receive(pipe, running)
-                    yield news
-                    if isinstance(news, Record):
-                        running.pop(pipe)[1].join()
-                        pipe.close()
+                    yield from _settle(_receive(pipe, running), pipe, running)
+                for pipe in _find_stalled(running, workspace.stall):
+                    yield from _settle(_stop(running[pipe], workspace.stall), pipe, running)
         finally:
-            for _, process in running.values():
-                process.kill()
-                process.join()
+            for child in running.values():
+                _kill(child)
 
 
 def _start_server() -> None:
     """Deaf to Ctrl-C, as its children then are from their first moment: it is the parent's."""
-    forkserver.set_forkserver_preload(["scalectl.training"])
+    forkserver.set_forkserver_preload(["scalectl.executors.server", "scalectl.training"])
     if threading.current_thread() is not threading.main_thread():
         forkserver.ensure_running()
         return
@@ -69,7 +88,7 @@ def _signals_wait() -> Iterator[None]:
         yield
         return
     caught: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, lambda one, _: caught.append(one)) for number in numbers]
     try:
         yield
@@ -86,35 +105,94 @@ def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
     process = context.Process(target=_work, args=(trial, workspace, theirs), daemon=True)
     process.start()
     theirs.close()
-    running[ours] = trial, process
+    running[ours] = _Child(trial, process, time.monotonic())
 
 
-def _receive(pipe: Connection, running: _Running) -> Progress | Record:
-    trial, process = running[pipe]
+def _receive(pipe: Connection, running: _Running) -> News:
+    """Raises `OutOfSpaceError` where the child did."""
+    child = running[pipe]
     try:
-        news: Progress | Record = pipe.recv()
+        news: News | OutOfSpaceError = pipe.recv()
     except (EOFError, ConnectionResetError):
-        process.join()
-        return Record(trial=trial, state=State.KILLED, error=_describe(process.exitcode or 0))
+        return _bury(child)
+    if isinstance(news, OutOfSpaceError):
+        raise news
+    child.heard = time.monotonic()
     return news
 
 
-def _describe(exit_code: int) -> str:
-    if exit_code < 0:
-        return f"the process was killed by {signal.Signals(-exit_code).name}"
-    return f"the process left with exit code {exit_code}"
+def _bury(child: _Child) -> Record:
+    child.process.join()
+    code = child.process.exitcode or 0
+    reason = f"the process left with exit code {code}"
+    if code < 0:
+        reason = f"the process was killed by {signal.Signals(-code).name}"
+    if code == -signal.SIGKILL:
+        time.sleep(_PATIENCE)
+        reason += "; if nobody did, the system was short of memory"
+    return Record(trial=child.trial, state=State.KILLED, error=reason)
+
+
+def _find_stalled(running: _Running, stall: float) -> list[Connection]:
+    now = time.monotonic()
+    return [
+        pipe for pipe, child in running.items() if now - child.heard > stall and not pipe.poll()
+    ]
+
+
+def _stop(child: _Child, stall: float) -> Record:
+    _kill(child)
+    reason = f"it took no step for {stall:g} seconds, and was stopped"
+    return Record(trial=child.trial, state=State.STALLED, error=reason)
+
+
+def _settle(news: News, pipe: Connection, running: _Running) -> Iterator[News]:
+    """Yield it; after a record the process has no more to say."""
+    yield news
+    if isinstance(news, Record):
+        _kill(running.pop(pipe))
+        pipe.close()
+
+
+def _kill(child: _Child) -> None:
+    """With all that it has started."""
+    assert child.process.pid
+    with suppress(ProcessLookupError):
+        os.killpg(child.process.pid, signal.SIGKILL)
+    child.process.kill()  # where it had not made a group of its own yet
+    child.process.join(timeout=5)
 
 
 def _work(trial: Trial, workspace: Workspace, pipe: Connection) -> None:
-    """In the child. Without a parent there is nothing to do."""
+    """In the child."""
+    os.setpgid(0, 0)
+    die_with_parent()
     threading.Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()
+    _limit_memory(workspace.memory)
     from scalectl import training
 
-    for news in training.run(trial, workspace):
-        pipe.send(news)
+    try:
+        for news in training.run(trial, workspace):
+            pipe.send(news)
+    except OutOfSpaceError as problem:
+        pipe.send(problem)
 
 
 def _leave_with_parent(pipe: Connection) -> None:
     # The parent never sends: readable means that its end is gone.
     wait([pipe])
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _limit_memory(size: int) -> None:
+    """To `size` bytes beyond what torch has taken. Where the system runs short, this process goes first."""
+    status = Path("/proc/self/status")
+    taken = re.search(r"VmData:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    if taken is None:
+        return  # other systems hold no process to such a limit
+    allowed = int(taken[1]) * 1024 + size
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        allowed = min(allowed, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
+    Path("/proc/self/oom_score_adj").write_text("500")

@@ -36,7 +36,6 @@ def document_plan(plan: Plan) -> dict[str, Any]:
 
 def document_evidence(evidence: Evidence) -> dict[str, Any]:
     """Of `report`, one run."""
-    environments = {tuple(sorted(one.environment.items())) for one in evidence.records}
     return {
         "schema_version": 1,
         "run": evidence.name,
@@ -47,7 +46,7 @@ def document_evidence(evidence: Evidence) -> dict[str, Any]:
         "selection": _describe_selection(evidence),
         **{name: _rows(name, evidence) for name in ("controls", "family", "frontier")},
         "damaged": [{"path": str(one.path), "reason": one.reason} for one in evidence.damaged],
-        "fingerprints": [dict(one) for one in sorted(environments) if one],
+        "fingerprints": list(evidence.fingerprints),
     }
 
 

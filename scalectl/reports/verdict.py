@@ -38,6 +38,11 @@ def in_words(evidence: Evidence) -> str:
         f"Of {trial.baseline.name} on {trial.data.name}: {len(evidence.summaries)} networks, "
         f"{seeds} seeds, {len(evidence.records)} records, {unfinished} of them without a result."
     )
+    if len(evidence.fingerprints) > 1:
+        lines.append(
+            f"Note: the records come from {len(evidence.fingerprints)} kinds of machines or versions, "
+            "whose results differ in their last bits; --json has them as fingerprints."
+        )
     if trial.data.note:
         lines.append(f"Note: {trial.data.note}.")
     return "\n".join(lines)

@@ -1,11 +1,13 @@
 import multiprocessing
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from scalectl.executors import EXECUTORS, Workspace, make_executor
 from scalectl.search import Plan
-from scalectl.trial import Record, State
+from scalectl.trial import Progress, Record, State, Trial
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -24,27 +26,80 @@ def test_every_trial_gets_one_record(name: str, tiny: Plan, workspace: Workspace
     }
 
 
-def test_executors_agree_to_the_last_bit(tiny: Plan, workspace: Workspace) -> None:
-    """Results do not depend on where a trial runs."""
-    curves = [
-        [one.curve for one in make_executor(name, 1).run(tiny.trials[:1], workspace)
-         if isinstance(one, Record)]
-        for name in EXECUTORS
-    ]  # fmt: skip
-    assert curves[0] == curves[1]
+def test_results_do_not_depend_on_where_and_when(
+    tiny: Plan, workspace: Workspace, tmp_path: Path
+) -> None:
+    """To the last bit: in this process or in others, one or two at once, in any order."""
+    trials = tiny.trials[:3]
+
+    def train(name: str, jobs: int, order: Sequence[Trial]) -> dict[str, object]:
+        place = replace(workspace, checkpoints=tmp_path / f"{name} {jobs} {order[0].id}")
+        news = list(make_executor(name, jobs).run(order, place))
+        return {
+            one.trial.id: (one.curve, one.top1, one.train_loss, one.environment)
+            for one in news
+            if isinstance(one, Record)
+        }
+
+    expected = train("inline", 1, trials)
+    assert len(expected) == 3
+    for name in EXECUTORS:
+        for jobs in (1, 2):
+            assert train(name, jobs, trials) == expected
+            assert train(name, jobs, trials[::-1]) == expected
 
 
 def test_a_killed_process_takes_its_own_trial_alone(tiny: Plan, workspace: Workspace) -> None:
     """SIGKILL in the middle of a training, as the kernel does when memory is short."""
-    victim, state = tiny.trials[0], {}
-    for news in make_executor("processes", 1).run(tiny.trials[:2], workspace):
+    (victim, other), state = tiny.trials[:2], {}
+    for news in make_executor("processes", 1).run([victim, other], workspace):
         if isinstance(news, Record):
             state[news.trial.id] = news.state, news.error
         elif news.trial.id == victim.id:
             for process in multiprocessing.active_children():
                 process.kill()
-    assert state[victim.id] == (State.KILLED, "the process was killed by SIGKILL")
-    assert state[tiny.trials[1].id] == (State.DONE, "")
+    killed, reason = state[victim.id]
+    assert killed is State.KILLED
+    assert reason.startswith("the process was killed by SIGKILL")
+    assert state[other.id] == (State.DONE, "")
+
+
+def test_a_killed_trial_goes_on_from_its_last_epoch(tiny: Plan, workspace: Workspace) -> None:
+    """In another process, and to the same bits."""
+    trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, epochs=6))
+    elsewhere = replace(workspace, checkpoints=workspace.checkpoints / "elsewhere")
+    *_, expected = make_executor("inline", 1).run([trial], elsewhere)
+    epochs, record = [], None
+    for _ in range(3):
+        for news in make_executor("processes", 1).run([trial], workspace):
+            if isinstance(news, Progress):
+                epochs.append(news.epoch)
+                if epochs in ([1, 2], [1, 2, 3, 4]):
+                    for process in multiprocessing.active_children():
+                        process.kill()
+            elif isinstance(news, Record):
+                record = news
+    assert record
+    assert sorted(set(epochs)) == [1, 2, 3, 4, 5, 6]
+    assert len(epochs) <= 6 + 2
+    assert (record.curve, record.top1) == (expected.curve, expected.top1)
+
+
+def test_trials_are_taken_when_there_is_room(tiny: Plan, workspace: Workspace) -> None:
+    """Not before: another command may have trained them by then."""
+    for name in EXECUTORS:
+        taken: list[str] = []
+
+        def take(taken: list[str] = taken) -> Iterator[Trial]:
+            for trial in tiny.trials[:3]:
+                taken.append(trial.id)
+                yield trial
+
+        ended = 0
+        for news in make_executor(name, 1).run(take(), workspace):
+            assert len(taken) <= ended + 1
+            ended += isinstance(news, Record)
+        assert ended == 3
 
 
 def test_closing_leaves_no_process(tiny: Plan, workspace: Workspace) -> None:

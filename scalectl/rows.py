@@ -1,0 +1,231 @@
+"""Records <-> Parquet: one row each, with a digest of its own values."""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from scalectl.cost import Cost
+from scalectl.errors import ScalectlError
+from scalectl.factory import Baseline, from_dict
+from scalectl.scaling import Coefficients, Multipliers, Shares
+from scalectl.seals import seal, unseal
+from scalectl.trial import Candidate, DataCard, Recipe, Record, State, Trial
+
+_TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()
+SCHEMA = pa.schema(
+    [
+        ("trial_id", _TEXT),
+        ("state", _TEXT),
+        ("seed", _INTEGER),
+        ("control", _TEXT),
+        ("alpha", _NUMBER),
+        ("beta", _NUMBER),
+        ("gamma", _NUMBER),
+        ("depth_multiplier", _NUMBER),
+        ("width_multiplier", _NUMBER),
+        ("resolution_multiplier", _NUMBER),
+        ("depth_share", _NUMBER),
+        ("width_share", _NUMBER),
+        ("resolution_share", _NUMBER),
+        ("nominal_ratio", _NUMBER),
+        ("realised_ratio", _NUMBER),
+        ("params", _INTEGER),
+        ("macs", _INTEGER),
+        ("activations", _INTEGER),
+        ("top1", _NUMBER),
+        ("loss", _NUMBER),
+        ("train_top1", _NUMBER),
+        ("train_loss", _NUMBER),
+        ("curve", pa.list_(_NUMBER)),
+        ("seconds", _NUMBER),
+        ("macs_spent", _INTEGER),
+        ("peak_memory", _INTEGER),
+        ("error", _TEXT),
+        # As JSON, because their fields grow with the kinds of networks, recipes and data.
+        ("architecture", _TEXT),
+        ("baseline", _TEXT),
+        ("recipe", _TEXT),
+        ("data", _TEXT),
+        ("environment", _TEXT),
+        ("row_digest", _TEXT),
+    ]
+)
+"""Nominal alpha, beta, gamma; everything else realised. Top-1 as fractions, losses in nats, memory in bytes."""
+
+
+class DamagedError(ValueError):
+    """A file that was not believed; `records` are those of its rows that prove undamaged."""
+
+    def __init__(self, reason: str, records: tuple[Record, ...] = ()) -> None:
+        super().__init__(reason)
+        self.records = records
+
+
+def encode(records: Sequence[Record]) -> bytes:
+    """A sealed Parquet file (`seals`)."""
+    table = pa.Table.from_pylist([_to_row(record) for record in records], schema=SCHEMA)
+    buffer = io.BytesIO()
+    # A dictionary for one row would be longer than the row.
+    parquet.write_table(
+        table,
+        buffer,
+        compression="zstd",
+        use_dictionary=len(records) > 1,
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+    return seal(buffer.getvalue(), ".parquet")
+
+
+def decode(content: bytes, *, sealed: bool = True) -> tuple[Record, ...]:
+    """The inverse of `encode`. Raises `DamagedError` unless everything is what was written.
+
+    Where no seal is asked for, as of a file that another program wrote anew, the digest of each
+    row is enough.
+    """
+    try:
+        unseal(content, ".parquet")
+        return tuple(map(_to_record, _read_rows(content)))
+    except _UNREADABLE as problem:
+        records, damage = _salvage(content)
+        if sealed or damage:
+            raise DamagedError(damage or _describe(problem), records) from None
+        return records
+
+
+_UNREADABLE = (ValueError, KeyError, TypeError, OSError, pa.ArrowException, ScalectlError)
+
+
+def _salvage(content: bytes) -> tuple[tuple[Record, ...], str]:
+    """The records whose digests hold, and what is wrong with the first of the others."""
+    records: list[Record] = []
+    damage = ""
+    try:
+        rows = _read_rows(content)
+    except _UNREADABLE as problem:
+        return (), _describe(problem)
+    for row in rows:
+        try:
+            records.append(_prove(row))
+        except _UNREADABLE as problem:
+            damage = damage or _describe(problem)
+    return tuple(records), damage
+
+
+def _describe(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:200]
+
+
+def _read_rows(content: bytes) -> list[dict[str, Any]]:
+    file = parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    rows: list[dict[str, Any]] = file.read().select(SCHEMA.names).cast(SCHEMA).to_pylist()
+    return rows
+
+
+def _prove(row: dict[str, Any]) -> Record:
+    """Raises `ValueError` where a value is not what was written."""
+    values = {key: value for key, value in row.items() if key != "row_digest"}
+    if row["row_digest"] != _digest(values):
+        raise ValueError("its values do not match their digest")
+    record = _to_record(row)
+    if record.trial.id != row["trial_id"]:
+        raise ValueError("its content does not match its trial id")
+    return record
+
+
+def _to_row(record: Record) -> dict[str, Any]:
+    trial, candidate = record.trial, record.trial.candidate
+    shares = candidate.shares
+    row = {
+        "trial_id": trial.id,
+        "seed": trial.seed,
+        "control": candidate.control,
+        **asdict(candidate.coefficients),
+        **{f"{name}_multiplier": value for name, value in asdict(candidate.multipliers).items()},
+        **{f"{one.name}_share": shares and getattr(shares, one.name) for one in fields(Shares)},
+        "nominal_ratio": candidate.nominal_ratio,
+        "realised_ratio": candidate.realised_ratio,
+        **asdict(candidate.cost),
+        **{name: getattr(record, name) for name in _RESULTS},
+        "state": str(record.state),
+        "curve": list(record.curve),
+        "architecture": _to_json(candidate.architecture.to_dict()),
+        "baseline": _to_json(trial.baseline.to_dict()),
+        "recipe": _to_json(asdict(trial.recipe)),
+        "data": _to_json(asdict(trial.data)),
+        "environment": _to_json(record.environment),
+    }
+    return {**row, "row_digest": _digest(row)}
+
+
+_RESULTS = (
+    "top1",
+    "loss",
+    "train_top1",
+    "train_loss",
+    "seconds",
+    "macs_spent",
+    "peak_memory",
+    "error",
+)
+
+
+def _to_record(row: dict[str, Any]) -> Record:
+    """The inverse of `_to_row`."""
+    shares = [row[f"{one.name}_share"] for one in fields(Shares)]
+    multipliers = [row[f"{one.name}_multiplier"] for one in fields(Multipliers)]
+    candidate = Candidate(
+        control=row["control"],
+        coefficients=Coefficients(row["alpha"], row["beta"], row["gamma"]),
+        multipliers=Multipliers(*multipliers),
+        shares=None if shares[0] is None else Shares(*shares),
+        nominal_ratio=row["nominal_ratio"],
+        realised_ratio=row["realised_ratio"],
+        architecture=_load_network(row["architecture"]),
+        cost=Cost(row["params"], row["macs"], row["activations"]),
+    )
+    trial = Trial(
+        baseline=_load_network(row["baseline"]),
+        candidate=candidate,
+        recipe=_load_recipe(row["recipe"]),
+        data=_load_card(row["data"]),
+        seed=row["seed"],
+    )
+    return Record(
+        trial=trial,
+        state=State(row["state"]),
+        curve=tuple(row["curve"]),
+        environment=json.loads(row["environment"]),
+        **{name: row[name] for name in _RESULTS},
+    )
+
+
+# The rows of a search name the same few networks, recipes and data again and again.
+@lru_cache(maxsize=4096)
+def _load_network(text: str) -> Baseline:
+    return from_dict(json.loads(text))
+
+
+@lru_cache(maxsize=64)
+def _load_recipe(text: str) -> Recipe:
+    return Recipe(**json.loads(text))
+
+
+@lru_cache(maxsize=64)
+def _load_card(text: str) -> DataCard:
+    return DataCard(**json.loads(text))
+
+
+def _digest(row: dict[str, Any]) -> str:
+    return hashlib.sha256(_to_json(row).encode()).hexdigest()
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

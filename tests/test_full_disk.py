@@ -1,0 +1,48 @@
+"""A real file system that is full in the middle of a search (PROMISES 10)."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from forge import search_in, table
+
+FULL = "mount -t tmpfs -o size={size} tmpfs disk && cp net.toml disk && cd disk && {command}"
+LARGER = "mount -o remount,size=64m disk && cd disk && {command} && cp -r run .."
+
+
+def can_mount() -> bool:
+    """In a namespace of its own, as any user may on most systems."""
+    unshare = shutil.which("unshare")
+    command = [unshare or "false", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs a file system of its own, to fill it")
+@pytest.mark.parametrize(
+    ("size", "executor"),
+    [("12k", "inline"), ("64k", "inline"), ("160k", "inline"), ("240k", "processes")],
+)
+def test_a_full_disk_ends_the_search_and_space_continues_it(
+    size: str, executor: str, undisturbed: str, tmp_path: Path
+) -> None:
+    """Exit code 5 with the bytes needed, nothing stored is lost, and the table is the same."""
+    arguments = [*search_in(tmp_path), "--executor", executor]
+    command = shlex.join([sys.executable, "-m", "scalectl", *arguments])
+    first = FULL.format(size=size, command=command)
+    script = f"mkdir disk; ({first}); echo first $? >&2; {LARGER.format(command=command)}"
+    result = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "first 5" in result.stderr, result.stderr
+    assert "No space is left to write the" in result.stderr
+    assert "nothing stored is lost" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 0, result.stderr
+    assert table(tmp_path / "run") == undisturbed

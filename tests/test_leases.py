@@ -1,0 +1,117 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scalectl.errors import ScalectlError
+from scalectl.leases import Leases
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from scalectl.leases import Leases
+leases = Leases(Path(sys.argv[1]), 100)
+print(leases.take("trial"), flush=True)
+time.sleep(100)
+"""
+
+_COUNT = """
+import sys
+from pathlib import Path
+from scalectl.leases import Leases
+folder = Path(sys.argv[1])
+leases, counter, done = Leases(folder, 100), folder / "counter", 0
+while done < 200:
+    if leases.take("trial"):
+        counter.write_text(str(int(counter.read_text()) + 1))
+        leases.release("trial")
+        done += 1
+"""
+
+
+def start(script: str, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_one_command_has_a_trial(tmp_path: Path) -> None:
+    """Until it gives it back."""
+    one, other = Leases(tmp_path, 100), Leases(tmp_path, 100)
+    assert one.take("trial")
+    assert not other.take("trial")
+    assert other.take("another")
+    one.release("trial")
+    assert other.take("trial")
+    other.release_all()
+    assert one.take("another")
+    one.release_all()
+
+
+def test_commands_never_have_one_at_the_same_time(tmp_path: Path) -> None:
+    """Eight processes, two hundred times each: no count is lost."""
+    (tmp_path / "counter").write_text("0")
+    for process in [start(_COUNT, tmp_path) for _ in range(8)]:
+        assert process.wait(timeout=120) == 0
+        process.communicate()
+    assert (tmp_path / "counter").read_text() == "1600"
+
+
+def test_a_killed_command_holds_nothing(tmp_path: Path) -> None:
+    """The kernel lets go at once: there is no command to unlock."""
+    with start(_HOLD, tmp_path) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "True\n"
+        leases = Leases(tmp_path, 100)
+        assert not leases.take("trial")
+        process.kill()
+        process.wait()
+        assert leases.take("trial")
+        leases.release_all()
+
+
+def test_a_sleeping_command_is_overtaken(tmp_path: Path) -> None:
+    """Only when it has given no sign of life for long enough: the file's time has not changed."""
+    with start(_HOLD, tmp_path) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+        leases = Leases(tmp_path, 0.3)
+        assert not leases.take("trial")
+        time.sleep(0.2)
+        os.utime(tmp_path / "trial", (1, 1))  # a sign of life, whatever the clock says
+        assert not leases.take("trial")
+        time.sleep(0.2)
+        assert not leases.take("trial")
+        time.sleep(0.2)
+        assert leases.take("trial")
+        leases.release_all()
+        process.kill()
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Whoever may write to the folder may not have other files touched."""
+    victim = tmp_path / "victim"
+    (tmp_path / "trial").symlink_to(victim)
+    with pytest.raises(ScalectlError, match="cannot be written"):
+        Leases(tmp_path, 100).take("trial")
+    assert not victim.exists()
+
+
+def test_file_systems_without_locks_only_cost_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both take it, and the first to publish wins."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    one, other = Leases(tmp_path, 100), Leases(tmp_path, 100)
+    assert one.take("trial")
+    assert other.take("trial")
+    one.release_all()
+    other.release_all()
