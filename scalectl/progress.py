@@ -51,6 +51,8 @@ class Live:
             self._finish(news)
         elif isinstance(news, Progress):
             self._advance(news)
+        else:
+            self._count(news.trial, news.steps / news.trial.steps)
 
     def _advance(self, news: Progress) -> None:
         trial = news.trial

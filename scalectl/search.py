@@ -76,11 +76,8 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     """
     before = survey(run) if (run / "FORMAT.json").exists() else Reading()
     path, grid = run / "grid.toml", _strip_places(plan.grid)
-    if path.exists() and path not in [one.path for one in before.damaged]:
-        stored = _flatten(asdict(load_grid(path)))
-        for key, value in _flatten(asdict(grid)).items():
-            if value != stored[key] and key not in _FREE and not key.startswith("watch."):
-                raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")
+    if path not in [one.path for one in before.damaged]:
+        _compare_grids(run, grid)
     ours = plan.trials[0]
     for trial in (record.trial for record in before.records):
         if trial.data.digests != ours.data.digests:
@@ -90,11 +87,23 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     store = Store(run)
     store.tidy()
     store.quarantine(before.damaged)
-    files.replace(path, seal(dump_grid(grid).encode(), path.suffix))
+    content = seal(dump_grid(grid).encode(), path.suffix)
+    if not files.publish(path, content):
+        _compare_grids(run, grid)  # with that of a command that started at the same moment
+        files.replace(path, content)
     return store, before.damaged
 
 
 _FREE = ("seeds", "proxy.data")
+
+
+def _compare_grids(run: Path, grid: Grid) -> None:
+    """Raises `ScalectlError` where the stored one, if there is one, asks for something else."""
+    if (run / "grid.toml").exists():
+        stored = _flatten(asdict(load_grid(run / "grid.toml")))
+        for key, value in _flatten(asdict(grid)).items():
+            if value != stored[key] and key not in _FREE and not key.startswith("watch."):
+                raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")
 
 
 def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
@@ -113,8 +122,8 @@ def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
 
 def remaining(plan: Plan, store: Store) -> list[Trial]:
     """The trials that have not ended, and have not failed too often, in order."""
-    retries = plan.grid.watch.retries
-    return [trial for trial in plan.trials if not _is_over(trial.id, store, retries)]
+    over = store.list_over(plan.grid.watch.retries)
+    return [trial for trial in plan.trials if trial.id not in over]
 
 
 def search(
@@ -152,7 +161,7 @@ def _take(waiting: dict[str, Trial], leases: Leases, store: Store, retries: int)
     """The trials that no other command trains, each when it is asked for; they wait no longer."""
     for name in list(waiting):
         if leases.take(name):
-            if _is_over(name, store, retries):
+            if name in store.list_over(retries):
                 leases.release(name)
             else:
                 yield waiting.pop(name)
@@ -160,16 +169,11 @@ def _take(waiting: dict[str, Trial], leases: Leases, store: Store, retries: int)
 
 def _collect(waiting: dict[str, Trial], store: Store, retries: int) -> Iterator[Record]:
     """What other commands have brought to an end; it waits no longer."""
-    over = [name for name in waiting if _is_over(name, store, retries)]
+    over = waiting.keys() & store.list_over(retries)
     for record in store.read().records if over else ():
         if record.trial.id in over:
             del waiting[record.trial.id]
             yield record
-
-
-def _is_over(trial_id: str, store: Store, retries: int) -> bool:
-    """Whether a trial has ended, or has failed too often."""
-    return trial_id in store.list_ended() or store.count_failures(trial_id) > retries
 
 
 def count_cores() -> int:

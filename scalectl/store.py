@@ -18,6 +18,7 @@ store). Every file but the locks proves itself when it is read (`seals`).
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from typing import TypeVar
 
 from scalectl import __version__, files
 from scalectl.errors import ScalectlError
-from scalectl.rows import DamagedError, decode, encode
+from scalectl.rows import DamagedError, decode, encode, list_ids
 from scalectl.seals import seal, unseal
 from scalectl.trial import Record
 
@@ -84,8 +85,8 @@ class Store:
         """Publish a record. The first to publish how a trial ended wins; nothing is replaced."""
         name, content = record.trial.id, encode([record])
         if not record.state.is_final:
-            numbers = count(self.count_failures(name) + 1)
-            while not files.publish(self._trials / f"{name}.{next(numbers)}.parquet", content):
+            numbered = (self._trials / f"{name}.{number}.parquet" for number in count(1))
+            while not files.publish(next(numbered), content):
                 pass
             return
         files.publish(self._trials / f"{name}.parquet", content)
@@ -93,14 +94,15 @@ class Store:
         if sum(1 for _ in _list_ended(self._trials)) >= _COMPACT_FROM:
             self.compact()
 
-    def count_failures(self, trial_id: str) -> int:
-        """How often a trial has failed so far."""
-        return sum(1 for _ in self._trials.glob(f"{trial_id}.*.parquet"))
-
     def list_ended(self) -> set[str]:
         """The ids of the trials that ended."""
         small = {path.stem for path in _list_ended(self._trials)}
         return small.union(*_stable(self._compact, self._list_compacted).values())
+
+    def list_over(self, retries: int) -> set[str]:
+        """The ids of the trials that ended, and of those that failed more often than `retries`."""
+        failures = Counter(path.stem.partition(".")[0] for path in self._trials.glob("*.*.parquet"))
+        return self.list_ended() | {name for name, times in failures.items() if times > retries}
 
     def compact(self) -> None:
         """Put many small files into one, which opens at once.
@@ -161,8 +163,7 @@ class Store:
     def _list_compacted(self, path: Path) -> frozenset[str]:
         # A name stands for one content: the file is read once.
         if path.name not in self._compacted:
-            records = _read_file(path).records
-            self._compacted[path.name] = frozenset(record.trial.id for record in records)
+            self._compacted[path.name] = list_ids(path.read_bytes())
         return self._compacted[path.name]
 
     def _publish_format(self) -> None:

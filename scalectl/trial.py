@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Annotated
@@ -137,6 +138,11 @@ class Trial:
         }
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(b"scalectl-trial-v1\0" + text.encode()).hexdigest()[:16]
+
+    @property
+    def steps(self) -> int:
+        """Batches that it is trained on, over all epochs."""
+        return math.ceil(self.data.sizes["train"] / self.recipe.batch_size) * self.recipe.epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

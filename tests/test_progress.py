@@ -1,10 +1,11 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from scalectl.progress import Live, describe
 from scalectl.search import Plan
-from scalectl.trial import Progress, Record, State
+from scalectl.trial import Heartbeat, Progress, Record, State
 
 
 def watch(plan: Plan, *, terminal: bool) -> str:
@@ -12,6 +13,7 @@ def watch(plan: Plan, *, terminal: bool) -> str:
     first, second = plan.trials[:2]
     console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
     with Live(list(plan.trials), console) as live:
+        live.show(Heartbeat(trial=first, steps=1))
         live.show(Progress(trial=first, epoch=1, train_loss=2.0, loss=1.5, top1=0.25))
         live._bars.refresh()
         live.show(Record(trial=first, state=State.DONE, top1=0.5, loss=1.25, seconds=3.0))
@@ -36,3 +38,19 @@ def test_a_terminal_shows_what_runs(tiny: Plan) -> None:
     assert "epoch 1/2  loss 1.500  top-1 25.0%" in screen
     assert "search" in screen
     assert "\x1b[" in screen
+
+
+def test_every_step_counts(tiny: Plan) -> None:
+    """Of the whole search, by its compute; a trial that was trained elsewhere counts at its end."""
+    first, second = tiny.trials[:2]
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with Live([first, second], console) as live:
+        (overall,) = live._bars.tasks
+        assert first.steps == 2 * 2
+        live.show(Heartbeat(trial=first, steps=1))
+        assert overall.completed == pytest.approx(2 * first.candidate.cost.macs / 4)
+        live.show(Progress(trial=first, epoch=1, train_loss=2.0, loss=1.5, top1=0.25))
+        assert overall.completed == pytest.approx(2 * first.candidate.cost.macs / 2)
+        live.show(Record(trial=second, state=State.DONE, top1=0.5, loss=1.25, seconds=3.0))
+        live.show(Record(trial=first, state=State.DONE, top1=0.5, loss=1.25, seconds=3.0))
+        assert overall.completed == overall.total

@@ -39,7 +39,8 @@ def test_a_final_record_is_never_replaced(tmp_path: Path, records: list[Record])
     last = replace(third, state=State.ERROR, error="failure 11")
     assert store.read().records == by_id([first, second, last])
     assert store.list_ended() == {first.trial.id, second.trial.id}
-    assert (store.count_failures(second.trial.id), store.count_failures(third.trial.id)) == (1, 12)
+    assert store.list_over(11) == {first.trial.id, second.trial.id, third.trial.id}
+    assert store.list_over(12) == store.list_ended()
 
 
 def test_no_flipped_byte_of_a_record_is_believed(tmp_path: Path, records: list[Record]) -> None:

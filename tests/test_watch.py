@@ -58,7 +58,7 @@ def build(depth, width, resolution, num_classes):
     kind = "none"
     if depth > 1.6:
         kind = "divide"
-    elif depth > 1.2:
+    elif depth > 1.3:
         kind = "leave"
     elif width > 1.3:
         kind = "sleep"
@@ -128,7 +128,7 @@ def test_trials_that_go_wrong_are_rows_with_reasons(tmp_path: Path) -> None:
             assert reason in record["error"]
             assert record["top1"] is None
     assert {"resolution", "depth", "width", ""} <= states.keys()
-    assert states["baseline"] == states["dWr"] == "done"
+    assert states["baseline"] == states["dwr"] == "done"
     wait_until(lambda: not find_processes(mark))
 
 
