@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -177,12 +178,7 @@ class Architecture:
 
         Fields at their default are left out, so that a new field changes no old fingerprint.
         """
-        network = _without_defaults(self)
-        for key in ("name", "dropout", "drop_path", "rounding"):
-            network.pop(key, None)
-        network["stages"] = [_without_defaults(stage) for stage in self.stages]
-        text = json.dumps(network, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _fingerprint(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it stands in emitted configs and records."""
@@ -206,6 +202,17 @@ class Architecture:
             "rounding": Rounding(**rounding),
         }
         return cls(**{**content, **parts})
+
+
+# Asked for again and again: it is a part of every trial's id.
+@lru_cache(maxsize=4096)
+def _fingerprint(architecture: Architecture) -> str:
+    network = _without_defaults(architecture)
+    for key in ("name", "dropout", "drop_path", "rounding"):
+        network.pop(key, None)
+    network["stages"] = [_without_defaults(stage) for stage in architecture.stages]
+    text = json.dumps(network, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _without_defaults(value: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from scalectl import store
+from scalectl import contents
 from scalectl.errors import ScalectlError
 from scalectl.selection import Selection, Summary, select, summarise
 from scalectl.trial import Record
@@ -20,7 +20,7 @@ class Evidence:
     """The names of its files of records, as they were before they were read."""
     records: tuple[Record, ...]
     """At least one."""
-    damaged: tuple[store.Damaged, ...]
+    damaged: tuple[contents.Damaged, ...]
     summaries: tuple[Summary, ...]
     selection: Selection
 
@@ -37,7 +37,7 @@ def gather(path: Path) -> Evidence:
     Raises `ScalectlError` where there is none, or where it holds no readable record.
     """
     files = list_files(path)
-    reading = store.read(path)
+    reading = contents.read(path)
     if not reading.records:
         damage = f", and {len(reading.damaged)} that are damaged" if reading.damaged else ""
         raise ScalectlError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scalectl import files
+from scalectl.contents import Damaged, Reading, survey
 from scalectl.datasets import Dataset, open_dataset
 from scalectl.documents import dump_grid, load_grid
 from scalectl.errors import ScalectlError
@@ -18,7 +19,7 @@ from scalectl.factory import Baseline
 from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
 from scalectl.leases import Leases
 from scalectl.seals import seal
-from scalectl.store import Damaged, Reading, Store, survey
+from scalectl.store import Store
 from scalectl.trial import Limits, News, Record, Trial
 
 
@@ -132,7 +133,7 @@ def search(
     """Run the trials; every record is stored before it is yielded.
 
     Other commands may share the store: each trains what no other one does, and yields the records
-    of all. There is exactly one record for each trial.
+    of all: one for each trial.
     """
     leases = Leases(store.locks, 2 * workspace.stall)
     waiting = {trial.id: trial for trial in trials}
@@ -145,6 +146,7 @@ def search(
                     if isinstance(news, Record):
                         store.write(news)
                         leases.release(news.trial.id)
+                        yield from _collect(waiting, store, retries)
                     yield news
             yield from _collect(waiting, store, retries)
             if waiting:
@@ -160,7 +162,7 @@ _PAUSE = 0.5
 def _take(waiting: dict[str, Trial], leases: Leases, store: Store, retries: int) -> Iterator[Trial]:
     """The trials that no other command trains, each when it is asked for; they wait no longer."""
     for name in list(waiting):
-        if leases.take(name):
+        if name in waiting and leases.take(name):
             if name in store.list_over(retries):
                 leases.release(name)
             else:
@@ -170,10 +172,11 @@ def _take(waiting: dict[str, Trial], leases: Leases, store: Store, retries: int)
 def _collect(waiting: dict[str, Trial], store: Store, retries: int) -> Iterator[Record]:
     """What other commands have brought to an end; it waits no longer."""
     over = waiting.keys() & store.list_over(retries)
-    for record in store.read().records if over else ():
-        if record.trial.id in over:
-            del waiting[record.trial.id]
-            yield record
+    records = {one.trial.id: one for one in store.read().records} if over else {}
+    for name in over:
+        del waiting[name]
+        if name in records:  # else its file was damaged since, which the next command repairs
+            yield records[name]
 
 
 def count_cores() -> int:

@@ -17,45 +17,20 @@ store). Every file but the locks proves itself when it is read (`seals`).
 
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
 
-from scalectl import __version__, files
-from scalectl.errors import ScalectlError
-from scalectl.rows import DamagedError, decode, encode, list_ids
-from scalectl.seals import seal, unseal
+from scalectl import __version__, contents, files
+from scalectl.contents import Damaged, Reading
+from scalectl.rows import encode, list_ids
+from scalectl.seals import seal
 from scalectl.trial import Record
 
-T = TypeVar("T")
-
-FORMAT = 1
-
-_SMALL_NAME = re.compile(r"([0-9a-f]{16})(\.[1-9]\d*)?")
 _COMPACT_FROM = 200
 """Small files; each takes more than a millisecond to open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Damaged:
-    """A file that was not believed, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a run or a file holds."""
-
-    records: tuple[Record, ...] = ()
-    """One for each trial, by its id: how it ended, or else its last failure."""
-    damaged: tuple[Damaged, ...] = ()
 
 
 class Store:
@@ -65,7 +40,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        check_format(folder)
+        contents.check_format(folder)
         self.folder = folder
         self.checkpoints = folder / "checkpoints"
         self.cache = folder / "cache"
@@ -79,7 +54,7 @@ class Store:
 
     def read(self) -> Reading:
         """All that proves undamaged, and what does not."""
-        return survey(self.folder)
+        return contents.survey(self.folder)
 
     def write(self, record: Record) -> None:
         """Publish a record. The first to publish how a trial ended wins; nothing is replaced."""
@@ -91,13 +66,13 @@ class Store:
             return
         files.publish(self._trials / f"{name}.parquet", content)
         files.remove(self.checkpoints / name)
-        if sum(1 for _ in _list_ended(self._trials)) >= _COMPACT_FROM:
+        if sum(1 for _ in contents.list_ended(self._trials)) >= _COMPACT_FROM:
             self.compact()
 
     def list_ended(self) -> set[str]:
         """The ids of the trials that ended."""
-        small = {path.stem for path in _list_ended(self._trials)}
-        return small.union(*_stable(self._compact, self._list_compacted).values())
+        small = {path.stem for path in contents.list_ended(self._trials)}
+        return small.union(*contents.read_compact(self._compact, self._list_compacted).values())
 
     def list_over(self, retries: int) -> set[str]:
         """The ids of the trials that ended, and of those that failed more often than `retries`."""
@@ -110,17 +85,19 @@ class Store:
         A file goes only after one with all of its rows was published, so that any number of
         commands may do this, be killed at it, and read meanwhile.
         """
-        sources = _read_present(_list_ended(self._trials), _read_small)
-        rows = len(sources)
-        merged = _stable(self._compact, _read_file)
-        for path, reading in sorted(merged.items(), key=lambda item: len(item[1].records)):
+        sources = contents.read_present(contents.list_ended(self._trials), contents.read_small)
+        rows, known = len(sources), set[str]()
+        merged = contents.read_compact(self._compact, contents.read_file)
+        for path, found in sorted(merged.items(), key=lambda item: len(item[1].records)):
             # A larger one waits until as many have come together: each row is written seldom.
-            if len(reading.records) <= rows:
-                sources[path] = reading
-                rows += len(reading.records)
-        whole = {path: reading for path, reading in sources.items() if not reading.damaged}
-        records = {one.trial.id: one for reading in whole.values() for one in reading.records}
-        content = encode([records[name] for name in sorted(records)])
+            if len(found.records) <= rows:
+                sources[path] = found
+                rows += len(found.records)
+            else:
+                known.update(record.trial.id for record in found.records)
+        whole = {path: found for path, found in sources.items() if not found.damaged}
+        records = {one.trial.id: one for found in whole.values() for one in found.records}
+        content = encode([records[name] for name in sorted(records.keys() - known)])
         target = self._compact / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
         files.publish(target, content)
         for path in whole.keys() - {target}:
@@ -142,12 +119,12 @@ class Store:
         for folder in (self.folder, *(path for path in self.folder.iterdir() if path.is_dir())):
             files.sweep(folder)
         ended = self.list_ended()
-        for path in _list(self.checkpoints):
+        for path in contents.list_files(self.checkpoints):
             if path.name in ended:
                 files.remove(path)
 
     def _set_aside(self, path: Path) -> None:
-        found = _check(path)
+        found = contents.inspect(path)
         if not found.damaged:
             return  # another command has made it again
         for record in found.records:
@@ -167,134 +144,11 @@ class Store:
         return self._compacted[path.name]
 
     def _publish_format(self) -> None:
-        content = {"format": FORMAT, "created_by": f"scalectl {__version__}"}
+        content = {"format": contents.FORMAT, "created_by": f"scalectl {__version__}"}
         path = self.folder / "FORMAT.json"
         files.publish(path, seal(f"{json.dumps(content)}\n".encode(), path.suffix))
-
-
-def read(path: Path) -> Reading:
-    """A run folder, or one Parquet file of records. Raises `ScalectlError` when it is neither."""
-    if path.is_file():
-        return _read_file(path, sealed=False)
-    if not (path / "FORMAT.json").exists():
-        raise ScalectlError(
-            f"{path} is not a run of scalectl." if path.exists() else f"There is no {path}.",
-            "Give a folder that scalectl grid wrote, or a .parquet file of its records.",
-        )
-    return survey(path)
-
-
-def survey(folder: Path) -> Reading:
-    """Everything in a run's folder, proven; nothing where there is no folder.
-
-    Raises `ScalectlError` where a newer scalectl wrote it.
-    """
-    check_format(folder)
-    # What is compacted while this reads is in the compact files, which are read later.
-    small = _read_present(sorted(_list(folder / "trials", "*.parquet"), key=_order), _read_small)
-    compact = _stable(folder / "compact", _read_file)
-    others = [path for part in _OTHERS for path in _list(folder, part)]
-    readings = [*small.values(), *compact.values(), *_read_present(others, _check).values()]
-    # A failure gives way to a later one, and to how the trial ended.
-    records = {one.trial.id: one for reading in readings for one in reading.records}
-    return Reading(
-        tuple(records[name] for name in sorted(records)),
-        tuple(damaged for reading in readings for damaged in reading.damaged),
-    )
-
-
-def check_format(folder: Path) -> None:
-    """Raises `ScalectlError` where a newer scalectl wrote the folder. Damage is found by `survey`."""
-    path = folder / "FORMAT.json"
-    try:
-        content = path.read_bytes()
-        written = json.loads(content)
-        if "sha256" in written:
-            unseal(content, path.suffix)
-        newer = written["format"] > FORMAT
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if newer:
-        raise ScalectlError(
-            f"{folder} was written by a newer scalectl (format {written['format']}, this one reads "
-            f"{FORMAT}).",
-            "Upgrade scalectl: python -m pip install -U scalectl.",
-        )
 
 
 def write_file(records: Iterable[Record], path: Path) -> None:
     """Many records in one file, to be shared or committed."""
     files.replace(path, encode(sorted(records, key=lambda record: record.trial.id)))
-
-
-_OTHERS = ("FORMAT.json", "grid.toml", "selection.json", "checkpoints/*", "cache/*")
-
-
-def _list(folder: Path, pattern: str = "*") -> list[Path]:
-    """What is there by name; files that are still being written have a dot."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-
-
-def _order(path: Path) -> tuple[bool, int, str]:
-    """Failures of a trial by their number, and how it ended last."""
-    return "." not in path.stem, len(path.stem), path.stem
-
-
-def _list_ended(trials: Path) -> Iterator[Path]:
-    """The small files of trials that ended."""
-    return (path for path in trials.glob("*.parquet") if re.fullmatch(r"[0-9a-f]{16}", path.stem))
-
-
-def _check(path: Path) -> Reading:
-    """A file of any kind. Raises `FileNotFoundError`."""
-    folder = path.parent.name
-    if folder in ("trials", "compact"):
-        return _read_small(path) if folder == "trials" else _read_file(path)
-    try:
-        unseal(path.read_bytes(), path.suffix)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as problem:
-        return Reading(damaged=(Damaged(path, str(problem)),))
-    return Reading()
-
-
-def _read_small(path: Path) -> Reading:
-    """One trial, and none that its name does not say. Raises `FileNotFoundError`."""
-    reading, name = _read_file(path), _SMALL_NAME.fullmatch(path.stem)
-    if reading.damaged:
-        return Reading(damaged=reading.damaged)
-    found = [(one.trial.id, one.state.is_final) for one in reading.records]
-    if not name or found != [(name[1], name[2] is None)]:
-        return Reading(damaged=(Damaged(path, "it is not the trial that its name says"),))
-    return reading
-
-
-def _read_file(path: Path, *, sealed: bool = True) -> Reading:
-    """Raises `FileNotFoundError`."""
-    try:
-        return Reading(decode(path.read_bytes(), sealed=sealed))
-    except DamagedError as problem:
-        return Reading(problem.records, (Damaged(path, str(problem)),))
-    except FileNotFoundError:
-        raise
-    except OSError as problem:
-        return Reading(damaged=(Damaged(path, str(problem.strerror)),))
-
-
-def _read_present(paths: Iterable[Path], read: Callable[[Path], T]) -> dict[Path, T]:
-    """What is still there when its turn comes."""
-    found: dict[Path, T] = {}
-    for path in paths:
-        with suppress(FileNotFoundError):
-            found[path] = read(path)
-    return found
-
-
-def _stable(compact: Path, read: Callable[[Path], T]) -> dict[Path, T]:
-    """All compact files, as they were at one moment: another command may merge them meanwhile."""
-    while True:
-        paths = _list(compact, "*.parquet")
-        found = _read_present(paths, read)
-        if len(found) == len(paths):
-            return found

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from forge import EPOCHS, TRIALS, Forge, search_in, table
 
-from scalectl.store import survey
+from scalectl.contents import survey
 
 LONGEST = 0.3
 """Seconds until a kill: most come before the search would end."""

@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 NET = """
@@ -87,13 +86,8 @@ class Forge:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.__exit__(kind, problem, trace)
+    def __exit__(self, *problem: object) -> None:
+        self._server.__exit__(*problem)
 
     def start(
         self,
@@ -111,16 +105,9 @@ class Forge:
         """Its exit code; minus the signal that killed it."""
         return int(self._ask({"wait": process}))
 
-    def run(
-        self,
-        arguments: Sequence[str],
-        folder: Path,
-        *,
-        fault: tuple[str, int] | None = None,
-        bug: str = "",
-    ) -> int:
+    def run(self, arguments: Sequence[str], folder: Path, **planted: Any) -> int:
         """Start and wait."""
-        return self.wait(self.start(arguments, folder, fault=fault, bug=bug))
+        return self.wait(self.start(arguments, folder, **planted))
 
     def _ask(self, question: dict[str, Any]) -> str:
         assert self._server.stdin

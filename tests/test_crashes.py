@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from forge import EPOCHS, TRIALS, Forge, search_in, table
 
-from scalectl.store import survey
+from scalectl.contents import survey
 
 PARTS = 4
 

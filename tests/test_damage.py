@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from forge import Forge, search_in, table
 
 from scalectl.cli import main
-from scalectl.store import Store, survey
+from scalectl.contents import survey
+from scalectl.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scalectl.cli import main
+from scalectl.contents import read
 from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
 from scalectl.grid import Design, Grid, Proxy, Watch
 from scalectl.selection import select
-from scalectl.store import read
 from scalectl.trial import Record, State
 
 fuzz = settings(

@@ -16,7 +16,8 @@ from forge import run_here, search_in
 
 from scalectl import __version__, checkpoint
 from scalectl.cli import main
-from scalectl.store import Store, survey
+from scalectl.contents import survey
+from scalectl.store import Store
 from scalectl.trial import Record, State
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -15,7 +15,8 @@ import pytest
 from faults import Calls
 
 from scalectl import files
-from scalectl.store import Store, survey
+from scalectl.contents import survey
+from scalectl.store import Store
 from scalectl.trial import Record
 
 Call = tuple[Any, ...]

@@ -64,6 +64,17 @@ def test_what_another_command_ends_is_yielded_too(
     others.release_all()
 
 
+def test_a_file_that_is_damaged_meanwhile_is_not_waited_for(
+    tiny: Plan, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Its name says that the trial ended; the next command finds out, and repairs it."""
+    store = Store(tmp_path / "run")
+    first, second = tiny.trials[:2]
+    (tmp_path / "run" / "trials" / f"{first.id}.parquet").write_bytes(b"junk")
+    news = list(search.search([first, second], make_executor("inline", 1), workspace, store, 2))
+    assert {one.trial.id for one in news} == {second.id}
+
+
 def test_an_id_is_of_what_decides_the_result(tiny: Plan) -> None:
     """Each part of it; never a name, nor a part of the recipe at its default."""
     trial = tiny.trials[0]

@@ -5,9 +5,10 @@ import pytest
 from pyarrow import parquet
 
 from scalectl import store as store_module
+from scalectl.contents import Reading, read, survey
 from scalectl.errors import ScalectlError
 from scalectl.seals import seal
-from scalectl.store import Store, read, survey, write_file
+from scalectl.store import Store, write_file
 from scalectl.trial import Record, State
 
 
@@ -106,7 +107,7 @@ def test_a_damaged_file_is_set_aside_with_the_reason(tmp_path: Path, records: li
         (path,) = trials.iterdir()
         path.write_bytes(content)
         store.quarantine(store.read().damaged)
-        assert store.read() == store_module.Reading()
+        assert store.read() == Reading()
     aside = {path.name: path.read_bytes() for path in (tmp_path / "quarantine").iterdir()}
     assert (aside[f"{path.name}.1"], aside[f"{path.name}.2"]) == (b"junk", b"other junk")
     assert aside[f"{path.name}.1.reason.txt"].startswith(b"Parquet file size is 4 bytes")
@@ -184,7 +185,7 @@ def test_damaged_rows_of_a_compact_file_are_made_again(
     assert found.records == by_id(records[:6])[1:]
     assert [one.reason for one in found.damaged] == ["its values do not match their digest"]
     store.quarantine(found.damaged)
-    assert store.read() == store_module.Reading(by_id(records[:6])[1:])
+    assert store.read() == Reading(by_id(records[:6])[1:])
 
 
 def test_commands_that_compact_at_once_lose_nothing(
@@ -208,7 +209,7 @@ def test_commands_that_compact_at_once_lose_nothing(
 
         monkeypatch.setattr(files, call, interrupted)
         store.compact()
-        assert read(run) == store_module.Reading(expected)
+        assert read(run) == Reading(expected)
         assert store.list_ended() == {one.trial.id for one in expected}
         for path in (run / "compact").iterdir():
             path.unlink()
@@ -221,7 +222,7 @@ def test_a_file_that_another_program_wrote_is_held_to_its_rows(
     path = tmp_path / "all.parquet"
     write_file(records, path)
     parquet.write_table(parquet.read_table(path), path)
-    assert read(path) == store_module.Reading(by_id(records))
+    assert read(path) == Reading(by_id(records))
 
 
 def test_what_was_left_behind_is_removed(tmp_path: Path, records: list[Record]) -> None:

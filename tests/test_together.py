@@ -11,7 +11,7 @@ import pytest
 from conftest import TINY
 from forge import EPOCHS, TRIALS, Forge, search_in, table
 
-from scalectl.store import survey
+from scalectl.contents import survey
 
 
 def count_epochs(folder: Path) -> int:

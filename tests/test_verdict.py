@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from scalectl import verdict
+from scalectl.contents import read
 from scalectl.evidence import conclude, gather
-from scalectl.store import Store, read
+from scalectl.store import Store
 
 RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 

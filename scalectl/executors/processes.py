@@ -24,6 +24,7 @@ from scalectl.executors import Workspace
 from scalectl.executors.orphans import die_with_parent
 from scalectl.trial import News, Record, State, Trial
 
+_CONTEXT = multiprocessing.get_context("forkserver")
 _PATIENCE = 0.5
 """Seconds after an unexpected SIGKILL: it may be on its way to this process too."""
 
@@ -69,16 +70,21 @@ class Processes:
 
 
 def _start_server() -> None:
-    """Deaf to Ctrl-C, as its children then are from their first moment: it is the parent's."""
+    """And wait until it has loaded torch, for which signals do not wait.
+
+    It is deaf to Ctrl-C, as its children then are from their first moment: that is the parent's.
+    """
     forkserver.set_forkserver_preload(["scalectl.executors.server", "scalectl.training"])
-    if threading.current_thread() is not threading.main_thread():
-        forkserver.ensure_running()
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, before)
+        if in_main_thread:
+            signal.signal(signal.SIGINT, before)
+    first = _CONTEXT.Process(target=int, daemon=True)
+    first.start()
+    first.join()
 
 
 @contextmanager
@@ -100,9 +106,8 @@ def _signals_wait() -> Iterator[None]:
 
 
 def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
-    context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(trial, workspace, theirs), daemon=True)
+    ours, theirs = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_work, args=(trial, workspace, theirs), daemon=True)
     process.start()
     theirs.close()
     running[ours] = _Child(trial, process, time.monotonic())
@@ -122,10 +127,13 @@ def _receive(pipe: Connection, running: _Running) -> News:
 
 
 def _bury(child: _Child) -> Record:
-    child.process.join()
-    code = child.process.exitcode or 0
-    reason = f"the process left with exit code {code}"
-    if code < 0:
+    child.process.join(timeout=5)
+    code = child.process.exitcode
+    if code is None:
+        reason = "the process went silent, and was stopped"
+    elif code >= 0:
+        reason = f"the process left with exit code {code}"
+    else:
         reason = f"the process was killed by {signal.Signals(-code).name}"
     if code == -signal.SIGKILL:
         time.sleep(_PATIENCE)
