@@ -167,6 +167,7 @@ def grid(
         failed = _train(plan, run, jobs or search.count_cores(), device, executor, quiet)
         evidence = _conclude(run)
     _show_evidence(evidence, as_json, plan)
+    _judge_files([evidence])
     if failed:
         raise ScalectlError(
             f"{failed} trials failed; the report has their reasons.",
@@ -437,12 +438,16 @@ def report(runs: tuple[Path, ...], table: str | None, form: str, as_json: bool) 
     else:
         for one in found:
             _print_tables(one, form, table)
+    _judge_files(found)
+
+
+def _judge_files(found: "Sequence[Evidence]") -> None:
     damaged = [file for one in found for file in one.damaged]
     if damaged:
         raise ScalectlError(
             f"{len(damaged)} damaged files were left out; the first is {damaged[0].path}: "
             f"{damaged[0].reason}.",
-            "Run scalectl grid again with the arguments that made them: it trains them anew.",
+            "Run scalectl grid again with the arguments that made them: it makes them anew.",
             exit_code=3,
         )
 

@@ -51,7 +51,8 @@ class Learner:
 
     def learn(self, images: Tensor, labels: Tensor) -> Tensor:
         """One step; the mean loss before it, in nats."""
-        self._network.train()
+        if not self._network.training:
+            self._network.train()
         loss = functional.cross_entropy(
             self._logits(self._network, images),
             labels,
