@@ -36,3 +36,13 @@ def chaos(session: nox.Session) -> None:
     python = Path(".nox", "tests", "bin", "python")
     minutes = session.posargs or ("--minutes", "30")
     session.run(str(python), "tests/chaos.py", *minutes, env=ONE_THREAD)
+
+
+@nox.session(venv_backend="none", default=False)
+def simulation(session: nox.Session) -> None:
+    """How well the selection chooses where the truth is known, as a table.
+
+    In the environment of the tests, which must have been made before.
+    """
+    python = Path(".nox", "tests", "bin", "python")
+    session.run(str(python), "tests/simulation.py", *session.posargs, env=ONE_THREAD)

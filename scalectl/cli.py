@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
     from scalectl.family import Size
     from scalectl.scaling import Coefficients
     from scalectl.search import Plan
+    from scalectl.trial import Trial
     from scalectl.verdict import Verdict
 
 _RUNS = Path("runs")
@@ -164,8 +165,15 @@ def grid(
         return
     run = run or _RUNS / (grid_file.stem if grid_file else "default")
     with _continuable(run):
-        failed = _train(plan, run, jobs or search.count_cores(), device, executor, quiet)
+        jobs = jobs or search.count_cores()
+        failed = _train(plan, plan.trials, run, jobs, device, executor, quiet)
+        if plan.grid.select.by == "latency":
+            _measure(plan, run, device)
         evidence = _conclude(run)
+        follow_ups = _follow_up(plan, evidence)
+        if follow_ups:
+            failed += _train(plan, follow_ups, run, jobs, device, executor, quiet)
+            evidence = _conclude(run)
     _show_evidence(evidence, as_json, plan)
     _judge_files([evidence])
     if failed:
@@ -421,7 +429,7 @@ def baselines(name: str | None, as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def report(runs: tuple[Path, ...], table: str | None, form: str, as_json: bool) -> None:
-    """Tables: candidates, ranking, controls, family, frontier.
+    """Tables: candidates, ranking, controls, confirmation, fidelity, family, frontier.
 
     RUNS are run folders or .parquet files; without any, the newest run under ./runs.
     """
@@ -452,8 +460,16 @@ def _judge_files(found: "Sequence[Evidence]") -> None:
         )
 
 
-def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet: bool) -> int:
-    """Run what remains; the number of trials that have not ended after it."""
+def _train(
+    plan: "Plan",
+    trials: "Sequence[Trial]",
+    run: Path,
+    jobs: int,
+    device: str,
+    executor: str,
+    quiet: bool,
+) -> int:
+    """Run what remains of the trials; how many have not ended after it."""
     from rich.console import Console
 
     from scalectl import search
@@ -467,17 +483,34 @@ def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet
             f"first is {damaged[0].path.name}: {damaged[0].reason}.",
             err=True,
         )
-    ended = len({trial.id for trial in plan.trials} & store.list_ended())
+    ended = len({trial.id for trial in trials} & store.list_ended())
     if ended:
-        _say(f"{ended} of {len(plan.trials)} trials are in {run} already.", err=True)
-    trials = search.remaining(plan, store)
+        _say(f"{ended} of {len(trials)} trials are in {run} already.", err=True)
+    remaining = search.remaining(trials, plan, store)
     workspace = search.workspace(plan, store, jobs, device)
     retries = plan.grid.watch.retries
-    with Live(trials, Console(stderr=True, quiet=quiet)) as live:
+    with Live(remaining, Console(stderr=True, quiet=quiet)) as live:
         chosen = make_executor(executor, jobs)
-        for news in search.search(trials, chosen, workspace, store, retries):
+        for news in search.search(remaining, chosen, workspace, store, retries):
             live.show(news)
-    return len({trial.id for trial in plan.trials} - store.list_ended())
+    return len({trial.id for trial in trials} - store.list_ended())
+
+
+def _measure(plan: "Plan", run: Path, device: str) -> None:
+    from scalectl import latencies
+
+    _say("Measuring the latency of each candidate.", err=True)
+    latencies.measure(run, plan.enumeration.candidates, device)
+
+
+def _follow_up(plan: "Plan", evidence: "Evidence") -> "tuple[Trial, ...]":
+    """What the grid file asks for to see whether the choice holds."""
+    from scalectl import validation
+
+    trials, rejected = validation.confirm(plan, evidence.selection.recommended)
+    for one in rejected:
+        _say(f"not confirmed at {one.coefficients} {one.control}: it {one.reason}", err=True)
+    return (*trials, *validation.train_longer(plan))
 
 
 @contextmanager
@@ -575,8 +608,10 @@ def _print_tables(evidence: "Evidence", form: str, table: str | None) -> None:
         name, words = f"## {render.escape(name)}\n", render.escape(words)
     _say(name)
     _say(words)
-    for name in [table] if table else REPORTS:
-        click.echo("\n" + render.render(tabulate(name, evidence), style), nl=False)
+    tables = [tabulate(name, evidence) for name in ([table] if table else REPORTS)]
+    for one in tables:
+        if one.rows or table:
+            click.echo("\n" + render.render(one, style), nl=False)
 
 
 def _parse_phis(text: str | None) -> list[float]:
@@ -721,7 +756,7 @@ def _find_coefficients(run: Path | None, text: str | None) -> tuple["Coefficient
             "Finish the search, or give --coefficients.",
             exit_code=4,
         )
-    doubt = ", NOT IDENTIFIED: the balanced choice" if verdict.status == "not_identified" else ""
+    doubt = ", NOT IDENTIFIED: a careful choice" if verdict.status == "not_identified" else ""
     return verdict, f"{run}{doubt}"
 
 

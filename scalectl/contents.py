@@ -88,7 +88,10 @@ def check_format(folder: Path) -> None:
         )
 
 
-_OTHERS = ("FORMAT.json", "grid.toml", "selection.json", "checkpoints/*", "cache/*")
+_OTHERS = (
+    *("FORMAT.json", "grid.toml", "selection.json", "latencies.json"),
+    *("checkpoints/*", "cache/*"),
+)
 
 
 def list_files(folder: Path, pattern: str = "*") -> list[Path]:

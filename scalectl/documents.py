@@ -17,7 +17,7 @@ from scalectl.baselines import baseline
 from scalectl.cost import Cost
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, Factory, realise
-from scalectl.grid import Design, Grid, Proxy, Watch
+from scalectl.grid import Confirm, Design, Grid, Longer, Preference, Proxy, Watch
 
 T = TypeVar("T")
 
@@ -104,7 +104,10 @@ def find_baseline(name: str) -> Baseline:
 
 
 # pydantic takes the settings of a plain dataclass from this attribute alone.
-for _part in (Stage, Rounding, Architecture, Cost, Factory, Design, Proxy, Watch, Grid):
+for _part in (
+    *(Stage, Rounding, Architecture, Cost, Factory),
+    *(Design, Proxy, Preference, Confirm, Longer, Watch, Grid),
+):
     _part.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]
 
 

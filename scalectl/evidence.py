@@ -1,10 +1,15 @@
 """What a run has to show: its records, what could not be read, and what they support."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scalectl import contents
+from scalectl import contents, latencies
+from scalectl.comparison import Confirmation, confirm
+from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
+from scalectl.fidelity import Fidelity, compare_epochs
+from scalectl.grid import Preference
 from scalectl.selection import Selection, Summary, select, summarise
 from scalectl.trial import Record
 from scalectl.verdict import Verdict, list_files
@@ -19,10 +24,21 @@ class Evidence:
     files: tuple[str, ...]
     """The names of its files of records, as they were before they were read."""
     records: tuple[Record, ...]
-    """At least one."""
+    """At least one; of all stages."""
     damaged: tuple[contents.Damaged, ...]
     summaries: tuple[Summary, ...]
+    """Of the search alone, as the selection."""
     selection: Selection
+    latencies: Mapping[str, float]
+    """Fingerprint -> seconds for one image, where they were measured."""
+    confirmations: tuple[Confirmation, ...]
+    """At phi = 1, and at 2 and 3 where extrapolation was tried."""
+    fidelity: Fidelity | None
+
+    @property
+    def searched(self) -> tuple[Record, ...]:
+        """The records that the choice rests on."""
+        return tuple(one for one in self.records if one.trial.stage == "search")
 
     @property
     def fingerprints(self) -> tuple[dict[str, str], ...]:
@@ -38,26 +54,50 @@ def gather(path: Path) -> Evidence:
     """
     files = list_files(path)
     reading = contents.read(path)
-    if not reading.records:
+    searched = [one for one in reading.records if one.trial.stage == "search"]
+    if not searched:
         damage = f", and {len(reading.damaged)} that are damaged" if reading.damaged else ""
         raise ScalectlError(
             f"{path} holds no readable records yet{damage}.",
             "Run scalectl grid with the arguments that made it: it continues.",
             exit_code=3 if reading.damaged else 2,
         )
+    measured = latencies.read(path)
+    stored = path / "grid.toml"
+    proven = stored not in [one.path for one in reading.damaged]
+    preference = _read_preference(stored) if proven else Preference()
+    if not {one.trial.candidate.fingerprint for one in searched} <= measured.keys():
+        preference = _without_latency(preference)
+    selection = select(searched, preference, measured)
     return Evidence(
         name=path.name,
         files=files,
         records=reading.records,
         damaged=reading.damaged,
-        summaries=summarise(reading.records),
-        selection=select(reading.records),
+        summaries=summarise(searched),
+        selection=selection,
+        latencies=measured,
+        confirmations=confirm(reading.records, selection.recommended),
+        fidelity=compare_epochs(reading.records),
     )
+
+
+def _read_preference(path: Path) -> Preference:
+    """The run's own; the default for records without a run."""
+    try:
+        return load_grid(path).select
+    except ScalectlError:
+        return Preference()
+
+
+def _without_latency(preference: Preference) -> Preference:
+    """Where not all of it has been measured, nobody is the fastest."""
+    return replace(preference, by="activations") if preference.by == "latency" else preference
 
 
 def conclude(evidence: Evidence) -> Verdict:
     """The part of it that scaling needs."""
-    trial = evidence.records[0].trial
+    trial = evidence.searched[0].trial
     return Verdict(
         status=evidence.selection.status,
         reason=evidence.selection.reason,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from scalectl.architecture import Architecture, Rounding, RoundingRule, Stage
 from scalectl.cost import Cost, measure
@@ -25,7 +25,10 @@ from scalectl.scaling import (
 from scalectl.trial import Candidate, Recipe
 
 GROWTH = 2
-"""What phi = 1 multiplies compute by (Tan & Le 2019, equation 3)."""
+"""What one unit of phi multiplies compute by (Tan & Le 2019, equation 3)."""
+
+FRESH = 1000
+"""The first seed of confirmations; searches have lower ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class Design:
     budget: Literal["realised", "nominal"] = "realised"
     """realised: counted MACs are held to the target. nominal: the formula alone, as in the paper."""
     max_deviation: Annotated[float, Gt(0), Le(1)] = 0.07
-    """Of the realised budget: |log2(MACs / MACs of the baseline) - 1|; 0.07 is 5 %."""
+    """Of the realised budget: |log2(MACs / MACs of the baseline) - phi|; 0.07 is 5 %."""
     rounding: RoundingRule = "nearest"
     max_candidates: Annotated[int, Ge(0)] = 0
     """With more, a space-filling subset that keeps the controls; 0 means all."""
@@ -85,6 +88,38 @@ class Proxy(Recipe):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """What the winner is chosen by, of all candidates that cannot be told from the best."""
+
+    delta: Annotated[float, Ge(0), Lt(1)] = 0.002
+    """Differences up to this, in top-1 as a fraction, do not matter."""
+    by: Literal["activations", "latency", "closeness"] = "activations"
+    """The fewest activations, the lowest latency measured on this machine, or the closest to dwr."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Fresh seeds and the untouched test images, for what was chosen and its controls."""
+
+    seeds: Annotated[int, Ge(0), Le(1000)] = 0
+    """Trainings of each; 0 means none. Fewer than 6 can show nothing, 8 is a good number."""
+    phis: tuple[Annotated[float, Gt(0), Le(4)], ...] = (1.0,)
+    """At these sizes; those above 1 show whether the coefficients may be extrapolated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Longer:
+    """Trainings of some candidates that take longer, to see whether the brief ones choose the same."""
+
+    seeds: Annotated[int, Ge(0), Le(1000)] = 0
+    """Trainings of each; 0 means none."""
+    factor: Annotated[int, Ge(2), Le(100)] = 3
+    """Times the epochs of the search."""
+    points: Annotated[int, Ge(8)] = 15
+    """Candidates at most, spread over the triangle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """What stops a trial that goes wrong, and how often it is tried again."""
 
@@ -102,10 +137,13 @@ class Grid:
 
     baseline: str = "efficientnet_b0"
     """A name from `scalectl baselines`, or a file that scalectl emitted."""
-    seeds: Annotated[int, Ge(1), Le(1000)] = 2
+    seeds: Annotated[int, Ge(1), Le(FRESH)] = 2
     """Each seed is a block: it trains every candidate once, in random order."""
     design: Design = field(default_factory=Design)
     proxy: Proxy = field(default_factory=Proxy)
+    select: Preference = field(default_factory=Preference)
+    confirm: Confirm = field(default_factory=Confirm)
+    fidelity: Longer = field(default_factory=Longer)
     watch: Watch = field(default_factory=Watch)
 
 
@@ -174,17 +212,9 @@ def enumerate_candidates(design: Design, baseline: Baseline, native: int) -> Enu
     rejected: list[Rejected] = []
     merged = 0
     for control, coefficients in _proposals(design):
-        candidate = _realise(coefficients, control, design, baseline)
-        reason = _reason_against(candidate, design, native)
-        if reason:
-            rejected.append(
-                Rejected(
-                    coefficients=coefficients,
-                    control=control,
-                    realised_ratio=candidate.realised_ratio,
-                    reason=reason,
-                )
-            )
+        candidate = realise(coefficients, control, design, baseline, native)
+        if isinstance(candidate, Rejected):
+            rejected.append(candidate)
         elif candidate.fingerprint in kept:
             merged += 1
         else:
@@ -195,9 +225,30 @@ def enumerate_candidates(design: Design, baseline: Baseline, native: int) -> Enu
             f"{rejected[0].reason}.",
             "Raise design.tolerance or design.max_deviation, or lower design.step.",
         )
-    candidates = _spread(list(kept.values()), design.max_candidates)
+    candidates = spread(list(kept.values()), design.max_candidates)
     return Enumeration(
         candidates=(_unscaled(baseline), *candidates), rejected=tuple(rejected), merged=merged
+    )
+
+
+def realise(
+    coefficients: Coefficients,
+    control: str,
+    design: Design,
+    baseline: Baseline,
+    native: int,
+    phi: float = 1.0,
+) -> Candidate | Rejected:
+    """The network of 2^phi times the baseline's MACs that is nearest to the coefficients."""
+    candidate = _realise(coefficients, control, design, baseline, phi)
+    reason = _reason_against(candidate, design, native)
+    if not reason:
+        return candidate
+    return Rejected(
+        coefficients=coefficients,
+        control=control,
+        realised_ratio=candidate.realised_ratio,
+        reason=reason,
     )
 
 
@@ -247,13 +298,13 @@ class _Fit:
 
 
 def _realise(
-    coefficients: Coefficients, control: str, design: Design, baseline: Baseline
+    coefficients: Coefficients, control: str, design: Design, baseline: Baseline, phi: float
 ) -> Candidate:
     rounding = replace(baseline.rounding, rule=design.rounding)
     if design.budget == "nominal":
-        fit = _assess(baseline, scale(baseline, coefficients.at(1), rounding))
+        fit = _assess(baseline, scale(baseline, coefficients.at(phi), rounding))
     else:
-        fit = _match(coefficients, design, baseline, rounding)
+        fit = _match(coefficients, design, baseline, rounding, phi)
     return Candidate(
         control=control,
         coefficients=coefficients,
@@ -263,10 +314,11 @@ def _realise(
             fit.network.resolution / baseline.resolution,
         ),
         shares=fit.shares,
-        nominal_ratio=coefficients.growth,
+        nominal_ratio=coefficients.growth**phi,
         realised_ratio=fit.ratio,
         architecture=fit.network,
         cost=fit.cost,
+        phi=phi,
     )
 
 
@@ -284,47 +336,53 @@ def _assess(baseline: Baseline, network: Baseline) -> _Fit:
 
 
 def _match(
-    coefficients: Coefficients, design: Design, baseline: Baseline, rounding: Rounding
+    coefficients: Coefficients,
+    design: Design,
+    baseline: Baseline,
+    rounding: Rounding,
+    phi: float,
 ) -> _Fit:
-    """The network nearest to both: twice the counted MACs, and the shares asked for.
+    """The network nearest to both: 2^phi times the counted MACs, and the shares asked for.
 
     Small networks move in coarse steps, so the neighbourhood of the request is searched; a
     dimension that is not to grow stays exactly as it is.
     """
-    wanted = coefficients.shares
+    wanted, asked, target = coefficients.shares, coefficients.at(phi), GROWTH**phi
 
     def misfit(fit: _Fit) -> float:
-        off = abs(math.log2(fit.ratio / GROWTH))
+        off = abs(math.log2(fit.ratio / target))
         # Beyond the budget nothing else counts: such a candidate would be rejected.
         rejected = (off > design.max_deviation) * 10
         return rejected + off + (_distance(fit.shares, wanted) if fit.shares else 1)
 
     options = (
-        _fit_width(baseline, deeper, resolution, coefficients.beta > 1)
-        for deeper in _deepen(baseline, coefficients.alpha, rounding)
-        for resolution in _resolutions(coefficients.gamma, baseline.resolution, rounding)
+        _fit_width(baseline, deeper, resolution, target if asked.width > 1 else None)
+        for deeper in _deepen(baseline, asked.depth, rounding)
+        for resolution in _resolutions(asked.resolution, baseline.resolution, rounding)
     )
     return min((fit for fit in options if fit), key=misfit)
 
 
 # The candidates of a lattice ask for the same few depths and resolutions again and again.
 @lru_cache(maxsize=1024)
-def _deepen(baseline: Baseline, alpha: float, rounding: Rounding) -> tuple[Baseline, ...]:
-    """The depths around what alpha asks for."""
-    depths = _depths(alpha)
+def _deepen(baseline: Baseline, depth: float, rounding: Rounding) -> tuple[Baseline, ...]:
+    """The depths around what is asked for."""
+    depths = _depths(depth)
     if isinstance(baseline, Factory):  # whose every size has to be built to be counted
-        depths = (alpha,)
+        depths = (depth,)
     start = replace(baseline, rounding=rounding)
     return tuple(dict.fromkeys(scale(start, Multipliers(depth=depth)) for depth in depths))
 
 
 @lru_cache(maxsize=16384)
-def _fit_width(baseline: Baseline, deeper: Baseline, resolution: int, wider: bool) -> _Fit | None:
-    """With the width that comes closest to twice the MACs, if there is one and it may grow."""
+def _fit_width(
+    baseline: Baseline, deeper: Baseline, resolution: int, ratio: float | None
+) -> _Fit | None:
+    """With the width that comes closest to that ratio of MACs, if there is one; None: as it is."""
     larger = _mix(deeper, deeper, resolution)
-    if not wider:
+    if ratio is None:
         return _assess(baseline, larger)
-    target = GROWTH * measure(baseline).macs
+    target = ratio * measure(baseline).macs
     if measure(larger).macs > target:
         return None
     # MACs grow with the square of the width, but for rounding and for what does not widen.
@@ -343,17 +401,17 @@ def _fit_width(baseline: Baseline, deeper: Baseline, resolution: int, wider: boo
     return _assess(baseline, at(solve_phi(at, target, low=low, high=high, step=step)))
 
 
-def _depths(alpha: float) -> tuple[float, ...]:
-    """Half to one and a half times the blocks that alpha adds; none where alpha is 1."""
-    return tuple(alpha ** (percent / 100) for percent in range(50, 155, 5)) if alpha > 1 else (1.0,)
+def _depths(depth: float) -> tuple[float, ...]:
+    """Half to one and a half times the blocks that it adds; none where it is 1."""
+    return tuple(depth ** (percent / 100) for percent in range(50, 155, 5)) if depth > 1 else (1.0,)
 
 
-def _resolutions(gamma: float, base: int, rounding: Rounding) -> tuple[int, ...]:
-    """Some steps to either side of what gamma asks for; the base's own where gamma is 1."""
-    if gamma == 1:
+def _resolutions(growth: float, base: int, rounding: Rounding) -> tuple[int, ...]:
+    """Some steps to either side of what is asked for; the base's own where that is 1."""
+    if growth == 1:
         return (base,)
     step = rounding.resolution_divisor
-    middle = round(base * gamma / step)
+    middle = round(base * growth / step)
     around = (step * (middle + offset) for offset in range(-_STEPS_ASIDE, _STEPS_ASIDE + 1))
     return tuple(resolution for resolution in around if resolution >= base) or (base,)
 
@@ -371,6 +429,7 @@ def _unscaled(baseline: Baseline) -> Candidate:
         realised_ratio=1.0,
         architecture=baseline,
         cost=measure(baseline),
+        phi=0.0,
     )
 
 
@@ -382,14 +441,18 @@ def _reason_against(candidate: Candidate, design: Design, native: int) -> str:
             f"needs {candidate.architecture.resolution} px, but the images carry no information "
             f"above {native} px"
         )
-    deviation = abs(math.log2(candidate.realised_ratio / GROWTH))
+    target = GROWTH**candidate.phi
+    deviation = abs(math.log2(candidate.realised_ratio / target))
     if design.budget == "realised" and deviation > design.max_deviation:
-        return f"costs {candidate.realised_ratio:.3f}x instead of {GROWTH}x after rounding"
+        return f"costs {candidate.realised_ratio:.3f}x instead of {target:g}x after rounding"
     return ""
 
 
-def _spread(candidates: list[Candidate], limit: int) -> list[Candidate]:
-    """The controls, then always the candidate whose shares are farthest from all chosen so far."""
+def spread(candidates: list[Candidate], limit: int) -> list[Candidate]:
+    """The controls, then always the candidate whose shares are farthest from all chosen so far.
+
+    0 means no limit. A larger subset holds every smaller one.
+    """
     if not limit or len(candidates) <= limit:
         return candidates
     chosen = [candidate for candidate in candidates if candidate.control]

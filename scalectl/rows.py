@@ -55,9 +55,14 @@ SCHEMA = pa.schema(
         ("data", _TEXT),
         ("environment", _TEXT),
         ("row_digest", _TEXT),
+        ("stage", _TEXT),
+        ("phi", _NUMBER),
     ]
 )
 """Nominal alpha, beta, gamma; everything else realised. Top-1 as fractions, losses in nats, memory in bytes."""
+
+_LATER = 2
+"""Of the columns, the last ones came after 0.1.0, whose files are read without them."""
 
 
 class DamagedError(ValueError):
@@ -135,7 +140,11 @@ def _describe(problem: Exception) -> str:
 
 def _read_rows(content: bytes) -> list[dict[str, Any]]:
     file = parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-    rows: list[dict[str, Any]] = file.read().select(SCHEMA.names).cast(SCHEMA).to_pylist()
+    table = file.read()
+    first = len(SCHEMA) - _LATER
+    known = [*SCHEMA.names[:first], *(set(SCHEMA.names[first:]) & set(table.column_names))]
+    schema = pa.schema([SCHEMA.field(name) for name in known])
+    rows: list[dict[str, Any]] = table.select(known).cast(schema).to_pylist()
     return rows
 
 
@@ -171,6 +180,8 @@ def _to_row(record: Record) -> dict[str, Any]:
         "recipe": _to_json(asdict(trial.recipe)),
         "data": _to_json(asdict(trial.data)),
         "environment": _to_json(record.environment),
+        "stage": trial.stage,
+        "phi": candidate.phi,
     }
     return {**row, "row_digest": _digest(row)}
 
@@ -200,6 +211,7 @@ def _to_record(row: dict[str, Any]) -> Record:
         realised_ratio=row["realised_ratio"],
         architecture=_load_network(row["architecture"]),
         cost=Cost(row["params"], row["macs"], row["activations"]),
+        phi=row.get("phi", 0.0 if shares[0] is None else 1.0),
     )
     trial = Trial(
         baseline=_load_network(row["baseline"]),
@@ -207,6 +219,7 @@ def _to_record(row: dict[str, Any]) -> Record:
         recipe=_load_recipe(row["recipe"]),
         data=_load_card(row["data"]),
         seed=row["seed"],
+        stage=row.get("stage", "search"),
     )
     return Record(
         trial=trial,

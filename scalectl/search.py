@@ -20,7 +20,7 @@ from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
 from scalectl.leases import Leases
 from scalectl.seals import seal
 from scalectl.store import Store
-from scalectl.trial import Limits, News, Record, Trial
+from scalectl.trial import Candidate, DataCard, Limits, News, Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,16 @@ class Plan:
     enumeration: Enumeration
     trials: tuple[Trial, ...]
     """Seed after seed; within a seed in random order."""
+
+    @property
+    def baseline(self) -> Baseline:
+        """The proxy, which the candidates are sizes of."""
+        return self.enumeration.candidates[0].architecture
+
+    @property
+    def native(self) -> int:
+        """The largest resolution, in pixels, that candidates may have."""
+        return _limit_resolution(self.grid, self.trials[0].data)
 
     @property
     def training_macs(self) -> int:
@@ -53,20 +63,24 @@ def plan(grid: Grid, baseline: Baseline) -> Plan:
             f"no information above {card.native} px.",
             "Lower it, or set proxy.allow_upsampling = true.",
         )
-    native = 2**16 if grid.proxy.allow_upsampling else card.native
-    enumeration = enumerate_candidates(
-        grid.design, shrink(baseline, grid.proxy, card.classes), native
+    small = shrink(baseline, grid.proxy, card.classes)
+    enumeration = enumerate_candidates(grid.design, small, _limit_resolution(grid, card))
+    candidates = enumeration.candidates
+    like = Trial(
+        baseline=baseline, candidate=candidates[0], recipe=grid.proxy.recipe, data=card, seed=0
     )
-    trials = [
-        Trial(
-            baseline=baseline, candidate=candidate, recipe=grid.proxy.recipe, data=card, seed=seed
-        )
-        for seed in range(grid.seeds)
-        for candidate in random.Random(seed).sample(
-            enumeration.candidates, len(enumeration.candidates)
-        )
-    ]
+    trials = [trial for seed in range(grid.seeds) for trial in lay_out(like, candidates, seed)]
     return Plan(grid=grid, enumeration=enumeration, trials=tuple(trials))
+
+
+def lay_out(like: Trial, candidates: Sequence[Candidate], seed: int) -> list[Trial]:
+    """A block: each candidate once, in random order."""
+    order = random.Random(seed).sample(candidates, len(candidates))
+    return [replace(like, candidate=candidate, seed=seed) for candidate in order]
+
+
+def _limit_resolution(grid: Grid, card: DataCard) -> int:
+    return 2**16 if grid.proxy.allow_upsampling else card.native
 
 
 def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
@@ -83,7 +97,8 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     for trial in (record.trial for record in before.records):
         if trial.data.digests != ours.data.digests:
             raise _describe_stranger(run, "it was trained on other images")
-        if (trial.baseline, trial.recipe) != (ours.baseline, ours.recipe):
+        searched = trial.stage == "search" and trial.recipe != ours.recipe
+        if searched or trial.baseline != ours.baseline:
             raise _describe_stranger(run, "its baseline or its recipe is another one")
     store = Store(run)
     store.tidy()
@@ -95,7 +110,8 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     return store, before.damaged
 
 
-_FREE = ("seeds", "proxy.data")
+_FREE = ("seeds", "proxy.data", "watch.", "select.", "confirm.", "fidelity.")
+"""What may change from one command to the next: it decides no result, or adds to what is there."""
 
 
 def _compare_grids(run: Path, grid: Grid) -> None:
@@ -103,7 +119,7 @@ def _compare_grids(run: Path, grid: Grid) -> None:
     if (run / "grid.toml").exists():
         stored = _flatten(asdict(load_grid(run / "grid.toml")))
         for key, value in _flatten(asdict(grid)).items():
-            if value != stored[key] and key not in _FREE and not key.startswith("watch."):
+            if value != stored[key] and not key.startswith(_FREE):
                 raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")
 
 
@@ -121,10 +137,10 @@ def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
     )
 
 
-def remaining(plan: Plan, store: Store) -> list[Trial]:
-    """The trials that have not ended, and have not failed too often, in order."""
+def remaining(trials: Sequence[Trial], plan: Plan, store: Store) -> list[Trial]:
+    """Those that have not ended, and have not failed too often, in order."""
     over = store.list_over(plan.grid.watch.retries)
-    return [trial for trial in plan.trials if trial.id not in over]
+    return [trial for trial in trials if trial.id not in over]
 
 
 def search(

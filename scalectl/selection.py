@@ -1,17 +1,24 @@
 """From records to a choice: the fitted surface, and what it can claim (METHOD, section 4)."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
-from scipy.spatial import ConvexHull
 
+from scalectl.grid import Preference
 from scalectl.scaling import NAMED, Coefficients, Shares
+from scalectl.surface import (
+    CONFIDENCE,
+    Fit,
+    Floats,
+    Observations,
+    Surface,
+    detection_chance,
+    fit_surface,
+    simplex_within,
+)
 from scalectl.trial import Candidate, Record, State
 from scalectl.verdict import Status
 
@@ -35,25 +42,24 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """Least squares of top-1 on the shares, in blocks."""
+class Place:
+    """One point of the fitted surface."""
 
-    order: Literal["quadratic", "cubic"]
-    r2: float
-    residual_sd: float
-    pure_error_sd: float | None
-    lack_of_fit_p: float | None
-    shares_p: float
-    """Of the F test that the shares matter at all."""
-    max_leverage: float
+    shares: Shares
+    top1: float
+    """At the compute that was asked for, on average over the seeds."""
+    indifferent: bool
+    """Whether it is in the indifference set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indifference:
-    """All shares that cannot be told, one-sided at 95 %, from the best by more than delta."""
+    """All shares that cannot be told, at 95 %, from the best by more than delta."""
 
     delta: float
     """In top-1, as a fraction."""
+    margin: float
+    """How far below the best of the surface its members may lie: delta, and what noise makes of 0."""
     fraction: float
     """Of the searched part of the triangle."""
     alpha: tuple[float, float]
@@ -71,13 +77,20 @@ class Selection:
     winner: Summary | None
     """None unless identified."""
     recommended: Coefficients
-    """The winner's; the balanced "dwr" where the data support no choice."""
+    """The winner's. Where the data support no choice, the balanced "dwr", unless the shares do matter and
+    the surface, shrunk by what is noise, has it lose more than delta: then the highest trained one."""
     argmax: Summary | None
     """The highest mean, which over-reports itself: shown beside the winner, never used."""
     optimum: Shares | None
     """Where the fitted surface is highest."""
     indifference: Indifference | None
     fit: Fit | None
+    surface: tuple[Place, ...] = ()
+    """A fine simplex, as far as the trained networks reach."""
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """Fingerprint of a trained network -> P that it is the best of them, over the refits."""
+    seeds_needed: int | None = None
+    """In all, for a run that is not identified; None where no number of seeds would help."""
 
 
 def summarise(records: Sequence[Record]) -> tuple[Summary, ...]:
@@ -88,10 +101,14 @@ def summarise(records: Sequence[Record]) -> tuple[Summary, ...]:
     return tuple(_summarise(group) for group in groups.values())
 
 
-def select(records: Sequence[Record], delta: float = 0.002) -> Selection:
-    """The winner with its uncertainty, or the reason why there is none.
+def select(
+    records: Sequence[Record],
+    preference: Preference,
+    latencies: Mapping[str, float] | None = None,
+) -> Selection:
+    """The winner with its uncertainty, or the reason why there is none (METHOD, section 4).
 
-    `delta` is in top-1, as a fraction. METHOD, section 4, items 1, 2, 4, 5 and 6.
+    `latencies` are in seconds, by fingerprint; who prefers them has measured every network.
     """
     trained = [
         record
@@ -102,28 +119,25 @@ def select(records: Sequence[Record], delta: float = 0.002) -> Selection:
         return _undecided("no_eligible_winner", "No candidate has a finished training.")
     summaries = summarise(trained)
     argmax = max(summaries, key=lambda one: (one.mean_top1 or 0.0, -one.candidate.cost.macs))
-    surface = _fit_surface(trained)
+    surface = fit_surface(_observe(trained))
     if surface is None:
         reason = "There are too few finished trainings to fit the surface; dwr is the safe choice."
         return _undecided("not_identified", reason, argmax)
-    fit, model = surface
-    return _decide(fit, model, summaries, argmax, delta)
+    return _decide(surface, summaries, argmax, preference, latencies or {})
 
 
-_CONFIDENCE = 0.95
-_SIMPLEX_DEGREE = 50
+def find_optimum(records: Sequence[Record]) -> Shares | None:
+    """Where the surface of finished trainings is highest; None where there are too few of them."""
+    observations = _observe(records)
+    surface = fit_surface(observations)
+    if surface is None:
+        return None
+    simplex = simplex_within(observations.shares)
+    return Shares(*simplex[_find_top(surface, simplex)].tolist())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Model:
-    """A least squares fit. Only the first `len(terms)` coefficients describe the shares."""
-
-    order: Literal["quadratic", "cubic"]
-    coefficients: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    freedom: int
-    hull: NDArray[np.float64]
-    """(N, 3): shares of the trained points."""
+def _find_top(surface: Surface, points: Floats) -> int:
+    return int((surface.terms(points) @ surface.coefficients).argmax())
 
 
 def _summarise(group: list[Record]) -> Summary:
@@ -159,183 +173,184 @@ def _undecided(status: Status, reason: str, argmax: Summary | None = None) -> Se
     )
 
 
-def _decide(
-    fit: Fit, model: _Model, summaries: Sequence[Summary], argmax: Summary, delta: float
-) -> Selection:
-    grid = _grid_within(model.hull)
-    height = _terms(grid, model.order) @ model.coefficients
-    best = grid[int(height.argmax())]
-    inside = _indistinguishable(grid, best, model, delta)
-    indifference = _describe_set(grid[inside], float(inside.mean()), delta)
-    shares = np.array([_as_point(one) for one in summaries])
-    eligible = _indistinguishable(shares, best, model, delta)
-    members = [one for one, member in zip(summaries, eligible, strict=True) if member]
-    unresolved = _explain_doubt(fit, indifference, members)
-    winner = None if unresolved else min(members, key=_preference)
-    return Selection(
-        status="not_identified" if unresolved else "identified",
-        reason=unresolved or "The shares matter, and the winner is the cheapest of the best.",
-        winner=winner,
-        recommended=winner.candidate.coefficients if winner else NAMED["dwr"],
-        argmax=argmax,
-        optimum=Shares(*(float(share) for share in best)),
-        indifference=indifference,
-        fit=fit,
+def _observe(records: Sequence[Record]) -> Observations:
+    candidates = [record.trial.candidate for record in records]
+    return Observations(
+        y=np.array([record.top1 for record in records], float),
+        shares=np.array([_as_point(candidate) for candidate in candidates]),
+        excess=np.array([math.log2(one.realised_ratio) - one.phi for one in candidates]),
+        blocks=np.array([record.trial.seed for record in records]),
+        networks=np.array([candidate.fingerprint for candidate in candidates]),
     )
 
 
-def _explain_doubt(fit: Fit, indifference: Indifference, members: Sequence[Summary]) -> str:
-    """Why no winner can be named, or nothing (METHOD, section 4, item 6)."""
-    advice = "dwr is the safe choice; more seeds would help."
-    if not fit.shares_p <= 1 - _CONFIDENCE:
-        return f"The shares explain no more than chance does (p = {fit.shares_p:.2f}): {advice}"
-    if indifference.fraction > 0.5:
-        return f"{indifference.fraction:.0%} of the triangle cannot be told from the best: {advice}"
-    return "" if members else f"No trained candidate lies near the best of the surface: {advice}"
-
-
-def _preference(summary: Summary) -> tuple[int, int, str]:
-    """Fewest activations first; ties by MACs, then by fingerprint."""
-    candidate = summary.candidate
-    return candidate.cost.activations, candidate.cost.macs, candidate.fingerprint
-
-
-def _as_point(summary: Summary) -> tuple[float, float, float]:
-    shares = summary.candidate.shares
+def _as_point(candidate: Candidate) -> tuple[float, float, float]:
+    shares = candidate.shares
     assert shares is not None
     return shares.depth, shares.width, shares.resolution
 
 
-def _fit_surface(records: Sequence[Record]) -> tuple[Fit, _Model] | None:
-    """Block + Scheffe quadratic + cost covariate; the special cubic where lack of fit asks for it."""
-    quadratic = _fit(records, "quadratic")
-    if quadratic and quadratic[0].lack_of_fit_p is not None and quadratic[0].lack_of_fit_p < 0.05:
-        return _fit(records, "cubic") or quadratic
-    return quadratic
+@dataclass(frozen=True, slots=True, eq=False)
+class _Relief:
+    """Heights on the fine simplex, and of the refits around them."""
+
+    height: Floats
+    """(M,)"""
+    noise: Floats
+    """(M, R): what each refit adds to it."""
+    reliability: float
+
+    def margin(self, more: float = 1.0) -> float:
+        """How far the true best may lie below the fitted best, at 95 %, with `more` times the seeds.
+
+        The world of the bootstrap has the fitted relief, shrunk by what noise alone makes of a flat
+        one; unshrunk, it would be too rugged, and the set too small: it covered 83 % where noise
+        was four times the signal (tests/simulation.py).
+        """
+        worlds = (self.reliability * self.height)[:, None] + self.noise / math.sqrt(more)
+        lost = worlds.max(axis=0) - worlds[int(self.height.argmax())]
+        return float(np.quantile(lost, CONFIDENCE))
+
+    def fraction(self, margin: float, relief: float = 1.0) -> float:
+        """Of the simplex that lies within the margin of the best, with so much of the relief."""
+        return float((relief * (self.height.max() - self.height) <= margin).mean())
 
 
-def _fit(
-    records: Sequence[Record], order: Literal["quadratic", "cubic"]
-) -> tuple[Fit, _Model] | None:
-    """None where the design cannot carry that many coefficients."""
-    candidates = [record.trial.candidate for record in records]
-    points = np.array([(s.depth, s.width, s.resolution) for c in candidates if (s := c.shares)])
-    y = np.array([record.top1 for record in records], float)
-    terms = _terms(points, order)
-    nuisance = _nuisance(records)
-    design = np.hstack([terms, nuisance])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
-        # Costs may follow from the shares; then they cannot be told apart and the shares keep both.
-        nuisance = nuisance[:, :-1]
-        design = np.hstack([terms, nuisance])
-    freedom = len(y) - design.shape[1]
-    if freedom < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
-        return None
-    residual, coefficients = _least_squares(design, y)
-    flat, _ = _least_squares(np.hstack([np.ones((len(y), 1)), nuisance]), y)
-    pure, pure_freedom = _pure_error(candidates, nuisance, y)
-    lack_freedom = freedom - pure_freedom
-    lack_p = (
-        _f_test(residual - pure, lack_freedom, pure, pure_freedom)
-        if pure_freedom > 0 and lack_freedom > 0
-        else None
-    )
-    inverse = np.linalg.inv(design.T @ design)
-    total = float(((y - y.mean()) ** 2).sum())
-    fit = Fit(
-        order=order,
-        r2=1 - residual / total if total else 0.0,
-        residual_sd=math.sqrt(residual / freedom),
-        pure_error_sd=math.sqrt(max(0.0, pure) / pure_freedom) if pure_freedom else None,
-        lack_of_fit_p=lack_p,
-        shares_p=_f_test(flat - residual, terms.shape[1] - 1, residual, freedom),
-        max_leverage=float(np.einsum("ij,jk,ik->i", design, inverse, design).max()),
-    )
-    count = terms.shape[1]
-    model = _Model(
-        order=order,
-        coefficients=coefficients[:count],
-        covariance=inverse[:count, :count] * residual / freedom,
-        freedom=freedom,
-        hull=points,
-    )
-    return fit, model
-
-
-def _terms(
-    points: NDArray[np.float64], order: Literal["quadratic", "cubic"]
-) -> NDArray[np.float64]:
-    """Scheffe's canonical polynomial: (N, 3) shares -> (N, 6 or 7). It holds the constant already."""
-    d, w, r = points.T
-    columns = [d, w, r, d * w, d * r, w * r] + ([d * w * r] if order == "cubic" else [])
-    return np.stack(columns, axis=1)
-
-
-def _nuisance(records: Sequence[Record]) -> NDArray[np.float64]:
-    """Seeds as blocks that sum to zero, and last the excess of log2 compute over one doubling."""
-    seeds = np.array([record.trial.seed for record in records])
-    levels = np.unique(seeds)
-    blocks = (seeds[:, None] == levels[:-1]).astype(float) - (seeds[:, None] == levels[-1])
-    ratios = np.array([record.trial.candidate.realised_ratio for record in records])
-    return np.hstack([blocks, (np.log2(ratios) - 1)[:, None]])
-
-
-def _least_squares(
-    design: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
-    coefficients = np.asarray(np.linalg.lstsq(design, y, rcond=None)[0], np.float64)
-    return float(((y - design @ coefficients) ** 2).sum()), coefficients
-
-
-def _pure_error(
-    candidates: Sequence[Candidate], nuisance: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[float, int]:
-    """Residual and freedom with a mean of its own for each network: what no surface can explain."""
-    names = np.array([candidate.fingerprint for candidate in candidates])
-    own = (names[:, None] == np.unique(names)).astype(float)
-    design = np.hstack([own, nuisance])
-    return _least_squares(design, y)[0], len(y) - int(np.linalg.matrix_rank(design))
-
-
-def _f_test(explained: float, freedom: int, residual: float, residual_freedom: int) -> float:
-    """P of an F at least this large by chance."""
-    if residual <= 0:
-        return 0.0 if explained > 0 else 1.0
-    value = max(0.0, explained) / freedom / (residual / residual_freedom)
-    return float(special.fdtrc(freedom, residual_freedom, value))
-
-
-def _grid_within(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A fine simplex, as far as the trained points reach: fits do not extrapolate."""
-    steps = [
-        (i, j, _SIMPLEX_DEGREE - i - j)
-        for i in range(_SIMPLEX_DEGREE + 1)
-        for j in range(_SIMPLEX_DEGREE + 1 - i)
+def _decide(
+    surface: Surface,
+    summaries: Sequence[Summary],
+    argmax: Summary,
+    preference: Preference,
+    latencies: Mapping[str, float],
+) -> Selection:
+    trained = np.array([_as_point(one.candidate) for one in summaries])
+    simplex = simplex_within(trained)
+    refits = surface.refit()
+    terms = surface.terms(simplex)
+    relief = _Relief(terms @ surface.coefficients, terms @ refits, surface.fit.reliability)
+    best, margin = float(relief.height.max()), preference.delta + relief.margin()
+    inside = relief.height >= best - margin
+    indifference = _describe_set(simplex[inside], preference.delta, margin, float(inside.mean()))
+    ours = surface.terms(trained)
+    heights = ours @ surface.coefficients
+    members = [
+        one for one, height in zip(summaries, heights, strict=True) if height >= best - margin
     ]
-    grid = np.array(steps, float) / _SIMPLEX_DEGREE
-    hull = ConvexHull(points[:, :2])
-    distances = grid[:, :2] @ hull.equations[:, :2].T + hull.equations[:, 2]
-    return np.asarray(grid[(distances <= 1e-9).all(axis=1)])
+    needed = _count_seeds(surface, relief, preference.delta, max(one.n for one in summaries))
+    dwr = float((surface.terms(np.array([_CENTRE])) @ surface.coefficients)[0])
+    matter = surface.fit.shares_p <= 1 - CONFIDENCE
+    loses = matter and surface.fit.reliability * (best - dwr) > preference.delta
+    guess = summaries[int(heights.argmax())].candidate.coefficients if loses else NAMED["dwr"]
+    unresolved = _explain_doubt(surface.fit, indifference, members, guess, needed)
+    winner = None if unresolved else min(members, key=_rank_by(preference, latencies))
+    leaders = (ours @ (surface.coefficients[:, None] + refits)).argmax(axis=0)
+    return Selection(
+        status="not_identified" if unresolved else "identified",
+        reason=unresolved or _explain_choice(preference),
+        winner=winner,
+        recommended=winner.candidate.coefficients if winner else guess,
+        argmax=argmax,
+        optimum=Shares(*simplex[int(relief.height.argmax())].tolist()),
+        indifference=indifference,
+        fit=surface.fit,
+        surface=tuple(
+            Place(shares=Shares(*point), top1=top1, indifferent=member)
+            for point, top1, member in zip(
+                simplex.tolist(), relief.height.tolist(), inside.tolist(), strict=True
+            )
+        ),
+        chances={
+            one.candidate.fingerprint: float((leaders == number).mean())
+            for number, one in enumerate(summaries)
+        },
+        seeds_needed=needed if unresolved else None,
+    )
 
 
-def _indistinguishable(
-    points: NDArray[np.float64], best: NDArray[np.float64], model: _Model, delta: float
-) -> NDArray[np.bool_]:
-    """Which points are not, one-sided at 95 %, worse than the best by more than delta."""
-    contrast = _terms(best[None], model.order) - _terms(points, model.order)
-    error = np.sqrt(np.einsum("ij,jk,ik->i", contrast, model.covariance, contrast).clip(0))
-    quantile = special.stdtrit(model.freedom, _CONFIDENCE)
-    return np.asarray(contrast @ model.coefficients - quantile * error <= delta)
+_CENTRE = (1 / 3, 1 / 3, 1 / 3)
 
 
-def _describe_set(members: NDArray[np.float64], fraction: float, delta: float) -> Indifference:
-    points = [Coefficients.from_shares(Shares(*(float(s) for s in point))) for point in members]
+def _explain_doubt(
+    fit: Fit,
+    indifference: Indifference,
+    members: Sequence[Summary],
+    guess: Coefficients,
+    needed: int | None,
+) -> str:
+    """Why no winner can be named, or nothing (METHOD, section 4, item 6)."""
+    if not fit.shares_p <= 1 - CONFIDENCE:
+        problem = f"The shares explain no more than chance does (p = {fit.shares_p:.2f})"
+    elif indifference.fraction > _MOST:
+        problem = f"{indifference.fraction:.0%} of the triangle cannot be told from the best"
+    elif not members:
+        problem = "No trained candidate lies near the best of the surface"
+    else:
+        return ""
+    help_ = (
+        f"about {needed} seeds would probably do"
+        if needed
+        else f"{_MANY} times the seeds would not help, so that the choice matters little here"
+    )
+    choice = "dwr is the safe choice"
+    if guess != NAMED["dwr"]:
+        choice = f"dwr would probably lose too much, and {guess} is the best guess"
+    return f"{problem}: {choice}; {help_}."
+
+
+def _count_seeds(surface: Surface, relief: _Relief, delta: float, seeds: int) -> int | None:
+    """With how many in all the run would probably be identified, if what it suggests is true."""
+    for total in range(seeds + 1, seeds * _MANY + 1):
+        more = total / seeds
+        chance = detection_chance(surface.fit, len(surface.coefficients), surface.freedom, more)
+        if chance >= _POWER:
+            margin = delta + relief.margin(more)
+            if relief.fraction(margin, relief.reliability) <= _MOST:
+                return total
+    return None
+
+
+_MOST = 0.5
+"""Of the triangle may be indifferent where a winner is named."""
+_POWER = 0.8
+_MANY = 16
+
+
+def _explain_choice(preference: Preference) -> str:
+    kind = {
+        "activations": "has the fewest activations",
+        "latency": "is the fastest",
+        "closeness": "is the closest to dwr",
+    }[preference.by]
+    return f"The shares matter, and the winner {kind} of those that cannot be told from the best."
+
+
+def _rank_by(
+    preference: Preference, latencies: Mapping[str, float]
+) -> Callable[[Summary], tuple[float, int, str]]:
+    """Lowest first; ties by MACs, then by fingerprint."""
+    measures: dict[str, Callable[[Candidate], float]] = {
+        "activations": lambda one: one.cost.activations,
+        "latency": lambda one: latencies[one.fingerprint],
+        "closeness": lambda one: math.dist(_as_point(one), _CENTRE),
+    }
+    measure = measures[preference.by]
+
+    def place(summary: Summary) -> tuple[float, int, str]:
+        candidate = summary.candidate
+        return measure(candidate), candidate.cost.macs, candidate.fingerprint
+
+    return place
+
+
+def _describe_set(members: Floats, delta: float, margin: float, fraction: float) -> Indifference:
+    points = [Coefficients.from_shares(Shares(*point)) for point in members.tolist()]
 
     def between(values: list[float]) -> tuple[float, float]:
         return min(values), max(values)
 
     return Indifference(
         delta=delta,
+        margin=margin,
         fraction=fraction,
         alpha=between([point.alpha for point in points]),
         beta=between([point.beta for point in points]),

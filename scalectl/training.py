@@ -47,7 +47,7 @@ class _Past:
     """What an epoch leaves beside the learner's state."""
 
     curve: tuple[float, ...] = ()
-    """Log-loss on the select split after each epoch."""
+    """Log-loss on the split that it is scored on, after each epoch."""
     top1: float = math.nan
     train_loss: float = math.nan
     seconds: float = 0.0
@@ -58,7 +58,7 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[News]:
     device = choose_device(workspace.device)
     repeat_bits(device)
     images, labels = _load(trial, workspace, "train", device)
-    select_images, select_labels = _load(trial, workspace, "select", device)
+    held_out, held_out_labels = _load(trial, workspace, trial.split, device)
     _seed(trial.id, 0)
     learner = Learner(start_as_identity(build(trial.candidate.architecture)), recipe, images)
     environment = describe_environment(device)
@@ -80,7 +80,7 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[News]:
             if time.monotonic() - beat > _BEAT:
                 beat = time.monotonic()
                 yield Heartbeat(trial=trial, steps=learner.steps)
-        loss, top1 = learner.evaluate(select_images, select_labels)
+        loss, top1 = learner.evaluate(held_out, held_out_labels)
         past = _Past(
             curve=(*past.curve, loss),
             top1=top1,
@@ -94,12 +94,12 @@ def _train(trial: Trial, workspace: Workspace) -> Iterator[News]:
             break
 
     finite = _is_finite(past)
-    probed = min(len(images), len(select_images))
+    probed = min(len(images), len(held_out))
     train_loss, train_top1 = (
         learner.evaluate(images[:probed], labels[:probed]) if finite else (None, None)
     )
     epochs = len(past.curve)
-    forward = (3 * len(images) + len(select_images)) * epochs + probed
+    forward = (3 * len(images) + len(held_out)) * epochs + probed
     yield Record(
         trial=trial,
         state=State.DONE if finite else State.DIVERGED,

@@ -5,7 +5,7 @@ import json
 import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
@@ -35,9 +35,14 @@ class State(StrEnum):
         return self in (State.DONE, State.DIVERGED)
 
 
+Stage = Literal["search", "confirm", "fidelity", "rung"]
+"""What a trial is for: to choose; to confirm the choice on fresh seeds and test images; to see whether
+longer trainings choose the same; or to see, by a shorter one, whether a candidate is worth a whole one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A network at phi = 1, not trained."""
+    """A network that may be trained: a size of the proxy, as a rule at phi = 1."""
 
     control: str
     """The name under which it is always in the search ("depth", "dwr", ...), or ""."""
@@ -53,6 +58,8 @@ class Candidate:
     """Compute over the baseline's, counted on the rounded network."""
     architecture: Baseline
     cost: Cost
+    phi: float = 1.0
+    """Of the size that it is: 2^phi times the baseline's compute; 0 for the baseline."""
 
     @property
     def fingerprint(self) -> str:
@@ -117,6 +124,12 @@ class Trial:
     recipe: Recipe
     data: DataCard
     seed: int
+    stage: Stage = "search"
+
+    @property
+    def split(self) -> Literal["select", "test"]:
+        """What it is scored on. Test images decide nothing: they confirm (METHOD, section 3)."""
+        return "test" if self.stage == "confirm" else "select"
 
     @property
     def id(self) -> str:
@@ -136,6 +149,8 @@ class Trial:
             "mirrors": self.data.flip,
             "seed": self.seed,
         }
+        if self.split != "select":
+            content["split"] = self.split
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(b"scalectl-trial-v1\0" + text.encode()).hexdigest()[:16]
 
@@ -154,9 +169,9 @@ class Progress:
     """From 1."""
     train_loss: float
     loss: float
-    """Mean log-loss on the select split, in nats."""
+    """Mean log-loss on the trial's split, in nats."""
     top1: float
-    """Fraction of the select split whose class is predicted first."""
+    """Fraction of that split whose class is predicted first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,17 +185,17 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What came of a trial. The scores are the last epoch's on the select split, never the best's."""
+    """What came of a trial. The scores are the last epoch's on the trial's split, never the best's."""
 
     trial: Trial
     state: State
     top1: float | None = None
     loss: float | None = None
     train_top1: float | None = None
-    """On as many training images as the select split has, without augmentation."""
+    """On as many training images as that split has, without augmentation."""
     train_loss: float | None = None
     curve: tuple[float, ...] = ()
-    """Log-loss on the select split after each epoch."""
+    """Log-loss on that split after each epoch."""
     seconds: float = 0.0
     """Wall-clock of the training, evaluation included, loading not."""
     macs_spent: int = 0

@@ -1,12 +1,20 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
+from test_comparison import confirmed
+from test_fidelity import hill, train
 
+from scalectl.comparison import confirm
 from scalectl.evidence import Evidence, gather
+from scalectl.fidelity import compare_epochs
 from scalectl.reports import REPORTS, tabulate
+from scalectl.reports.confirmation import COLUMNS
+from scalectl.reports.document import document_evidence
 from scalectl.reports.verdict import in_words
+from scalectl.scaling import NAMED
 
 RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 
@@ -29,7 +37,7 @@ def top1(evidence: Evidence, control: str) -> list[float]:
 def test_every_row_fills_every_column(name: str, evidence: Evidence) -> None:
     table = tabulate(name, evidence)
     assert table.name == name
-    assert table.rows
+    assert bool(table.rows) == (name not in ("confirmation", "fidelity"))
     for row in table.rows:
         assert {column.name for column in table.columns} <= row.keys()
 
@@ -86,3 +94,24 @@ def test_records_of_several_machines_are_flagged(evidence: Evidence) -> None:
     mixed = replace(evidence, records=(elsewhere, *others))
     assert "from 2 kinds of machines or versions" in in_words(mixed)
     assert [one["torch"] for one in mixed.fingerprints] == [first.environment["torch"], "3.0.0"]
+
+
+def test_confirmations_and_longer_trainings_have_their_tables(evidence: Evidence) -> None:
+    """The claim and the note are under them."""
+    invented = replace(
+        evidence,
+        confirmations=confirm(confirmed(8), NAMED["dwr"]),
+        fidelity=compare_epochs(
+            [*train("search", hill(0.2), 0.01, 2), *train("fidelity", hill(0.6), 0.01, 1)]
+        ),
+    )
+    first, second = (tabulate(name, invented) for name in ("confirmation", "fidelity"))
+    assert [row["control"] for row in first.rows] == ["depth", "width"]
+    assert all({column.name for column in COLUMNS} <= row.keys() for row in first.rows)
+    assert "better than depth" in first.notes[0]
+    longer = [row["longer_mean_top1"] for row in second.rows]
+    assert longer == sorted(longer, reverse=True)
+    assert "tau-b" in second.notes[0]
+    document = document_evidence(invented)
+    assert json.loads(json.dumps(document["confirmations"]))[0]["phi"] == 1
+    assert len(document["fidelity"]["pairs"]) == len(second.rows)

@@ -24,14 +24,14 @@ def test_a_search_goes_on_where_it_was(tiny: Plan, workspace: Workspace, tmp_pat
     store.write(Record(trial=first, state=State.KILLED, error="SIGKILL"))
     for _ in range(3):
         store.write(Record(trial=second, state=State.STALLED, error="asleep"))
-    assert search.remaining(tiny, store) == [first, *others]
+    assert search.remaining(tiny.trials, tiny, store) == [first, *others]
     epochs_and_record = 3
     news = search.search([first, *others], executor, workspace, store, 2)
     list(islice(news, epochs_and_record))
     news.close()
-    assert search.remaining(tiny, store) == others
-    list(search.search(search.remaining(tiny, store), executor, workspace, store, 2))
-    assert search.remaining(tiny, store) == []
+    assert search.remaining(tiny.trials, tiny, store) == others
+    list(search.search(search.remaining(tiny.trials, tiny, store), executor, workspace, store, 2))
+    assert search.remaining(tiny.trials, tiny, store) == []
     states = {one.trial.id: one.state for one in store.read().records}
     assert states.pop(second.id) is State.STALLED
     assert set(states.values()) == {State.DONE}

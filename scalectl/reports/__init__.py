@@ -34,6 +34,8 @@ REPORTS = {
     "candidates": "scalectl.reports.candidates",
     "ranking": "scalectl.reports.ranking",
     "controls": "scalectl.reports.controls",
+    "confirmation": "scalectl.reports.confirmation",
+    "fidelity": "scalectl.reports.fidelity",
     "family": "scalectl.reports.family",
     "frontier": "scalectl.reports.frontier",
 }

@@ -67,7 +67,7 @@ def _compare(control: Summary, reference: Summary | None, evidence: Evidence) ->
 def _by_seed(summary: Summary, evidence: Evidence) -> dict[int, float]:
     return {
         record.trial.seed: record.top1
-        for record in evidence.records
+        for record in evidence.searched
         if record.trial.candidate.fingerprint == summary.candidate.fingerprint
         and record.state is State.DONE
         and record.top1 is not None

@@ -1,10 +1,12 @@
 """What `--json` prints: one document per command, whose keys are a promise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
+from scalectl.comparison import Confirmation
 from scalectl.evidence import Evidence
+from scalectl.fidelity import Fidelity
 from scalectl.reports import tabulate
 from scalectl.reports.candidates import describe
 from scalectl.reports.ranking import summarised
@@ -39,12 +41,15 @@ def document_evidence(evidence: Evidence) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "run": evidence.name,
-        "data": asdict(evidence.records[0].trial.data),
-        "recipe": asdict(evidence.records[0].trial.recipe),
+        "data": asdict(evidence.searched[0].trial.data),
+        "recipe": asdict(evidence.searched[0].trial.recipe),
         "candidates": [summarised(summary) for summary in evidence.summaries],
         "records": [_describe_record(record) for record in evidence.records],
         "selection": _describe_selection(evidence),
         **{name: _rows(name, evidence) for name in ("controls", "family", "frontier")},
+        "confirmations": [_describe_confirmation(one) for one in evidence.confirmations],
+        "fidelity": evidence.fidelity and _describe_fidelity(evidence.fidelity),
+        "latencies": dict(evidence.latencies),
         "damaged": [{"path": str(one.path), "reason": one.reason} for one in evidence.damaged],
         "fingerprints": list(evidence.fingerprints),
     }
@@ -59,6 +64,8 @@ def _describe_record(record: Record) -> dict[str, Any]:
         "trial_id": record.trial.id,
         "fingerprint": record.trial.candidate.fingerprint,
         "seed": record.trial.seed,
+        "stage": record.trial.stage,
+        "phi": record.trial.candidate.phi,
         "state": str(record.state),
         "top1": record.top1,
         "loss": record.loss,
@@ -87,4 +94,36 @@ def _describe_selection(evidence: Evidence) -> dict[str, Any]:
         "optimum": selection.optimum and asdict(selection.optimum),
         "indifference": selection.indifference and asdict(selection.indifference),
         "fit": selection.fit and asdict(selection.fit),
+        "chances": dict(selection.chances),
+        "seeds_needed": selection.seeds_needed,
     }
+
+
+def _describe_confirmation(confirmation: Confirmation) -> dict[str, Any]:
+    return {
+        "phi": confirmation.phi,
+        "reference": describe(confirmation.reference),
+        "mean_top1": confirmation.mean_top1,
+        "comparisons": [
+            {
+                "control": describe(one.control),
+                "differences": list(one.differences),
+                "mean": one.mean,
+                "interval": one.interval,
+                "p": one.p,
+                "p_holm": one.p_holm,
+            }
+            for one in confirmation.comparisons
+        ],
+        "claim": confirmation.claim,
+    }
+
+
+def _describe_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    pairs = [
+        {**describe(candidate), "mean_top1": brief, "longer_mean_top1": longer}
+        for candidate, brief, longer in fidelity.pairs
+    ]
+    values = {one.name: getattr(fidelity, one.name) for one in fields(fidelity)}
+    shares = {name: values[name] and asdict(values[name]) for name in ("shares", "longer_shares")}
+    return {**values, **shares, "pairs": pairs}

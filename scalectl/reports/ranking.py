@@ -23,8 +23,8 @@ COLUMNS = (
 def tabulate(evidence: Evidence) -> Table:
     """Every network that was trained, the baseline included; those without a finished trial last."""
     ordered = sorted(evidence.summaries, key=lambda one: -(one.mean_top1 or 0))
-    data = evidence.records[0].trial.data
-    recipe = evidence.records[0].trial.recipe
+    data = evidence.searched[0].trial.data
+    recipe = evidence.searched[0].trial.recipe
     notes = (
         (
             f"Mean and sd over seeds of the last epoch's top-1 on {data.sizes['select']:,} select "

@@ -5,7 +5,7 @@ from scalectl.evidence import Evidence
 
 def in_words(evidence: Evidence) -> str:
     """The choice, the reason, how sure, and on what it rests; lines without a final break."""
-    selection, trial = evidence.selection, evidence.records[0].trial
+    selection, trial = evidence.selection, evidence.searched[0].trial
     if selection.winner:
         head = f"Winner: (alpha, beta, gamma) = {selection.recommended}."
     else:
@@ -33,10 +33,10 @@ def in_words(evidence: Evidence) -> str:
             f"p of the shares {fit.shares_p:.2g}."
         )
     unfinished = sum(summary.failed for summary in evidence.summaries)
-    seeds = len({record.trial.seed for record in evidence.records})
+    seeds = len({record.trial.seed for record in evidence.searched})
     lines.append(
         f"Of {trial.baseline.name} on {trial.data.name}: {len(evidence.summaries)} networks, "
-        f"{seeds} seeds, {len(evidence.records)} records, {unfinished} of them without a result."
+        f"{seeds} seeds, {len(evidence.searched)} records, {unfinished} of them without a result."
     )
     if len(evidence.fingerprints) > 1:
         lines.append(
