@@ -97,7 +97,7 @@ def test_the_winner_is_chosen_by_what_is_preferred(by: str) -> None:
     """Of the same set: the fewest activations, the fastest, the closest to dwr."""
     latencies = {one.fingerprint: 1.0 + number for number, one in enumerate(CANDIDATES[::-1])}
     records = simulate(peak, 0.001, 0)
-    preference = Preference(by=by, delta=0.03)  # type: ignore[arg-type]
+    preference = Preference(by=by, delta=0.02)  # type: ignore[arg-type]
     selection = select(records, preference, latencies)
     assert selection.winner
     assert selection.indifference
