@@ -456,7 +456,7 @@ def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet
     """Run what remains; the number of trials that have not ended after it."""
     from rich.console import Console
 
-    from scalectl import search
+    from scalectl import search, strategies
     from scalectl.executors import make_executor
     from scalectl.progress import Live
 
@@ -467,17 +467,30 @@ def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet
             f"first is {damaged[0].path.name}: {damaged[0].reason}.",
             err=True,
         )
-    ended = len({trial.id for trial in plan.trials} & store.list_ended())
+    ended, most = store.list_ended(), len(strategies.at_most(plan))
+    if not plan.grid.strategy.is_adaptive:
+        ended &= {trial.id for trial in plan.trials}
     if ended:
-        _say(f"{ended} of {len(plan.trials)} trials are in {run} already.", err=True)
-    trials = search.remaining(plan, store)
+        _say(f"{len(ended)} of {_at_most(plan)}{most} trials are in {run} already.", err=True)
+    if note := strategies.note(plan):
+        _say(f"Note: {note}", err=True)
     workspace = search.workspace(plan, store, jobs, device)
-    retries = plan.grid.watch.retries
-    with Live(trials, Console(stderr=True, quiet=quiet)) as live:
-        chosen = make_executor(executor, jobs)
-        for news in search.search(trials, chosen, workspace, store, retries):
-            live.show(news)
-    return len({trial.id for trial in plan.trials} - store.list_ended())
+    chosen, retries = make_executor(executor, jobs), plan.grid.watch.retries
+    asked = set[str]()
+    bound = most - len(ended) if plan.grid.strategy.is_adaptive else None
+    with Live([], Console(stderr=True, quiet=quiet), bound) as live:
+        for trials in strategies.rounds(plan, lambda: search.read_over(store, retries)):
+            asked |= {trial.id for trial in trials}
+            left = search.remaining(plan, store, trials)
+            live.expect(left)
+            for news in search.search(left, chosen, workspace, store, retries):
+                live.show(news)
+    return len(asked - store.list_ended())
+
+
+def _at_most(plan: "Plan") -> str:
+    """Before the number of its trials, where that depends on what is found."""
+    return "at most " if plan.grid.strategy.is_adaptive else ""
 
 
 @contextmanager
@@ -534,7 +547,7 @@ def _conclude(run: Path) -> "Evidence":
 
 
 def _show_plan(plan: "Plan", as_json: bool) -> None:
-    from scalectl import render
+    from scalectl import render, search, strategies
     from scalectl.reports.candidates import tabulate_candidates
     from scalectl.reports.document import document_plan
 
@@ -545,10 +558,14 @@ def _show_plan(plan: "Plan", as_json: bool) -> None:
     click.echo(render.render(tabulate_candidates(enumeration.candidates), "rich"), nl=False)
     for one in enumeration.rejected:
         _say(f"rejected {one.coefficients} {one.control}: it {one.reason}")
+    trials = strategies.at_most(plan)
     _say(
         f"{enumeration.merged} proposals were merged: the same network as another. "
-        f"{len(plan.trials)} trials, {plan.training_macs:.3g} MACs of training."
+        f"{_at_most(plan).capitalize()}{len(trials)} trials, {search.count_macs(trials):.3g} MACs of "
+        "training."
     )
+    if note := strategies.note(plan):
+        _say(f"Note: {note}", err=True)
 
 
 def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:

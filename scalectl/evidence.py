@@ -19,7 +19,7 @@ class Evidence:
     files: tuple[str, ...]
     """The names of its files of records, as they were before they were read."""
     records: tuple[Record, ...]
-    """At least one."""
+    """At least one; those of the search itself, on which all else rests, come first."""
     damaged: tuple[contents.Damaged, ...]
     summaries: tuple[Summary, ...]
     selection: Selection
@@ -45,13 +45,14 @@ def gather(path: Path) -> Evidence:
             "Run scalectl grid with the arguments that made it: it continues.",
             exit_code=3 if reading.damaged else 2,
         )
+    searched = [record for record in reading.records if record.trial.stage == "search"]
     return Evidence(
         name=path.name,
         files=files,
-        records=reading.records,
+        records=tuple(sorted(reading.records, key=lambda one: one.trial.stage != "search")),
         damaged=reading.damaged,
-        summaries=summarise(reading.records),
-        selection=select(reading.records),
+        summaries=summarise(searched),
+        selection=select(searched),
     )
 
 

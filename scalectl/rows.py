@@ -54,10 +54,15 @@ SCHEMA = pa.schema(
         ("recipe", _TEXT),
         ("data", _TEXT),
         ("environment", _TEXT),
+        ("stage", _TEXT),
         ("row_digest", _TEXT),
     ]
 )
 """Nominal alpha, beta, gamma; everything else realised. Top-1 as fractions, losses in nats, memory in bytes."""
+
+
+_LATER = ("stage",)
+"""Columns that files of older versions do not have."""
 
 
 class DamagedError(ValueError):
@@ -135,7 +140,9 @@ def _describe(problem: Exception) -> str:
 
 def _read_rows(content: bytes) -> list[dict[str, Any]]:
     file = parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-    rows: list[dict[str, Any]] = file.read().select(SCHEMA.names).cast(SCHEMA).to_pylist()
+    there = file.schema_arrow.names
+    schema = pa.schema([one for one in SCHEMA if one.name in there or one.name not in _LATER])
+    rows: list[dict[str, Any]] = file.read().select(schema.names).cast(schema).to_pylist()
     return rows
 
 
@@ -171,6 +178,7 @@ def _to_row(record: Record) -> dict[str, Any]:
         "recipe": _to_json(asdict(trial.recipe)),
         "data": _to_json(asdict(trial.data)),
         "environment": _to_json(record.environment),
+        "stage": trial.stage,
     }
     return {**row, "row_digest": _digest(row)}
 
@@ -207,6 +215,7 @@ def _to_record(row: dict[str, Any]) -> Record:
         recipe=_load_recipe(row["recipe"]),
         data=_load_card(row["data"]),
         seed=row["seed"],
+        stage=row.get("stage", "search"),
     )
     return Record(
         trial=trial,

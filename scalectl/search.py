@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from scalectl.trial import Limits, News, Record, Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a search will train, before it is trained."""
+    """What a search will train, before it is trained, as far as no strategy decides it later."""
 
     grid: Grid
     enumeration: Enumeration
@@ -35,10 +35,20 @@ class Plan:
     @property
     def training_macs(self) -> int:
         """Multiply-adds of all forward and backward passes over the training images."""
-        return sum(
-            3 * trial.candidate.cost.macs * trial.data.sizes["train"] * trial.recipe.epochs
-            for trial in self.trials
-        )
+        return count_macs(self.trials)
+
+    @property
+    def native(self) -> int:
+        """The largest resolution that the images support, in pixels, or any where that is allowed."""
+        return 2**16 if self.grid.proxy.allow_upsampling else self.trials[0].data.native
+
+
+def count_macs(trials: Iterable[Trial]) -> int:
+    """Multiply-adds of all forward and backward passes over the training images."""
+    return sum(
+        3 * trial.candidate.cost.macs * trial.data.sizes["train"] * trial.recipe.epochs
+        for trial in trials
+    )
 
 
 def plan(grid: Grid, baseline: Baseline) -> Plan:
@@ -55,7 +65,10 @@ def plan(grid: Grid, baseline: Baseline) -> Plan:
         )
     native = 2**16 if grid.proxy.allow_upsampling else card.native
     enumeration = enumerate_candidates(
-        grid.design, shrink(baseline, grid.proxy, card.classes), native
+        grid.design,
+        shrink(baseline, grid.proxy, card.classes),
+        native,
+        controls_only=grid.strategy.kind == "optuna",
     )
     trials = [
         Trial(
@@ -73,7 +86,8 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     """Open the run's folder for a plan; the second are the files that were set aside as damaged.
 
     Raises `ScalectlError` for a folder that cannot be written, or that holds another search. More
-    seeds, the same images at another place, or another watch, are still the same one.
+    seeds, more points of a sampler, the same images at another place, or another watch, are still
+    the same one; but where a strategy decides by means over seeds, their number is a part of it.
     """
     before = survey(run) if (run / "FORMAT.json").exists() else Reading()
     path, grid = run / "grid.toml", _strip_places(plan.grid)
@@ -83,7 +97,8 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     for trial in (record.trial for record in before.records):
         if trial.data.digests != ours.data.digests:
             raise _describe_stranger(run, "it was trained on other images")
-        if (trial.baseline, trial.recipe) != (ours.baseline, ours.recipe):
+        recipe = ours.recipe if trial.stage == "search" else trial.recipe
+        if (trial.baseline, trial.recipe) != (ours.baseline, recipe):
             raise _describe_stranger(run, "its baseline or its recipe is another one")
     store = Store(run)
     store.tidy()
@@ -95,15 +110,16 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     return store, before.damaged
 
 
-_FREE = ("seeds", "proxy.data")
+_FREE = ("seeds", "proxy.data", "strategy.points")
 
 
 def _compare_grids(run: Path, grid: Grid) -> None:
     """Raises `ScalectlError` where the stored one, if there is one, asks for something else."""
     if (run / "grid.toml").exists():
         stored = _flatten(asdict(load_grid(run / "grid.toml")))
+        free = set(_FREE) - ({"seeds"} if grid.strategy.kind != "all" else set())
         for key, value in _flatten(asdict(grid)).items():
-            if value != stored[key] and key not in _FREE and not key.startswith("watch."):
+            if value != stored[key] and key not in free and not key.startswith("watch."):
                 raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")
 
 
@@ -121,10 +137,27 @@ def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
     )
 
 
-def remaining(plan: Plan, store: Store) -> list[Trial]:
-    """The trials that have not ended, and have not failed too often, in order."""
+def remaining(plan: Plan, store: Store, trials: Sequence[Trial] | None = None) -> list[Trial]:
+    """The trials, of a round or else of the plan, that have not ended, nor failed too often."""
     over = store.list_over(plan.grid.watch.retries)
-    return [trial for trial in plan.trials if trial.id not in over]
+    return [trial for trial in trials or plan.trials if trial.id not in over]
+
+
+def read_over(store: Store, retries: int) -> dict[str, Record]:
+    """The records of all trials that `remaining` leaves out, by id: they will not change.
+
+    Raises `ScalectlError` where one cannot be read, since no strategy may decide without it.
+    """
+    over = store.list_over(retries)
+    records = {one.trial.id: one for one in store.read().records if one.trial.id in over}
+    for name in sorted(over - records.keys()):
+        raise ScalectlError(
+            f"The record of trial {name} was damaged while the search ran, and what is trained next "
+            "rests on it.",
+            "Run the same command again: it makes it anew.",
+            exit_code=3,
+        )
+    return records
 
 
 def search(

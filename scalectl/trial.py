@@ -5,7 +5,7 @@ import json
 import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
@@ -117,6 +117,8 @@ class Trial:
     recipe: Recipe
     data: DataCard
     seed: int
+    stage: Literal["search", "confirm", "fidelity", "rung"] = "search"
+    """What it is trained for; the choice rests on the search alone. No part of the id."""
 
     @property
     def id(self) -> str:

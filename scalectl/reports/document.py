@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from scalectl import strategies
 from scalectl.evidence import Evidence
 from scalectl.reports import tabulate
 from scalectl.reports.candidates import describe
 from scalectl.reports.ranking import summarised
-from scalectl.search import Plan
+from scalectl.search import Plan, count_macs
 from scalectl.selection import Summary
 from scalectl.trial import Record
 
 
 def document_plan(plan: Plan) -> dict[str, Any]:
-    """Of `grid --dry-run`."""
-    enumeration = plan.enumeration
+    """Of `grid --dry-run`. Its trials are so many at most, where the strategy decides as it goes."""
+    enumeration, trials = plan.enumeration, strategies.at_most(plan)
     return {
         "schema_version": 1,
         "candidates": [describe(candidate) for candidate in enumeration.candidates],
@@ -29,8 +30,9 @@ def document_plan(plan: Plan) -> dict[str, Any]:
             for one in enumeration.rejected
         ],
         "merged": enumeration.merged,
-        "trials": len(plan.trials),
-        "training_macs": plan.training_macs,
+        "strategy": asdict(plan.grid.strategy),
+        "trials": len(trials),
+        "training_macs": count_macs(trials),
     }
 
 
@@ -59,6 +61,7 @@ def _describe_record(record: Record) -> dict[str, Any]:
         "trial_id": record.trial.id,
         "fingerprint": record.trial.candidate.fingerprint,
         "seed": record.trial.seed,
+        "stage": record.trial.stage,
         "state": str(record.state),
         "top1": record.top1,
         "loss": record.loss,
