@@ -19,12 +19,15 @@ from scalectl.exports import EXPORTS
 from scalectl.reports import REPORTS
 
 if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
+    from scalectl.contents import Damaged
     from scalectl.evidence import Evidence
     from scalectl.exports import Written
     from scalectl.factory import Baseline
     from scalectl.family import Size
+    from scalectl.mirror import Mirror
     from scalectl.scaling import Coefficients
     from scalectl.search import Plan
+    from scalectl.store import Store
     from scalectl.verdict import Verdict
 
 _RUNS = Path("runs")
@@ -119,6 +122,11 @@ def main() -> None:
     metavar="SECONDS",
     help="Stop a trial that takes no step for so long.  [default: 600]",
 )
+@click.option(
+    "--optuna-storage",
+    metavar="URL",
+    help="Show the search in Optuna too: sqlite:///FILE.db, or the path of a journal.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be trained; train nothing.")
 @click.option(
     "--set",
@@ -139,6 +147,7 @@ def grid(
     device: str,
     executor: str,
     stall: float | None,
+    optuna_storage: str | None,
     dry_run: bool,
     overrides: tuple[str, ...],
     quiet: bool,
@@ -164,7 +173,8 @@ def grid(
         return
     run = run or _RUNS / (grid_file.stem if grid_file else "default")
     with _continuable(run):
-        failed = _train(plan, run, jobs or search.count_cores(), device, executor, quiet)
+        jobs = jobs or search.count_cores()
+        failed = _train(plan, run, jobs, device, executor, quiet, optuna_storage)
         evidence = _conclude(run)
     _show_evidence(evidence, as_json, plan)
     _judge_files([evidence])
@@ -452,15 +462,47 @@ def _judge_files(found: "Sequence[Evidence]") -> None:
         )
 
 
-def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet: bool) -> int:
-    """Run what remains; the number of trials that have not ended after it."""
+def _train(
+    plan: "Plan",
+    run: Path,
+    jobs: int,
+    device: str,
+    executor: str,
+    quiet: bool,
+    mirrored: str | None,
+) -> int:
+    """Run what remains, round after round; the number of trials that have not ended after it."""
     from rich.console import Console
 
     from scalectl import search, strategies
     from scalectl.executors import make_executor
     from scalectl.progress import Live
+    from scalectl.trial import Record
 
     store, damaged = search.claim(plan, run)
+    mirror = _open_mirror(mirrored, store) if mirrored else None
+    most = _announce(plan, run, store, damaged)
+    workspace = search.workspace(plan, store, jobs, device)
+    chosen, retries = make_executor(executor, jobs), plan.grid.watch.retries
+    asked = set[str]()
+    with Live([], Console(stderr=True, quiet=quiet), most) as live:
+        for trials in strategies.rounds(plan, lambda: search.read_over(store, retries)):
+            asked |= {trial.id for trial in trials}
+            left = search.remaining(plan, store, trials)
+            live.expect(left)
+            for news in search.search(left, chosen, workspace, store, retries):
+                live.show(news)
+                if mirror and isinstance(news, Record):
+                    mirror.add([news])
+    if mirror:
+        mirror.add(patience=30)
+    return len(asked - store.list_ended())
+
+
+def _announce(plan: "Plan", run: Path, store: "Store", damaged: "Sequence[Damaged]") -> int | None:
+    """Say what is there already; how many trials may follow at most, where a strategy decides that."""
+    from scalectl import strategies
+
     if damaged:
         _say(
             f"{len(damaged)} damaged files went to {run / 'quarantine'}, and are made again; the "
@@ -474,18 +516,13 @@ def _train(plan: "Plan", run: Path, jobs: int, device: str, executor: str, quiet
         _say(f"{len(ended)} of {_at_most(plan)}{most} trials are in {run} already.", err=True)
     if note := strategies.note(plan):
         _say(f"Note: {note}", err=True)
-    workspace = search.workspace(plan, store, jobs, device)
-    chosen, retries = make_executor(executor, jobs), plan.grid.watch.retries
-    asked = set[str]()
-    bound = most - len(ended) if plan.grid.strategy.is_adaptive else None
-    with Live([], Console(stderr=True, quiet=quiet), bound) as live:
-        for trials in strategies.rounds(plan, lambda: search.read_over(store, retries)):
-            asked |= {trial.id for trial in trials}
-            left = search.remaining(plan, store, trials)
-            live.expect(left)
-            for news in search.search(left, chosen, workspace, store, retries):
-                live.show(news)
-    return len(asked - store.list_ended())
+    return most - len(ended) if plan.grid.strategy.is_adaptive else None
+
+
+def _open_mirror(storage: str, store: "Store") -> "Mirror":
+    from scalectl.mirror import Mirror
+
+    return Mirror(storage, store, lambda text: _say(text, err=True))
 
 
 def _at_most(plan: "Plan") -> str:

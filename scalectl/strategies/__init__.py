@@ -23,7 +23,7 @@ from scalectl.trial import Record, State, Trial
 Read = Callable[[], Mapping[str, Record]]
 
 STRATEGIES = {
-    "all": "scalectl.strategies.all",
+    "all": "scalectl.strategies.exhaustive",
     "optuna": "scalectl.strategies.optuna",
     "halving": "scalectl.strategies.halving",
 }
