@@ -496,6 +496,9 @@ def _train(
                     mirror.add([news])
     if mirror:
         mirror.add(patience=30)
+    bound = len(strategies.at_most(plan))
+    if len(asked) < bound:
+        _say(f"{len(asked)} of at most {bound} trials were enough.", err=True)
     return len(asked - store.list_ended())
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 from scipy import special
 
@@ -36,38 +36,46 @@ def at_most(plan: Plan) -> Sequence[Trial]:
     return plan.trials
 
 
-_P = 0.01
+_P = 0.05
+"""Of dropping any candidate that is no worse; shared among the comparisons (Bonferroni)."""
+_DELTA = 0.002
+"""In top-1: what is worse by less is as good, as in the selection."""
 
 
 def _find_worse(
     going: Mapping[str, Candidate], scores: Mapping[str, Mapping[int, float]], seeds: int
 ) -> list[str]:
-    """The networks that get no further seeds; a control is never one.
+    """The networks that get no further seeds: worse than the best so far by more than delta.
 
-    Compared with the best so far on the same seeds, by the t test of paired differences: with n
-    seeds, Wilcoxon's signed ranks give no p below 2^-n, and would drop nothing before the seventh.
-    The best is picked from the same numbers and so looks better than it is; hence p < .01, not .05.
-    Only replicates are ever spared, never epochs, and what was trained stays in the fit.
+    Paired on seeds, as Optuna's WilcoxonPruner is, but by a t test whose error is pooled over all
+    candidates, as the selection's is: of n seeds Wilcoxon's signed ranks give no p below 2^-n, and a
+    t test of each pair alone has n - 1 degrees of freedom. A control is never dropped. Only
+    replicates are spared, never epochs, and what was trained stays in the fit.
     """
-    compared = {
-        network: one
+    rows = {
+        network: [scores[network][seed] for seed in range(seeds)]
         for network, one in going.items()
         if one.shares is not None and len(scores.get(network, ())) == seeds
     }
-    if seeds < 2 or not compared:
+    freedom = (len(rows) - 1) * (seeds - 1)
+    if freedom < 1:
         return []
-    best = max(compared, key=lambda network: (fmean(scores[network].values()), network))
+    means = {network: fmean(row) for network, row in rows.items()}
+    blocks = [fmean(column) for column in zip(*rows.values(), strict=True)]
+    middle, highest = fmean(blocks), max(means.values())
+    residual = sum(
+        (score - means[network] - block + middle) ** 2
+        for network, row in rows.items()
+        for score, block in zip(row, blocks, strict=True)
+    )
+    margin = _quantile(_P / (len(rows) - 1), freedom) * math.sqrt(2 * residual / freedom / seeds)
     return [
         network
-        for network, one in compared.items()
-        if not one.control and _is_worse(scores[network], scores[best])
+        for network, mean in means.items()
+        if not going[network].control and highest - mean - _DELTA > margin
     ]
 
 
-def _is_worse(own: Mapping[int, float], best: Mapping[int, float]) -> bool:
-    """One-sided, on the same seeds, of which there are at least two."""
-    differences = [best[seed] - own[seed] for seed in own]
-    mean, error = fmean(differences), stdev(differences) / math.sqrt(len(differences))
-    if error == 0:
-        return mean > 0
-    return bool(special.stdtr(len(differences) - 1, -mean / error) < _P)
+def _quantile(p: float, freedom: int) -> float:
+    """What a t of that freedom exceeds with probability p."""
+    return float(special.stdtrit(freedom, 1 - p))

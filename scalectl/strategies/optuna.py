@@ -8,7 +8,7 @@ from warnings import catch_warnings, simplefilter
 import optuna
 from optuna.distributions import FloatDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from scalectl.grid import Rejected, realise
 from scalectl.scaling import Coefficients, Shares
@@ -52,7 +52,9 @@ _SPACE = {"depth": FloatDistribution(0, 1), "width": FloatDistribution(0, 1)}
 _STARTUP = 4
 """Networks below which nothing can be learned, and points are random."""
 _PATIENCE = 10
-"""Points that may be asked for, for each new network that is wanted."""
+"""Points without a new network after which they are random."""
+_LIMIT = 100
+"""Points without a new network after which there is none."""
 
 
 def _propose(
@@ -64,9 +66,8 @@ def _propose(
     that a batch is not one point; a point that is a known network after rounding has its score.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        direction="maximize", sampler=_make_sampler(plan.grid.strategy.sampler, number)
-    )
+    sampler, dice = _make_sampler(plan.grid.strategy.sampler, number), RandomSampler(seed=number)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
     known = {one.trial.candidate.fingerprint: one.trial.candidate for one in records.values()}
     means = {
         network: fmean(scores.values()) for network, scores in list_scores(records.values()).items()
@@ -80,16 +81,18 @@ def _propose(
             )
     small, worst = plan.enumeration.candidates[0].architecture, min(means.values(), default=0.0)
     found: dict[str, Candidate] = {}
-    for _ in range(_PATIENCE * size):
+    misses = 0
+    while len(found) < size and misses < _LIMIT:
+        study.sampler = sampler if misses < _PATIENCE else dice
         trial = study.ask(_SPACE)
         coefficients = _to_coefficients(trial.params)
         candidate = realise(coefficients, "", plan.grid.design, small, plan.native)
         network = "" if isinstance(candidate, Rejected) else candidate.fingerprint
         study.tell(trial, means.get(network, worst))
-        if not isinstance(candidate, Rejected) and network not in known:
-            found.setdefault(network, candidate)
-        if len(found) == size:
-            break
+        misses += 1
+        if not isinstance(candidate, Rejected) and network not in {**known, **found}:
+            found[network] = candidate
+            misses = 0
     return list(found.values())
 
 
