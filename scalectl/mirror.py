@@ -1,7 +1,8 @@
 """A search as an Optuna study, one way, so that optuna-dashboard shows it as it goes."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,19 +27,19 @@ class Mirror:
 
     def __init__(self, storage: str, store: Store, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        # Several commands may share the run; one of them adds at a time.
         self._leases = Leases(store.locks, _PATIENCE)
         self._waiting = list(store.read().records)
         self._broken = False
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
-            self._study = optuna.create_study(
-                storage=_open(storage),
-                study_name=store.folder.resolve().name,
-                direction="maximize",
-                load_if_exists=True,
-            )
-            self._add_waiting(_PATIENCE)
+            with self._turn(_PATIENCE):  # two that make the tables at once would fail
+                self._study = optuna.create_study(
+                    storage=_open(storage),
+                    study_name=store.folder.resolve().name,
+                    direction="maximize",
+                    load_if_exists=True,
+                )
+                self._add_missing()
         except Exception as problem:  # of any database driver
             raise ScalectlError(
                 f"The Optuna storage cannot be used: {_explain(problem)}.",
@@ -54,7 +55,9 @@ class Mirror:
         if self._broken:
             return
         try:
-            self._add_waiting(patience)
+            with self._turn(patience) as granted:
+                if granted:
+                    self._add_missing()
         except Exception as problem:  # of any database driver
             self._broken = True
             self._warn(
@@ -62,16 +65,16 @@ class Mirror:
                 "without it; a later command adds what it lacks."
             )
 
-    def _add_waiting(self, patience: float) -> None:
+    @contextmanager
+    def _turn(self, patience: float) -> Iterator[bool]:
+        """Whether no other command that shares the run adds meanwhile."""
         until = time.monotonic() + patience
-        while not self._leases.take(_LOCK):
-            if time.monotonic() >= until:
-                return
+        while not (granted := self._leases.take(_LOCK)) and time.monotonic() < until:
             time.sleep(0.1)
         try:
-            self._add_missing()
+            yield granted
         finally:
-            self._leases.release(_LOCK)
+            self._leases.release_all()
 
     def _add_missing(self) -> None:
         there = {
