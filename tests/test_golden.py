@@ -39,7 +39,11 @@ def test_an_old_store_is_read_as_it_was(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "run", run)
     expected = json.loads((folder / "report.json").read_text())
     assert {one["state"] for one in expected["records"]} == {"done", "diverged", "stalled"}
-    assert describe(run) == expected
+    found = describe(run)
+    for one, old in zip(found["records"], expected["records"], strict=True):
+        assert one["stage"] == "search"  # there was nothing else
+        assert {key: one[key] for key in old} == old
+    assert {**found, "records": []} == {**expected, "records": []}
     for path in (run / "checkpoints").iterdir():
         assert checkpoint.decode(path.read_bytes())["trial"] == path.name
     result = CliRunner().invoke(main, ["grid", str(run / "grid.toml"), "-o", str(run), "--dry-run"])

@@ -3,6 +3,10 @@
 import json
 import math
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +15,7 @@ from statistics import fmean
 import pytest
 from click.testing import CliRunner
 from conftest import TINY
-from forge import Forge, search_in, table
+from forge import TRIALS, Forge, search_in, table
 from scipy import stats
 
 from scalectl import evidence, search, strategies
@@ -66,6 +70,24 @@ def test_commands_decide_together(name: str, forge: Forge, tmp_path: Path) -> No
     assert table(together / "run") == table(alone / "run")
     epochs = [(folder / "epochs").read_text().count("epoch") for folder in (alone, together)]
     assert epochs[0] == epochs[1]
+
+
+def test_real_commands_with_trials_in_processes_decide_the_same(forge: Forge, tmp_path: Path) -> None:  # fmt: skip
+    """Interrupted in the first round, killed after it, two trials at once: the table of one alone."""
+    alone, other = tmp_path / "alone", tmp_path / "other"
+    assert forge.run(arguments_of("optuna", alone), alone) == 0
+    settings = arguments_of("optuna", other)
+    settings[settings.index("inline")] = "processes"
+    command = [sys.executable, "-m", "scalectl", *settings, "--jobs", "2"]
+    for number, records, code in ((signal.SIGINT, 1, 130), (signal.SIGKILL, TRIALS, -9)):
+        with subprocess.Popen(command, cwd=other, stderr=subprocess.DEVNULL) as process:
+            while len(list((other / "run" / "trials").glob("*.parquet"))) < records:
+                time.sleep(0.002)
+            process.send_signal(number)
+        assert process.returncode == code
+    assert len(survey(other / "run").records) < len(survey(alone / "run").records)
+    subprocess.run(command, cwd=other, check=True, capture_output=True)
+    assert table(other / "run") == table(alone / "run")
 
 
 def test_a_round_is_over_before_the_next_is_decided(forge: Forge, tmp_path: Path) -> None:
