@@ -44,9 +44,8 @@ def in_words(evidence: Evidence) -> str:
             f"Note: the records come from {len(evidence.fingerprints)} kinds of machines or versions, "
             "whose results differ in their last bits; --json has them as fingerprints."
         )
-    brief = sum(one.trial.stage == "rung" for one in evidence.records)
-    if brief:
-        lines.append(f"Note: {brief} of the records are brief ones. {NOTE}")
+    if any(record.trial.stage == "rung" for record in evidence.records):
+        lines.append(f"Note: {NOTE}")
     if trial.data.note:
         lines.append(f"Note: {trial.data.note}.")
     return "\n".join(lines)
