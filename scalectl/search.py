@@ -33,11 +33,6 @@ class Plan:
     """Seed after seed; within a seed in random order."""
 
     @property
-    def training_macs(self) -> int:
-        """Multiply-adds of all forward and backward passes over the training images."""
-        return count_macs(self.trials)
-
-    @property
     def native(self) -> int:
         """The largest resolution that the images support, in pixels, or any where that is allowed."""
         return 2**16 if self.grid.proxy.allow_upsampling else self.trials[0].data.native
