@@ -3,9 +3,10 @@
 import json
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,8 +24,10 @@ if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
     from scalectl.exports import Written
     from scalectl.factory import Baseline
     from scalectl.family import Size
+    from scalectl.mirror import Mirror
     from scalectl.scaling import Coefficients
     from scalectl.search import Plan
+    from scalectl.store import Store
     from scalectl.trial import Trial
     from scalectl.verdict import Verdict
 
@@ -120,6 +123,11 @@ def main() -> None:
     metavar="SECONDS",
     help="Stop a trial that takes no step for so long.  [default: 600]",
 )
+@click.option(
+    "--optuna-storage",
+    metavar="URL",
+    help="Show the search in Optuna too: sqlite:///FILE.db, or the path of a journal.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be trained; train nothing.")
 @click.option(
     "--set",
@@ -140,6 +148,7 @@ def grid(
     device: str,
     executor: str,
     stall: float | None,
+    optuna_storage: str | None,
     dry_run: bool,
     overrides: tuple[str, ...],
     quiet: bool,
@@ -165,14 +174,17 @@ def grid(
         return
     run = run or _RUNS / (grid_file.stem if grid_file else "default")
     with _continuable(run):
-        jobs = jobs or search.count_cores()
-        failed = _train(plan, plan.trials, run, jobs, device, executor, quiet)
+        store = _claim(plan, run)
+        mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
+        train = partial(_train, plan, store, mirror, jobs, device, executor, quiet)
+        failed = _search(plan, store, train)
         if plan.grid.select.by == "latency":
             _measure(plan, run, device)
         evidence = _conclude(run)
         follow_ups = _follow_up(plan, evidence)
         if follow_ups:
-            failed += _train(plan, follow_ups, run, jobs, device, executor, quiet)
+            _announce(follow_ups, store)
+            failed += len(train([follow_ups]) - store.list_ended())
             evidence = _conclude(run)
     _show_evidence(evidence, as_json, plan)
     _judge_files([evidence])
@@ -460,21 +472,8 @@ def _judge_files(found: "Sequence[Evidence]") -> None:
         )
 
 
-def _train(
-    plan: "Plan",
-    trials: "Sequence[Trial]",
-    run: Path,
-    jobs: int,
-    device: str,
-    executor: str,
-    quiet: bool,
-) -> int:
-    """Run what remains of the trials; how many have not ended after it."""
-    from rich.console import Console
-
+def _claim(plan: "Plan", run: Path) -> "Store":
     from scalectl import search
-    from scalectl.executors import make_executor
-    from scalectl.progress import Live
 
     store, damaged = search.claim(plan, run)
     if damaged:
@@ -483,24 +482,83 @@ def _train(
             f"first is {damaged[0].path.name}: {damaged[0].reason}.",
             err=True,
         )
+    return store
+
+
+def _search(plan: "Plan", store: "Store", train: Callable[..., set[str]]) -> int:
+    """Train what the strategy asks for; the number of trials that have not ended after it."""
+    from scalectl import search, strategies
+
+    bound = strategies.at_most(plan)
+    adaptive = plan.grid.strategy.is_adaptive
+    done = _announce(bound, store) if not adaptive else len(store.list_ended())
+    if adaptive and done:
+        _say(f"{done} of at most {len(bound)} trials are in {store.folder} already.", err=True)
+    if note := strategies.note(plan):
+        _say(f"Note: {note}", err=True)
+    retries = plan.grid.watch.retries
+    rounds = strategies.rounds(plan, lambda: search.read_over(store, retries))
+    asked = train(rounds, len(bound) - done if adaptive else None)
+    if len(asked) < len(bound):
+        _say(f"{len(asked)} of at most {len(bound)} trials were enough.", err=True)
+    return len(asked - store.list_ended())
+
+
+def _announce(trials: "Sequence[Trial]", store: "Store") -> int:
+    """Say how many of them are there already."""
     ended = len({trial.id for trial in trials} & store.list_ended())
     if ended:
-        _say(f"{ended} of {len(trials)} trials are in {run} already.", err=True)
-    remaining = search.remaining(trials, plan, store)
+        _say(f"{ended} of {len(trials)} trials are in {store.folder} already.", err=True)
+    return ended
+
+
+def _train(
+    plan: "Plan",
+    store: "Store",
+    mirror: "Mirror | None",
+    jobs: int | None,
+    device: str,
+    executor: str,
+    quiet: bool,
+    rounds: "Iterable[Sequence[Trial]]",
+    most: int | None = None,
+) -> set[str]:
+    """Run what remains, round after round; the ids of all trials that were asked for.
+
+    `most` is how many may come, where that depends on what is found.
+    """
+    from rich.console import Console
+
+    from scalectl import search
+    from scalectl.executors import make_executor
+    from scalectl.progress import Live
+    from scalectl.trial import Record
+
+    jobs = jobs or search.count_cores()
     workspace = search.workspace(plan, store, jobs, device)
-    retries = plan.grid.watch.retries
-    with Live(remaining, Console(stderr=True, quiet=quiet)) as live:
-        chosen = make_executor(executor, jobs)
-        for news in search.search(remaining, chosen, workspace, store, retries):
-            live.show(news)
-    return len({trial.id for trial in trials} - store.list_ended())
+    chosen, retries = make_executor(executor, jobs), plan.grid.watch.retries
+    asked = set[str]()
+    with Live([], Console(stderr=True, quiet=quiet), most) as live:
+        for trials in rounds:
+            asked |= {trial.id for trial in trials}
+            left = search.remaining(trials, plan, store)
+            live.expect(left)
+            for news in search.search(left, chosen, workspace, store, retries):
+                live.show(news)
+                if mirror and isinstance(news, Record):
+                    mirror.add([news])
+    if mirror:
+        mirror.add(patience=30)
+    return asked
 
 
 def _measure(plan: "Plan", run: Path, device: str) -> None:
     from scalectl import latencies
+    from scalectl.contents import read
 
     _say("Measuring the latency of each candidate.", err=True)
-    latencies.measure(run, plan.enumeration.candidates, device)
+    networks = [one.trial.candidate for one in read(run).records if one.trial.stage == "search"]
+    latencies.measure(run, [*plan.enumeration.candidates, *networks], device)
 
 
 def _follow_up(plan: "Plan", evidence: "Evidence") -> "tuple[Trial, ...]":
@@ -510,7 +568,19 @@ def _follow_up(plan: "Plan", evidence: "Evidence") -> "tuple[Trial, ...]":
     trials, rejected = validation.confirm(plan, evidence.selection.recommended)
     for one in rejected:
         _say(f"not confirmed at {one.coefficients} {one.control}: it {one.reason}", err=True)
-    return (*trials, *validation.train_longer(plan))
+    candidates = [one.candidate for one in evidence.summaries if one.candidate.shares]
+    return (*trials, *validation.train_longer(plan, candidates))
+
+
+def _open_mirror(storage: str, store: "Store") -> "Mirror":
+    from scalectl.mirror import Mirror
+
+    return Mirror(storage, store, lambda text: _say(text, err=True))
+
+
+def _at_most(plan: "Plan") -> str:
+    """Before the number of its trials, where that depends on what is found."""
+    return "at most " if plan.grid.strategy.is_adaptive else ""
 
 
 @contextmanager
@@ -567,7 +637,7 @@ def _conclude(run: Path) -> "Evidence":
 
 
 def _show_plan(plan: "Plan", as_json: bool) -> None:
-    from scalectl import render
+    from scalectl import render, search, strategies
     from scalectl.reports.candidates import tabulate_candidates
     from scalectl.reports.document import document_plan
 
@@ -578,10 +648,14 @@ def _show_plan(plan: "Plan", as_json: bool) -> None:
     click.echo(render.render(tabulate_candidates(enumeration.candidates), "rich"), nl=False)
     for one in enumeration.rejected:
         _say(f"rejected {one.coefficients} {one.control}: it {one.reason}")
+    trials = strategies.at_most(plan)
     _say(
         f"{enumeration.merged} proposals were merged: the same network as another. "
-        f"{len(plan.trials)} trials, {plan.training_macs:.3g} MACs of training."
+        f"{_at_most(plan).capitalize()}{len(trials)} trials, {search.count_macs(trials):.3g} MACs of "
+        "training."
     )
+    if note := strategies.note(plan):
+        _say(f"Note: {note}", err=True)
 
 
 def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:

@@ -17,7 +17,7 @@ from scalectl.baselines import baseline
 from scalectl.cost import Cost
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, Factory, realise
-from scalectl.grid import Confirm, Design, Grid, Longer, Preference, Proxy, Watch
+from scalectl.grid import Confirm, Design, Grid, Longer, Preference, Proxy, Strategy, Watch
 
 T = TypeVar("T")
 
@@ -31,7 +31,13 @@ def load_grid(path: Path | None, overrides: Sequence[str] = ()) -> Grid:
     for override in overrides:
         _set(content, override)
     _refuse_unknown_keys(content, Grid(), str(path) if path else "--set")
-    return _validate(Grid, content, str(path) if path else "--set")
+    grid = _validate(Grid, content, str(path) if path else "--set")
+    if grid.strategy.prune and grid.strategy.kind != "all":
+        raise ScalectlError(
+            f"strategy.prune has no meaning where strategy.kind is {grid.strategy.kind}.",
+            'It goes with strategy.kind = "all".',
+        )
+    return grid
 
 
 def dump_grid(grid: Grid) -> str:
@@ -106,7 +112,7 @@ def find_baseline(name: str) -> Baseline:
 # pydantic takes the settings of a plain dataclass from this attribute alone.
 for _part in (
     *(Stage, Rounding, Architecture, Cost, Factory),
-    *(Design, Proxy, Preference, Confirm, Longer, Watch, Grid),
+    *(Design, Proxy, Strategy, Preference, Confirm, Longer, Watch, Grid),
 ):
     _part.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]
 

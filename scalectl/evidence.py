@@ -72,7 +72,7 @@ def gather(path: Path) -> Evidence:
     return Evidence(
         name=path.name,
         files=files,
-        records=reading.records,
+        records=tuple(sorted(reading.records, key=lambda one: one.trial.stage != "search")),
         damaged=reading.damaged,
         summaries=summarise(searched),
         selection=selection,

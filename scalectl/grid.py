@@ -35,8 +35,9 @@ FRESH = 1000
 class Design:
     """Which (alpha, beta, gamma) are tried, and what counts as equal compute."""
 
-    kind: Literal["simplex", "lattice"] = "simplex"
-    """simplex: shares in steps of 1 / degree. lattice: alpha, beta, gamma in decimal steps."""
+    kind: Literal["simplex", "lattice", "star"] = "simplex"
+    """simplex: shares in steps of 1 / degree. lattice: alpha, beta, gamma in decimal steps.
+    star: rays from the balanced point to the corners and mid-edges, in `degree` steps each."""
     degree: Annotated[int, Ge(1), Le(50)] = 3
     low: Annotated[float, Ge(1)] = 1.0
     high: Annotated[float, Gt(1), Le(4)] = 2.0
@@ -85,6 +86,30 @@ class Proxy(Recipe):
     def recipe(self) -> Recipe:
         """The part that decides how a given network is trained on given data."""
         return Recipe(**{name: getattr(self, name) for name in (f.name for f in fields(Recipe))})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """Who decides what is trained next (`strategies`)."""
+
+    kind: Literal["all", "optuna", "halving"] = "all"
+    """all: every candidate with every seed. optuna: a sampler proposes points of the triangle.
+    halving: brief trainings drop candidates before the others are trained in full."""
+    prune: bool = False
+    """Of all: after each seed, what is clearly worse than the best gets no further ones."""
+    sampler: Literal["gp", "tpe"] = "gp"
+    """Of optuna, as are points and batch: its GPSampler or its TPESampler."""
+    points: Annotated[int, Ge(1), Le(1000)] = 12
+    """Networks proposed in all, beside the controls."""
+    batch: Annotated[int, Ge(1), Le(100)] = 4
+    """Networks proposed at once."""
+    reduction: Annotated[int, Ge(2), Le(10)] = 2
+    """Of halving: a rung has this many times the epochs of the one before, and keeps 1 of this many."""
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether what is trained depends on results."""
+        return self.kind != "all" or self.prune
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +166,7 @@ class Grid:
     """Each seed is a block: it trains every candidate once, in random order."""
     design: Design = field(default_factory=Design)
     proxy: Proxy = field(default_factory=Proxy)
+    strategy: Strategy = field(default_factory=Strategy)
     select: Preference = field(default_factory=Preference)
     confirm: Confirm = field(default_factory=Confirm)
     fidelity: Longer = field(default_factory=Longer)
@@ -202,7 +228,9 @@ def shrink(baseline: Baseline, proxy: Proxy, classes: int) -> Baseline:
     )
 
 
-def enumerate_candidates(design: Design, baseline: Baseline, native: int) -> Enumeration:
+def enumerate_candidates(
+    design: Design, baseline: Baseline, native: int, *, controls_only: bool = False
+) -> Enumeration:
     """Propose, realise, reject, merge, and thin out (METHOD: equal compute is really equal).
 
     `native` is the largest resolution that the data supports, in pixels. Raises `ScalectlError`
@@ -211,7 +239,11 @@ def enumerate_candidates(design: Design, baseline: Baseline, native: int) -> Enu
     kept: dict[str, Candidate] = {}
     rejected: list[Rejected] = []
     merged = 0
-    for control, coefficients in _proposals(design):
+    # The controls come first, so that a merged network keeps its control's name.
+    proposals = [*NAMED.items()]
+    if not controls_only:
+        proposals += (("", coefficients) for coefficients in _propose(design))
+    for control, coefficients in proposals:
         candidate = realise(coefficients, control, design, baseline, native)
         if isinstance(candidate, Rejected):
             rejected.append(candidate)
@@ -273,14 +305,24 @@ def simplex(degree: int) -> Iterator[Coefficients]:
             yield Coefficients.from_shares(Shares(depth / degree, width / degree, rest / degree))
 
 
-def _proposals(design: Design) -> Iterator[tuple[str, Coefficients]]:
-    """The controls come first, so that a merged network keeps its control's name."""
-    yield from NAMED.items()
-    if design.kind == "simplex":
-        points = simplex(design.degree)
-    else:
-        points = lattice(design.low, design.high, design.step, design.tolerance)
-    yield from (("", coefficients) for coefficients in points)
+def star(degree: int) -> Iterator[Coefficients]:
+    """From the centre in `degree` steps to each corner and mid-edge of the triangle.
+
+    Even steps of the shares are exponential ones of the multipliers, as in the star sweep of
+    Alabdulmohsin et al. 2023 (SoViT).
+    """
+    corners = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    middles = [tuple((1 - corner) / 2 for corner in one) for one in corners]
+    yield NAMED["dwr"]
+    for end, step in product([*corners, *middles], range(1, degree + 1)):
+        point = (((degree - step) / 3 + step * share) / degree for share in end)
+        yield Coefficients.from_shares(Shares(*point))
+
+
+def _propose(design: Design) -> Iterator[Coefficients]:
+    if design.kind == "lattice":
+        return lattice(design.low, design.high, design.step, design.tolerance)
+    return star(design.degree) if design.kind == "star" else simplex(design.degree)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A running search on the terminal: bars where there is one, plain lines where there is none."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,10 +13,17 @@ from scalectl.trial import News, Progress, Record, State, Trial
 
 
 class Live:
-    """Shows news of trials until it is closed. Time left counts MACs, not trials."""
+    """Shows news of trials until it is closed. Time left counts MACs, not trials.
 
-    def __init__(self, trials: list[Trial], console: Console) -> None:
+    Where more trials may come (`expect`), `at_most` is how many there may be in the end; the time left
+    is that of those which are known.
+    """
+
+    def __init__(
+        self, trials: Sequence[Trial], console: Console, at_most: int | None = None
+    ) -> None:
         self._console = console
+        self._at_most = at_most
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -27,11 +35,13 @@ class Live:
             speed_estimate_period=600,
             transient=True,
         )
-        self._total = len(trials)
+        self._known = 0
         self._done = 0
-        self._overall = self._bars.add_task("search", total=sum(map(_work, trials)), news="")
+        self._work = 0.0
+        self._overall = self._bars.add_task("search", total=0, news="")
         self._running: dict[str, TaskID] = {}
         self._parts: dict[str, float] = {}
+        self.expect(trials)
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -44,6 +54,12 @@ class Live:
         trace: TracebackType | None,
     ) -> None:
         self._bars.stop()
+
+    def expect(self, trials: Sequence[Trial]) -> None:
+        """More of them."""
+        self._known += len(trials)
+        self._work += sum(map(_work, trials))
+        self._bars.update(self._overall, total=self._work)
 
     def show(self, news: News) -> None:
         """A sign of life, one more epoch, or one more record."""
@@ -81,9 +97,12 @@ class Live:
             result = f"top-1 {record.top1:.1%}  loss {record.loss:.3f}  {record.seconds:.0f} s"
         else:
             result = f"{record.state}: {record.error}"
-        self._bars.update(self._overall, news=f"{self._done}/{self._total} trials")
+        total = str(self._known)
+        if self._at_most is not None:
+            total = f"<={max(self._known, self._at_most)}"
+        self._bars.update(self._overall, news=f"{self._done}/{total} trials")
         self._console.print(
-            printable(f"{self._done:>3}/{self._total}  {describe(trial)}  {result}"),
+            printable(f"{self._done:>3}/{total}  {describe(trial)}  {result}"),
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -91,11 +110,12 @@ class Live:
 
 
 def describe(trial: Trial) -> str:
-    """The coefficients, the name if there is one, and the seed."""
+    """The coefficients, the name if there is one, the seed, and how brief it is where others are not."""
     candidate = trial.candidate
     name = candidate.control or "candidate"
     where = "" if candidate.control == "baseline" else f" {candidate.coefficients}"
-    return f"{name}{where} seed {trial.seed}"
+    brief = f", {trial.recipe.epochs} epochs" if trial.stage == "rung" else ""
+    return f"{name}{where} seed {trial.seed}{brief}"
 
 
 def _work(trial: Trial) -> float:

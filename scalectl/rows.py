@@ -54,15 +54,16 @@ SCHEMA = pa.schema(
         ("recipe", _TEXT),
         ("data", _TEXT),
         ("environment", _TEXT),
-        ("row_digest", _TEXT),
         ("stage", _TEXT),
         ("phi", _NUMBER),
+        ("row_digest", _TEXT),
     ]
 )
 """Nominal alpha, beta, gamma; everything else realised. Top-1 as fractions, losses in nats, memory in bytes."""
 
-_LATER = 2
-"""Of the columns, the last ones came after 0.1.0, whose files are read without them."""
+
+_LATER = ("stage", "phi")
+"""Columns that files of older versions do not have."""
 
 
 class DamagedError(ValueError):
@@ -140,11 +141,9 @@ def _describe(problem: Exception) -> str:
 
 def _read_rows(content: bytes) -> list[dict[str, Any]]:
     file = parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-    table = file.read()
-    first = len(SCHEMA) - _LATER
-    known = [*SCHEMA.names[:first], *(set(SCHEMA.names[first:]) & set(table.column_names))]
-    schema = pa.schema([SCHEMA.field(name) for name in known])
-    rows: list[dict[str, Any]] = table.select(known).cast(schema).to_pylist()
+    there = file.schema_arrow.names
+    schema = pa.schema([one for one in SCHEMA if one.name in there or one.name not in _LATER])
+    rows: list[dict[str, Any]] = file.read().select(schema.names).cast(schema).to_pylist()
     return rows
 
 

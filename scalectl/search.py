@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from scalectl.trial import Candidate, DataCard, Limits, News, Record, Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a search will train, before it is trained."""
+    """What a search will train, before it is trained, as far as no strategy decides it later."""
 
     grid: Grid
     enumeration: Enumeration
@@ -42,13 +42,13 @@ class Plan:
         """The largest resolution, in pixels, that candidates may have."""
         return _limit_resolution(self.grid, self.trials[0].data)
 
-    @property
-    def training_macs(self) -> int:
-        """Multiply-adds of all forward and backward passes over the training images."""
-        return sum(
-            3 * trial.candidate.cost.macs * trial.data.sizes["train"] * trial.recipe.epochs
-            for trial in self.trials
-        )
+
+def count_macs(trials: Iterable[Trial]) -> int:
+    """Multiply-adds of all forward and backward passes over the training images."""
+    return sum(
+        3 * trial.candidate.cost.macs * trial.data.sizes["train"] * trial.recipe.epochs
+        for trial in trials
+    )
 
 
 def plan(grid: Grid, baseline: Baseline) -> Plan:
@@ -63,8 +63,12 @@ def plan(grid: Grid, baseline: Baseline) -> Plan:
             f"no information above {card.native} px.",
             "Lower it, or set proxy.allow_upsampling = true.",
         )
-    small = shrink(baseline, grid.proxy, card.classes)
-    enumeration = enumerate_candidates(grid.design, small, _limit_resolution(grid, card))
+    enumeration = enumerate_candidates(
+        grid.design,
+        shrink(baseline, grid.proxy, card.classes),
+        _limit_resolution(grid, card),
+        controls_only=grid.strategy.kind == "optuna",
+    )
     candidates = enumeration.candidates
     like = Trial(
         baseline=baseline, candidate=candidates[0], recipe=grid.proxy.recipe, data=card, seed=0
@@ -87,7 +91,8 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     """Open the run's folder for a plan; the second are the files that were set aside as damaged.
 
     Raises `ScalectlError` for a folder that cannot be written, or that holds another search. More
-    seeds, the same images at another place, or another watch, are still the same one.
+    seeds, more points of a sampler, the same images at another place, or another watch, are still
+    the same one; but where a strategy decides by means over seeds, their number is a part of it.
     """
     before = survey(run) if (run / "FORMAT.json").exists() else Reading()
     path, grid = run / "grid.toml", _strip_places(plan.grid)
@@ -110,7 +115,7 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     return store, before.damaged
 
 
-_FREE = ("seeds", "proxy.data", "watch.", "select.", "confirm.", "fidelity.")
+_FREE = ("proxy.data", "strategy.points", "select.", "confirm.", "fidelity.", "watch.")
 """What may change from one command to the next: it decides no result, or adds to what is there."""
 
 
@@ -118,8 +123,10 @@ def _compare_grids(run: Path, grid: Grid) -> None:
     """Raises `ScalectlError` where the stored one, if there is one, asks for something else."""
     if (run / "grid.toml").exists():
         stored = _flatten(asdict(load_grid(run / "grid.toml")))
+        # More seeds would change what an adaptive search has decided.
+        free = (*_FREE, "seeds") if grid.strategy.kind == "all" else _FREE
         for key, value in _flatten(asdict(grid)).items():
-            if value != stored[key] and not key.startswith(_FREE):
+            if value != stored[key] and not key.startswith(free):
                 raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")
 
 
@@ -141,6 +148,23 @@ def remaining(trials: Sequence[Trial], plan: Plan, store: Store) -> list[Trial]:
     """Those that have not ended, and have not failed too often, in order."""
     over = store.list_over(plan.grid.watch.retries)
     return [trial for trial in trials if trial.id not in over]
+
+
+def read_over(store: Store, retries: int) -> dict[str, Record]:
+    """The records of all trials that `remaining` leaves out, by id: they will not change.
+
+    Raises `ScalectlError` where one cannot be read, since no strategy may decide without it.
+    """
+    over = store.list_over(retries)
+    records = {one.trial.id: one for one in store.read().records if one.trial.id in over}
+    for name in sorted(over - records.keys()):
+        raise ScalectlError(
+            f"The record of trial {name} was damaged while the search ran, and what is trained next "
+            "rests on it.",
+            "Run the same command again: it makes it anew.",
+            exit_code=3,
+        )
+    return records
 
 
 def search(

@@ -1,5 +1,6 @@
 """What is trained after a choice, to see whether it holds (METHOD, section 4, items 7 and 8)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scalectl.grid import FRESH, Rejected, realise, spread
@@ -39,10 +40,10 @@ def _name(chosen: Coefficients) -> dict[Coefficients, str]:
     return {chosen: controls.get(chosen, "")} | controls
 
 
-def train_longer(plan: Plan) -> tuple[Trial, ...]:
-    """Candidates spread over the triangle, with the seeds of the search and more epochs."""
+def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ...]:
+    """Some of the trained candidates, spread over the triangle, with the search's seeds and more epochs."""
     wanted, like = plan.grid.fidelity, plan.trials[0]
     recipe = replace(like.recipe, epochs=like.recipe.epochs * wanted.factor)
     like = replace(like, recipe=recipe, stage="fidelity")
-    chosen = tuple(spread(list(plan.enumeration.candidates[1:]), wanted.points))
+    chosen = tuple(spread(list(candidates), wanted.points))
     return tuple(trial for seed in range(wanted.seeds) for trial in lay_out(like, chosen, seed))

@@ -30,7 +30,7 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         ("seeds = true", "seeds"),
         ("[proxy]\nwidth = 0", r"proxy\.width"),
         ("[proxy]\nlearning_rate = nan", r"proxy\.learning_rate"),
-        ("[design]\nkind = 'star'", r"design\.kind"),
+        ("[design]\nkind = 'circle'", r"design\.kind"),
         ("design = 3", "design"),
         ("[proxy]\nresolutoin = 3", "did you mean proxy.resolution"),
         ("= 3", "cannot be parsed"),

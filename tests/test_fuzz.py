@@ -15,7 +15,7 @@ from scalectl.cli import main
 from scalectl.contents import read
 from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
-from scalectl.grid import Design, Grid, Proxy, Watch
+from scalectl.grid import Design, Grid, Preference, Proxy, Watch
 from scalectl.selection import select
 from scalectl.trial import Record, State
 
@@ -159,7 +159,7 @@ def test_neither_order_nor_failures_decide_the_choice(
 
 
 def brief(records: Sequence[Record]) -> str:
-    selection = select(records)
+    selection = select(records, Preference())
     argmax = selection.argmax and selection.argmax.candidate.fingerprint
     winner = selection.winner and selection.winner.candidate.fingerprint
     return json.dumps([selection.status, argmax, winner, str(selection.recommended)])

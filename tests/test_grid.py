@@ -1,11 +1,20 @@
 import math
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 
 from scalectl.baselines.efficientnet import B0
 from scalectl.errors import ScalectlError
-from scalectl.grid import Design, Enumeration, Proxy, enumerate_candidates, lattice, shrink, simplex
+from scalectl.grid import (
+    Design,
+    Enumeration,
+    Proxy,
+    enumerate_candidates,
+    lattice,
+    shrink,
+    simplex,
+    star,
+)
 from scalectl.scaling import NAMED
 
 
@@ -31,6 +40,27 @@ def test_simplex_holds_corners_and_centre() -> None:
     points = list(simplex(3))
     assert len(points) == 10
     assert {point.shares.depth for point in points} >= {0.0, 1.0}
+
+
+def test_star_has_rays_to_corners_and_mid_edges() -> None:
+    """In even steps of the shares; the ends are exact, so that what is not to grow does not."""
+    points = list(star(4))
+    assert len(points) == 1 + 6 * 4
+    shares = {tuple(round(share, 9) for share in astuple(point.shares)) for point in points}
+    assert {(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)} < shares
+    assert (0.5, 0.25, 0.25) in shares
+    assert sum(point.alpha == 1 for point in points) == 3
+    assert [point.growth for point in points] == pytest.approx([2.0] * 25)
+
+
+def test_a_star_is_enumerated_with_the_controls() -> None:
+    """Those on its rays are merged with it."""
+    baseline = shrink(B0, Proxy(), classes=16)
+    result = enumerate_candidates(Design(kind="star", degree=2), baseline, native=72)
+    controls = {one.control for one in result.candidates}
+    assert controls == {"", "baseline", *NAMED}
+    assert len(result.candidates) + len(result.rejected) + result.merged == 1 + len(NAMED) + 13
+    assert result.merged >= 4
 
 
 def test_every_candidate_costs_twice_the_baseline(default: Enumeration) -> None:

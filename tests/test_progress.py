@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -38,6 +39,28 @@ def test_a_terminal_shows_what_runs(tiny: Plan) -> None:
     assert "epoch 1/2  loss 1.500  top-1 25.0%" in screen
     assert "search" in screen
     assert "\x1b[" in screen
+
+
+def test_more_trials_may_come(tiny: Plan) -> None:
+    """Counted against the most that there may be; those that come are in the bar."""
+    first, second, third = tiny.trials[:3]
+    console = Console(file=io.StringIO(), width=160)
+    with Live([], console, at_most=2) as live:
+        (overall,) = live._bars.tasks
+        for number, trial in enumerate((first, second, third), 1):
+            live.expect([trial])
+            assert overall.completed < overall.total
+            live.show(Record(trial=trial, state=State.DONE, top1=0.5, loss=1.25, seconds=3.0))
+            assert overall.completed == overall.total
+            assert isinstance(console.file, io.StringIO)
+            last = console.file.getvalue().splitlines()[-1]
+            assert last.startswith(f"  {number}/<={max(2, number)}  {describe(trial)}")
+
+
+def test_a_brief_trial_says_so(tiny: Plan) -> None:
+    trial = tiny.trials[0]
+    brief = replace(trial, stage="rung", recipe=replace(trial.recipe, epochs=1))
+    assert describe(brief) == f"{describe(trial)}, 1 epochs"
 
 
 def test_every_step_counts(tiny: Plan) -> None:

@@ -49,7 +49,7 @@ def test_a_chosen_control_is_itself() -> None:
 
 def test_longer_trainings_take_the_seeds_of_the_search() -> None:
     wanted = make("proxy.train_images=32", "fidelity.seeds=1", "fidelity.points=9")
-    trials = validation.train_longer(wanted)
+    trials = validation.train_longer(wanted, wanted.enumeration.candidates[1:])
     assert len(trials) == 9
     assert {trial.recipe.epochs for trial in trials} == {12}
     assert {trial.seed for trial in trials} == {0}

@@ -4,20 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from scalectl import strategies
 from scalectl.comparison import Confirmation
 from scalectl.evidence import Evidence
 from scalectl.fidelity import Fidelity
 from scalectl.reports import tabulate
 from scalectl.reports.candidates import describe
 from scalectl.reports.ranking import summarised
-from scalectl.search import Plan
+from scalectl.search import Plan, count_macs
 from scalectl.selection import Summary
 from scalectl.trial import Record
 
 
 def document_plan(plan: Plan) -> dict[str, Any]:
-    """Of `grid --dry-run`."""
-    enumeration = plan.enumeration
+    """Of `grid --dry-run`. Its trials are so many at most, where the strategy decides as it goes."""
+    enumeration, trials = plan.enumeration, strategies.at_most(plan)
     return {
         "schema_version": 1,
         "candidates": [describe(candidate) for candidate in enumeration.candidates],
@@ -31,8 +32,9 @@ def document_plan(plan: Plan) -> dict[str, Any]:
             for one in enumeration.rejected
         ],
         "merged": enumeration.merged,
-        "trials": len(plan.trials),
-        "training_macs": plan.training_macs,
+        "strategy": asdict(plan.grid.strategy),
+        "trials": len(trials),
+        "training_macs": count_macs(trials),
     }
 
 

@@ -1,6 +1,7 @@
 """What a search found, in a sentence or three."""
 
 from scalectl.evidence import Evidence
+from scalectl.strategies.halving import NOTE
 
 
 def in_words(evidence: Evidence) -> str:
@@ -43,6 +44,8 @@ def in_words(evidence: Evidence) -> str:
             f"Note: the records come from {len(evidence.fingerprints)} kinds of machines or versions, "
             "whose results differ in their last bits; --json has them as fingerprints."
         )
+    if any(record.trial.stage == "rung" for record in evidence.records):
+        lines.append(f"Note: {NOTE}")
     if trial.data.note:
         lines.append(f"Note: {trial.data.note}.")
     return "\n".join(lines)

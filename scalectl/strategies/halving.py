@@ -1,0 +1,67 @@
+"""Synchronous successive halving on epochs (Jamieson & Talwalkar 2016): only the best are trained in full.
+
+A rung trains what is left of the candidates for epochs / reduction^k, and keeps 1 of `reduction` of
+them for the next one. The controls are never dropped, and so are trained in full alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from scalectl.search import Plan
+from scalectl.strategies import Read, list_scores, settle
+from scalectl.trial import Record, State, Trial
+
+NOTE = (
+    "Brief trainings decided which networks were trained in full, and early ranks favour width "
+    "(Bello et al. 2021)."
+)
+
+
+def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
+    """One rung after another, and then the full trainings."""
+    left = {one.fingerprint for one in plan.enumeration.candidates if not one.control}
+    for epochs, keep in _list_rungs(plan, len(left)):
+        rung = [
+            replace(trial, stage="rung", recipe=replace(trial.recipe, epochs=epochs))
+            for trial in plan.trials
+            if trial.candidate.fingerprint in left
+        ]
+        records = yield from settle(rung, read)
+        means = {
+            network: fmean(scores.values())
+            for network, scores in list_scores(records.values()).items()
+        }
+        ranking = sorted(means, key=lambda network: (-means[network], network))
+        left = set(ranking[:keep])
+    yield [
+        trial
+        for trial in plan.trials
+        if trial.candidate.control or trial.candidate.fingerprint in left
+    ]
+
+
+def at_most(plan: Plan) -> Sequence[Trial]:
+    """The costliest networks may be those that are kept."""
+    trials: list[Trial] = []
+
+    def read() -> dict[str, Record]:
+        return {
+            trial.id: Record(trial=trial, state=State.DONE, top1=float(trial.candidate.cost.macs))
+            for trial in trials
+        }
+
+    for some in rounds(plan, read):
+        trials += some
+    return trials
+
+
+def _list_rungs(plan: Plan, candidates: int) -> list[tuple[int, int]]:
+    """Epochs, and how many candidates are kept after them; none where there is nothing to halve."""
+    full, by = plan.grid.proxy.epochs, plan.grid.strategy.reduction
+    count = 0
+    while min(full, candidates) >= by ** (count + 1):
+        count += 1
+    return [
+        (full // by ** (count - rung), -(-candidates // by ** (rung + 1))) for rung in range(count)
+    ]
