@@ -1,10 +1,14 @@
 """What a run has to show: its records, what could not be read, and what they support."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scalectl import contents
+from scalectl.comparison import Confirmation
 from scalectl.errors import ScalectlError
+from scalectl.fidelity import Fidelity
+from scalectl.outlook import Outlook, look_ahead
 from scalectl.selection import Selection, Summary, select, summarise
 from scalectl.trial import Record
 from scalectl.verdict import Verdict, list_files
@@ -23,6 +27,17 @@ class Evidence:
     damaged: tuple[contents.Damaged, ...]
     summaries: tuple[Summary, ...]
     selection: Selection
+    latencies: Mapping[str, float] = field(default_factory=dict)
+    """Fingerprint -> seconds for one image; {} when not measured."""
+    confirmations: tuple[Confirmation, ...] = ()
+    fidelity: Fidelity | None = None
+    outlook: Outlook | None = None
+    """How much of the search is over; None where that is not known, as of a file of records."""
+
+    @property
+    def searched(self) -> tuple[Record, ...]:
+        """The records that summaries and selection rest on."""
+        return tuple(record for record in self.records if record.trial.stage == "search")
 
     @property
     def fingerprints(self) -> tuple[dict[str, str], ...]:
@@ -52,6 +67,7 @@ def gather(path: Path) -> Evidence:
         damaged=reading.damaged,
         summaries=summarise(reading.records),
         selection=select(reading.records),
+        outlook=look_ahead(path, reading.records),
     )
 
 

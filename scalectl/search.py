@@ -20,7 +20,7 @@ from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
 from scalectl.leases import Leases
 from scalectl.seals import seal
 from scalectl.store import Store
-from scalectl.trial import Limits, News, Record, Trial
+from scalectl.trial import DataCard, Limits, News, Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,15 @@ class Plan:
 
 
 def plan(grid: Grid, baseline: Baseline) -> Plan:
-    """Open the data, enumerate, and lay out the trials in blocks.
+    """Open the data, and lay out its trials. Raises as `lay_out` does, and for unusable data."""
+    return lay_out(grid, baseline, _open(grid).card)
 
-    Raises `ScalectlError` for unusable data and for a design that leaves no candidate.
+
+def lay_out(grid: Grid, baseline: Baseline, card: DataCard) -> Plan:
+    """Enumerate, and lay out the trials in blocks.
+
+    Raises `ScalectlError` for images that are too small, and for a design that leaves no candidate.
     """
-    card = _open(grid).card
     if grid.proxy.resolution > card.native and not grid.proxy.allow_upsampling:
         raise ScalectlError(
             f"proxy.resolution is {grid.proxy.resolution} px, but the images of {card.name} carry "

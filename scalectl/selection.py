@@ -1,8 +1,8 @@
 """From records to a choice: the fitted surface, and what it can claim (METHOD, section 4)."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -46,6 +46,21 @@ class Fit:
     shares_p: float
     """Of the F test that the shares matter at all."""
     max_leverage: float
+    fitted: tuple[float, ...]
+    """Top-1 by the fit, for each finished trial with shares, in the order of the records."""
+    residuals: tuple[float, ...]
+    """Top-1 less the fitted one, the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One point of the fitted surface."""
+
+    shares: Shares
+    top1: float
+    """At exactly twice the compute, over all blocks."""
+    indifferent: bool
+    """Whether it belongs to the indifference set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +93,12 @@ class Selection:
     """Where the fitted surface is highest."""
     indifference: Indifference | None
     fit: Fit | None
+    surface: tuple[Place, ...] = ()
+    """The fitted surface on a fine simplex within the hull of the trained points; () without a fit."""
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """Fingerprint -> P(best) among the trained networks; {} without a fit."""
+    seeds_needed: int | None = None
+    """Where not identified: seeds in all that would probably identify it; None if unknown."""
 
 
 def summarise(records: Sequence[Record]) -> tuple[Summary, ...]:
@@ -181,6 +202,12 @@ def _decide(
         optimum=Shares(*(float(share) for share in best)),
         indifference=indifference,
         fit=fit,
+        surface=tuple(
+            Place(
+                shares=Shares(*map(float, point)), top1=float(value), indifferent=bool(indifferent)
+            )
+            for point, value, indifferent in zip(grid, height, inside, strict=True)
+        ),
     )
 
 
@@ -250,6 +277,8 @@ def _fit(
         lack_of_fit_p=lack_p,
         shares_p=_f_test(flat - residual, terms.shape[1] - 1, residual, freedom),
         max_leverage=float(np.einsum("ij,jk,ik->i", design, inverse, design).max()),
+        fitted=tuple(map(float, design @ coefficients)),
+        residuals=tuple(map(float, y - design @ coefficients)),
     )
     count = terms.shape[1]
     model = _Model(

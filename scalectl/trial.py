@@ -5,7 +5,7 @@ import json
 import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
@@ -53,6 +53,8 @@ class Candidate:
     """Compute over the baseline's, counted on the rounded network."""
     architecture: Baseline
     cost: Cost
+    phi: float = 1.0
+    """0 for the baseline."""
 
     @property
     def fingerprint(self) -> str:
@@ -117,6 +119,7 @@ class Trial:
     recipe: Recipe
     data: DataCard
     seed: int
+    stage: Literal["search", "confirm", "fidelity"] = "search"
 
     @property
     def id(self) -> str:
