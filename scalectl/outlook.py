@@ -1,7 +1,7 @@
 """How much of a search is over: its plan, laid out anew from the grid file beside its records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scalectl.documents import load_grid
@@ -18,6 +18,8 @@ class Outlook:
     planned: int
     missing: tuple[Trial, ...]
     """In the order in which they are trained."""
+    is_certain: bool = True
+    """False where only the candidates seen so far are known: then there may be more."""
 
     @property
     def over(self) -> int:
@@ -26,21 +28,29 @@ class Outlook:
 
 
 def look_ahead(run: Path, records: Sequence[Record]) -> Outlook | None:
-    """What is left of a run.
+    """What is left of a run; None of a file of records, and where the grid file is missing or damaged.
 
-    None where that cannot be known: of a file of records, where the grid file is missing or damaged,
-    and of a factory, whose code would have to be run.
+    Candidates of a factory are those seen so far: to enumerate them its code would have to run.
     """
     if not (run / "grid.toml").is_file() or not records:
         return None
-    trial = records[0].trial
-    if isinstance(trial.baseline, Factory):
-        return None
+    known = {record.trial.id for record in records}
+    first = records[0].trial
     try:
-        # The records know the images as well as the images themselves would.
-        plan = lay_out(load_grid(run / "grid.toml"), trial.baseline, trial.data)
+        grid = load_grid(run / "grid.toml")
+        if isinstance(first.baseline, Factory):
+            seen = {record.trial.candidate.fingerprint: record.trial for record in records}
+            trials = [
+                replace(trial, seed=seed, stage="search")
+                for seed in range(grid.seeds)
+                for trial in seen.values()
+            ]
+        else:  # the records know the images as well as the images themselves would
+            trials = list(lay_out(grid, first.baseline, first.data).trials)
     except ScalectlError:
         return None
-    known = {record.trial.id for record in records}
-    missing = tuple(trial for trial in plan.trials if trial.id not in known)
-    return Outlook(planned=len(plan.trials), missing=missing)
+    return Outlook(
+        planned=len(trials),
+        missing=tuple(trial for trial in trials if trial.id not in known),
+        is_certain=not isinstance(first.baseline, Factory),
+    )

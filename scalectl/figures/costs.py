@@ -46,7 +46,7 @@ def draw(evidence: Evidence) -> Figure | None:
     axes.set_ylim(min(2 / _BAND, *realised) - 0.04, max(2 * _BAND, *realised) + 0.04)
     axes.annotate(
         "twice the baseline, within 5 %", (0.01, 2 * _BAND), xycoords=("axes fraction", "data"),
-        xytext=(0, -10), textcoords="offset points", fontsize=8, color=MUTED,
+        xytext=(0, -10), textcoords="offset points", fontsize=8.5, color=MUTED,
     )  # fmt: skip
     axes.tick_params(color=FAINT)
     label_right(axes, labels)

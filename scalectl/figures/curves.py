@@ -14,7 +14,8 @@ from scalectl.figures.style import (
     label_right,
     new_axes,
 )
-from scalectl.reports.curves import average, list_curves
+from scalectl.reports.curves import average, collect_curves
+from scalectl.selection import Summary
 
 TITLE = "Learning curves"
 MISSING = "No finished training has a learning curve yet: scalectl grid stores them."
@@ -22,8 +23,7 @@ MISSING = "No finished training has a learning curve yet: scalectl grid stores t
 
 def draw(evidence: Evidence) -> Figure | None:
     """Means over seeds; bands from the lowest to the highest seed. The unnamed are grey."""
-    found = [(one, list_curves(one, evidence)) for one in evidence.summaries]
-    known = [(one, curves) for one, curves in found if curves]
+    known = _list_known(evidence)
     if not known:
         return None
     figure, axes = new_axes("epoch", "log-loss on the select split, nats")
@@ -53,9 +53,18 @@ def describe(evidence: Evidence) -> str:
     """Where the named ones end."""
     ends = [
         (one, average(curves)[-1])
-        for one in evidence.summaries
-        if is_named(one, evidence) and (curves := list_curves(one, evidence))
+        for one, curves in _list_known(evidence)
+        if is_named(one, evidence)
     ]
     ordered = sorted(ends, key=lambda pair: pair[1])
     words = "; ".join(f"{caption(one, evidence)} {end:.3f}" for one, end in ordered)
     return f"Log-loss on the select split after each epoch. After the last one: {words}."
+
+
+def _list_known(evidence: Evidence) -> list[tuple[Summary, list[tuple[float, ...]]]]:
+    curves = collect_curves(evidence)
+    return [
+        (one, curves[one.candidate.fingerprint])
+        for one in evidence.summaries
+        if one.candidate.fingerprint in curves
+    ]

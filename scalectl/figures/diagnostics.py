@@ -24,7 +24,7 @@ def draw(evidence: Evidence) -> Figure | None:
     )  # fmt: skip
     axes.annotate(
         "one residual sd", (0.99, spread), xycoords=("axes fraction", "data"), ha="right",
-        xytext=(0, -10), textcoords="offset points", fontsize=8, color=MUTED, zorder=0.5,
+        xytext=(0, -10), textcoords="offset points", fontsize=8.5, color=MUTED, zorder=0.5,
     )  # fmt: skip
     axes.tick_params(color=FAINT)
     return figure

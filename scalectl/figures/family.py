@@ -55,7 +55,7 @@ def draw(evidence: Evidence) -> Figure | None:
     ]
     label_near(axes, [*own, *published], [*family, *official, *others])
     name = clean(evidence.records[0].trial.baseline.name)
-    words: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 8, "ha": "right"}
+    words: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 8.5, "ha": "right"}
     axes.annotate(f"{name}, scaled by {sizes[0].coefficients}", (0.99, 0.14), color=CHOSEN, **words)
     axes.annotate("EfficientNet B0..B7, as published", (0.99, 0.08), color=COMPOUND, **words)
     axes.annotate("others, as published, different recipes", (0.99, 0.02), color=MUTED, **words)

@@ -38,7 +38,7 @@ def draw(evidence: Evidence) -> Figure | None:
             labels.append(Label(100 * brief, 100 * longer, clean(label(candidate))))
     axes.annotate(
         f"Kendall's tau {found.tau:.2f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})",
-        (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=8, color=MUTED,
+        (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=8.5, color=MUTED,
     )  # fmt: skip
     axes.tick_params(color=FAINT)
     label_right(axes, labels)

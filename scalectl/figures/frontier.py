@@ -67,7 +67,13 @@ def draw_against(
     axes.plot(*zip(*steps, strict=True), color=MUTED, lw=1, drawstyle="steps-post", zorder=1)
     middle = (steps[0][0] + steps[1][0]) / 2, steps[0][1]
     axes.annotate(
-        "frontier", middle, (0, 4), textcoords="offset points", fontsize=8, color=MUTED, ha="center"
+        "frontier",
+        middle,
+        (0, 4),
+        textcoords="offset points",
+        fontsize=8.5,
+        color=MUTED,
+        ha="center",
     )
     axes.grid(visible=False, axis="x")
     axes.xaxis.set_major_formatter(count_up)

@@ -48,7 +48,7 @@ COLOURS = {
     **{f"heat-{level}": colour for level, colour in enumerate(HEAT)},
 }
 
-WIDTH, HEIGHT = 5.6, 3.7
+WIDTH, HEIGHT = 5.0, 3.6
 """Inches; narrow enough for the text to be read on a telephone."""
 
 RC: dict[Any, Any] = {
@@ -57,7 +57,7 @@ RC: dict[Any, Any] = {
     "axes.facecolor": "none",
     "axes.grid": True,
     "axes.labelcolor": MUTED,
-    "axes.labelsize": 9,
+    "axes.labelsize": 9.5,
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -69,7 +69,7 @@ RC: dict[Any, Any] = {
     "font.size": 9,
     "grid.color": LINES,
     "grid.linewidth": 0.8,
-    "legend.fontsize": 8,
+    "legend.fontsize": 8.5,
     "legend.frameon": False,
     "legend.labelcolor": MUTED,
     "pdf.fonttype": 42,
@@ -80,10 +80,10 @@ RC: dict[Any, Any] = {
     "text.parse_math": False,
     "xtick.color": FAINT,
     "xtick.labelcolor": MUTED,
-    "xtick.labelsize": 8,
+    "xtick.labelsize": 8.5,
     "ytick.color": FAINT,
     "ytick.labelcolor": MUTED,
-    "ytick.labelsize": 8,
+    "ytick.labelsize": 8.5,
 }
 """Of matplotlib, while figures are drawn and saved. Names may hold anything: no mathematics."""
 
@@ -163,7 +163,7 @@ def caption(summary: Summary, evidence: Evidence) -> str:
 def draw_point(axes: Axes, x: float, y: float, colour: str, *, chosen: bool) -> None:
     """A star for what was chosen, above all others."""
     axes.plot(
-        x, y, "*" if chosen else "o", color=colour, markersize=12 if chosen else 5,
+        x, y, "*" if chosen else "o", color=colour, markersize=13 if chosen else 6,
         markeredgecolor=PAPER, markeredgewidth=0.6, zorder=5 if chosen else 3,
     )  # fmt: skip
 
@@ -189,9 +189,9 @@ def label_right(axes: Axes, labels: Sequence[Label]) -> None:
     aside = [one for one in labels if (one.x - left) / (right - left) < 0.5]
     for one in aside:  # a line across everything would be worse
         axes.annotate(
-            one.text, (one.x, one.y), (6, -8), textcoords="offset points", va="center", fontsize=8
+            one.text, (one.x, one.y), (6, -8), textcoords="offset points", va="center", fontsize=9
         )
-    gap = 0.062
+    gap = 0.065
     ordered = sorted((one for one in labels if one not in aside), key=lambda one: one.y)
     heights = [(one.y - low) / (high - low) for one in ordered]
     for number in range(1, len(heights)):
@@ -207,7 +207,7 @@ def label_right(axes: Axes, labels: Sequence[Label]) -> None:
             (1.04, height),
             textcoords="axes fraction",
             va="center",
-            fontsize=8,
+            fontsize=9,
             fontweight="bold" if one.bold else "normal",
             arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.6, "shrinkA": 1, "shrinkB": 3},
         )
@@ -222,7 +222,7 @@ def label_near(axes: Axes, labels: Sequence[Label], points: Sequence[tuple[float
     taken = [_around(axes, x, y, to_points) for x, y in points]
     for one in labels:
         x, y = (to_points * value for value in axes.transData.transform((one.x, one.y)))
-        width, height = 5.0 * len(one.text), 9.0
+        width, height = 5.3 * len(one.text), 10.0
         options = [
             (across, up, x + across - width * (1 - side) / 2, y + up - height / 2)
             for across, up, side in _SIDES
@@ -239,14 +239,14 @@ def label_near(axes: Axes, labels: Sequence[Label], points: Sequence[tuple[float
             textcoords="offset points",
             ha={1: "left", 0: "center", -1: "right"}[side],
             va="center",
-            fontsize=8,
+            fontsize=9,
             fontweight="bold" if one.bold else "normal",
             zorder=5,
             bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.72, "pad": 0.8},
         )
 
 
-def count_up(value: float, _position: int | None = None) -> str:
+def count_up(value: float, _position: float | None = None) -> str:
     """A large number as people say it: 1.2 G."""
     for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:

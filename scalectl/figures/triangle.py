@@ -40,7 +40,7 @@ def draw(evidence: Evidence) -> Figure | None:
     trained = _list_trained(evidence)
     if not trained:
         return None
-    figure = Figure(figsize=(WIDTH, 4.5))
+    figure = Figure(figsize=(WIDTH, 4.3))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")
@@ -98,7 +98,7 @@ def _draw_frame(axes: Axes) -> None:
             axes.plot(*zip(*map(_at, ends), strict=True), color=LINES, lw=0.8, zorder=0)
     corners = (Shares(1, 0, 0), Shares(0, 1, 0), Shares(0, 0, 1), Shares(1, 0, 0))
     axes.plot(*zip(*map(_at, corners), strict=True), color=FAINT, lw=1, zorder=3)
-    words: dict[str, Any] = {"color": MUTED, "fontsize": 8}
+    words: dict[str, Any] = {"color": MUTED, "fontsize": 8.5}
     axes.text(0, -0.05, "all into depth\nalpha = 2", ha="center", va="top", **words)
     axes.text(1, -0.05, "all into width\nbeta = 1.41", ha="center", va="top", **words)
     axes.text(0.5, _TOP + 0.04, "all into resolution\ngamma = 1.41", ha="center", **words)
@@ -131,10 +131,10 @@ def _draw_scale(axes: Axes, levels: "np.ndarray[tuple[int], np.dtype[np.float64]
         axes.barh(bottom + number * step, 0.045, step, left=left, align="edge", color=colour)
     for number in (0, len(HEAT)):
         axes.text(
-            left + 0.06, bottom + number * step, f"{levels[number]:.1f}%", fontsize=8,
+            left + 0.06, bottom + number * step, f"{levels[number]:.1f}%", fontsize=8.5,
             va="center", color=MUTED,
         )  # fmt: skip
-    axes.text(left, bottom + (len(HEAT) + 0.9) * step, "fitted top-1", fontsize=8, color=MUTED, ha="center")  # fmt: skip
+    axes.text(left, bottom + (len(HEAT) + 0.9) * step, "fitted top-1", fontsize=8.5, color=MUTED, ha="center")  # fmt: skip
 
 
 def _draw_trained(axes: Axes, trained: list[Summary], evidence: Evidence) -> None:

@@ -6,7 +6,6 @@ from statistics import fmean
 from scalectl.evidence import Evidence
 from scalectl.reports import Column, Table
 from scalectl.reports.candidates import label
-from scalectl.selection import Summary
 from scalectl.trial import State
 
 COLUMNS = (
@@ -21,8 +20,12 @@ COLUMNS = (
 
 def tabulate(evidence: Evidence) -> Table:
     """The mean curve of each network over its seeds, lowest end first."""
-    curves = [(one, average(list_curves(one, evidence))) for one in evidence.summaries]
-    known = sorted(((one, curve) for one, curve in curves if curve), key=lambda pair: pair[1][-1])
+    curves = collect_curves(evidence)
+    known = [
+        (one, average(curves[one.candidate.fingerprint]))
+        for one in evidence.summaries
+        if one.candidate.fingerprint in curves
+    ]
     return Table(
         name="curves",
         title="Learning curves on the select split",
@@ -36,21 +39,19 @@ def tabulate(evidence: Evidence) -> Table:
                 "change": curve[-1] / curve[-2] - 1 if len(curve) > 1 and curve[-2] else None,
                 "curve": curve,
             }
-            for one, curve in known
+            for one, curve in sorted(known, key=lambda pair: pair[1][-1])
         ),
         notes=("Each line runs from its own highest to its own lowest value.",),
     )
 
 
-def list_curves(summary: Summary, evidence: Evidence) -> list[tuple[float, ...]]:
-    """Of the finished trials of a network, seed by seed."""
-    return [
-        record.curve
-        for record in sorted(evidence.searched, key=lambda one: one.trial.seed)
-        if record.trial.candidate.fingerprint == summary.candidate.fingerprint
-        and record.state is State.DONE
-        and record.curve
-    ]
+def collect_curves(evidence: Evidence) -> dict[str, list[tuple[float, ...]]]:
+    """Fingerprint -> the curves of its finished trials, seed by seed."""
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for record in sorted(evidence.searched, key=lambda one: one.trial.seed):
+        if record.state is State.DONE and record.curve:
+            found.setdefault(record.trial.candidate.fingerprint, []).append(record.curve)
+    return found
 
 
 def average(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

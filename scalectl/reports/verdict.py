@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from scalectl.evidence import Evidence
+from scalectl.outlook import Outlook
 from scalectl.reports.candidates import label
 
 
@@ -67,6 +68,11 @@ def _say_what_is_missing(evidence: Evidence) -> Iterator[str]:
     elif outlook.missing:
         first = outlook.missing[0]
         yield (
-            f"Unfinished: {outlook.over} of {outlook.planned} trials are over; the next is "
+            f"Unfinished: {count_trials(outlook)} trials are over; the next is "
             f"{label(first.candidate)}, seed {first.seed}. The command that made it continues it."
         )
+
+
+def count_trials(outlook: Outlook) -> str:
+    """As "12 of 39"."""
+    return f"{outlook.over} of {'' if outlook.is_certain else 'at least '}{outlook.planned}"
