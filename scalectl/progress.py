@@ -120,16 +120,15 @@ class Board:
     def show(self, found: Sequence[Evidence]) -> None:
         """The runs of which anything is over."""
         if self._console.is_terminal:
-            words = "\n\n".join(map(_draw, found)) or "No trial is over yet."
+            words = "\n\n".join(map(_draw, found)) or _NOTHING
             self._screen.update(Text.from_ansi(words), refresh=True)
             return
-        for one in found:
-            self._console.print(
-                printable(f"{one.name}: {_count(one)}. {in_a_sentence(one)}"),
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+        lines = [f"{one.name}: {_count(one)}. {in_a_sentence(one)}" for one in found]
+        for line in lines or [_NOTHING]:
+            self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+_NOTHING = "No trial is over yet."
 
 
 def _draw(evidence: Evidence) -> str:

@@ -2,11 +2,15 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
+import invented
 import pytest
 
 from scalectl.evidence import Evidence, gather
 from scalectl.reports import REPORTS, tabulate
+from scalectl.reports.advice import advise
+from scalectl.reports.comparison import tabulate_runs
 from scalectl.reports.verdict import in_words
+from scalectl.trial import State
 
 RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 
@@ -14,6 +18,10 @@ RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.p
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
     return gather(RECORDS)
+
+
+MADE_UP = ("confirmation", "fidelity", "failures")
+"""Tables of what the committed records do not hold."""
 
 
 def top1(evidence: Evidence, control: str) -> list[float]:
@@ -27,6 +35,9 @@ def top1(evidence: Evidence, control: str) -> list[float]:
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_row_fills_every_column(name: str, evidence: Evidence) -> None:
+    if name in MADE_UP:
+        assert not tabulate(name, evidence).rows
+        evidence = invented.complete()
     table = tabulate(name, evidence)
     assert table.name == name
     assert table.rows
@@ -86,3 +97,32 @@ def test_records_of_several_machines_are_flagged(evidence: Evidence) -> None:
     mixed = replace(evidence, records=(elsewhere, *others))
     assert "from 2 kinds of machines or versions" in in_words(mixed)
     assert [one["torch"] for one in mixed.fingerprints] == [first.environment["torch"], "3.0.0"]
+
+
+def test_several_runs_are_compared() -> None:
+    """Row by row, whatever they lack."""
+    table = tabulate_runs([gather(RECORDS), invented.few(), invented.complete()])
+    real, few, complete = table.rows
+    assert {column.name for column in table.columns} == real.keys()
+    assert [one["status"] for one in table.rows] == ["not_identified"] * 2 + ["identified"]
+    assert (real["data"], real["epochs"], real["seeds"]) == ("fashion_mnist", 2, 3)
+    assert real["resolution_share"] == pytest.approx(0.64)
+    assert few["resolution_share"] is None
+    assert complete["macs_spent"] == 39 * 10**12
+
+
+def test_what_comes_next_follows_from_the_verdict() -> None:
+    """Scaling, more seeds, or the end of the search."""
+    good, doubtful = invented.complete(), invented.few()
+    assert [step.command for step in advise(good, "runs/x")] == [
+        "scalectl scale --from runs/x --phi 4"
+    ]
+    more, balanced = advise(doubtful, "my run")
+    assert more.command.startswith("scalectl grid 'my run/grid.toml' -o 'my run'")
+    assert more.command.endswith("--seeds 2")
+    assert balanced.command == "scalectl scale --from 'my run' --phi 4"
+    known = replace(doubtful.selection, seeds_needed=9)
+    assert advise(replace(doubtful, selection=known), "x")[0].command.endswith("--seeds 9")
+    failed = [replace(one, state=State.DIVERGED, top1=None) for one in doubtful.records]
+    (again,) = advise(invented.gathered("x", failed), "x")
+    assert "once more" in again.why

@@ -15,7 +15,6 @@ from scalectl.figures.style import (
     FAINT,
     MUTED,
     Label,
-    clean,
     count_up,
     label_near,
     new_axes,
@@ -34,7 +33,7 @@ def draw(evidence: Evidence) -> Figure | None:
     sizes = _list_sizes(evidence)
     if not sizes:
         return None
-    figure, axes = new_axes("MACs", "parameters", 4.3)
+    figure, axes = new_axes("MACs", "parameters", 4.7)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
@@ -50,15 +49,16 @@ def draw(evidence: Evidence) -> Figure | None:
         for place, size in zip(family, sizes, strict=True)
     ]
     published = [
-        Label(one.macs, one.params, one.name.removeprefix("EfficientNet-"))
+        Label(one.macs, one.params, one.name.removeprefix("EfficientNet-"), minor=True)
         for one in (*EFFICIENTNETS, *OTHERS)
     ]
     label_near(axes, [*own, *published], [*family, *official, *others])
-    name = clean(evidence.records[0].trial.baseline.name)
-    words: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 8.5, "ha": "right"}
-    axes.annotate(f"{name}, scaled by {sizes[0].coefficients}", (0.99, 0.14), color=CHOSEN, **words)
-    axes.annotate("EfficientNet B0..B7, as published", (0.99, 0.08), color=COMPOUND, **words)
-    axes.annotate("others, as published, different recipes", (0.99, 0.02), color=MUTED, **words)
+    words: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 8.5, "va": "top"}
+    axes.annotate(f"scaled by {sizes[0].coefficients}", (0.02, 0.99), color=CHOSEN, **words)
+    axes.annotate("EfficientNet, as published", (0.02, 0.93), color=COMPOUND, **words)
+    axes.annotate(
+        "others, as published,\nwith recipes of their own", (0.02, 0.87), color=MUTED, **words
+    )
     axes.tick_params(which="both", color=FAINT)
     return figure
 

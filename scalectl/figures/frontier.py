@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from scalectl.evidence import Evidence
 from scalectl.figures.style import (
@@ -76,6 +77,7 @@ def draw_against(
         ha="center",
     )
     axes.grid(visible=False, axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(count_up)
     axes.tick_params(color=FAINT)
     label_right(axes, labels)

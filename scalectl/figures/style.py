@@ -96,6 +96,8 @@ class Label:
     y: float
     text: str
     bold: bool = False
+    minor: bool = False
+    """Small, and left out where there is no room for it."""
 
 
 def new_axes(x: str, y: str, height: float = HEIGHT) -> tuple[Figure, Axes]:
@@ -108,13 +110,17 @@ def new_axes(x: str, y: str, height: float = HEIGHT) -> tuple[Figure, Axes]:
 
 
 def name_of(summary: Summary) -> str:
-    """For a label; what fonts lack is written out."""
+    """For a label."""
     return clean(label(summary.candidate))
 
 
 def clean(text: str) -> str:
-    """Of signs that the fonts may lack, or that a terminal would obey."""
-    return printable(text).encode("ascii", "backslashreplace").decode()
+    """Of signs that the fonts may lack, and cut to what leaves room for the figure."""
+    plain = printable(text).encode("ascii", "backslashreplace").decode()
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
+
+
+_LONGEST = 32
 
 
 def colour_of(summary: Summary, evidence: Evidence) -> str:
@@ -186,7 +192,7 @@ def label_right(axes: Axes, labels: Sequence[Label]) -> None:
     axes.set_ylim(low, high)
     left, right = axes.get_xlim()
     axes.set_xlim(left, right)
-    aside = [one for one in labels if (one.x - left) / (right - left) < 0.5]
+    aside = [one for one in labels if (one.x - left) / (right - left) < 0.45]
     for one in aside:  # a line across everything would be worse
         axes.annotate(
             one.text, (one.x, one.y), (6, -8), textcoords="offset points", va="center", fontsize=9
@@ -222,14 +228,17 @@ def label_near(axes: Axes, labels: Sequence[Label], points: Sequence[tuple[float
     taken = [_around(axes, x, y, to_points) for x, y in points]
     for one in labels:
         x, y = (to_points * value for value in axes.transData.transform((one.x, one.y)))
-        width, height = 5.3 * len(one.text), 10.0
+        size = 7.5 if one.minor else 9.0
+        width, height = 0.6 * size * len(one.text), 1.1 * size
         options = [
-            (across, up, x + across - width * (1 - side) / 2, y + up - height / 2)
+            (x + across - width * (1 - side) / 2, y + up - height / 2)
             for across, up, side in _SIDES
         ]
-        boxes = [(left, low, left + width, low + height) for *_, left, low in options]
+        boxes = [(left, low, left + width, low + height) for left, low in options]
         costs = [sum(_overlap(box, other) for other in taken) for box in boxes]
         best = min(range(len(options)), key=lambda number: costs[number])
+        if one.minor and costs[best] > 0:
+            continue
         taken.append(boxes[best])
         across, up, side = _SIDES[best]
         axes.annotate(
@@ -239,10 +248,16 @@ def label_near(axes: Axes, labels: Sequence[Label], points: Sequence[tuple[float
             textcoords="offset points",
             ha={1: "left", 0: "center", -1: "right"}[side],
             va="center",
-            fontsize=9,
+            fontsize=size,
             fontweight="bold" if one.bold else "normal",
-            zorder=5,
-            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.72, "pad": 0.8},
+            color=MUTED if one.minor else INK,
+            zorder=6,
+            bbox={
+                "facecolor": PAPER,
+                "edgecolor": "none",
+                "alpha": 0 if one.minor else 0.72,
+                "pad": 0.8,
+            },
         )
 
 
@@ -263,6 +278,10 @@ _SIDES = (
     (7, -9, 1),
     (-7, 9, -1),
     (-7, -9, -1),
+    (13, 0, 1),
+    (-13, 0, -1),
+    (0, 17, 0),
+    (0, -17, 0),
 )
 """Points to the right and up of a label's anchor, and which way it is written from there."""
 

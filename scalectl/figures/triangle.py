@@ -54,7 +54,7 @@ def draw(evidence: Evidence) -> Figure | None:
         if 0 < sum(one.indifferent for one in surface) < len(surface):
             keys.append(_key("cannot be told from the best", color=INK, linestyle="--"))
     _draw_trained(axes, trained, evidence)
-    axes.legend(handles=keys, loc="upper left", borderpad=0)
+    axes.legend(handles=keys, loc="lower center", borderpad=0, labelspacing=0.2)
     return figure
 
 

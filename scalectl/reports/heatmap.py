@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
 from scalectl.evidence import Evidence
+from scalectl.reports.candidates import label
 from scalectl.scaling import Shares
 from scalectl.selection import Place
 
@@ -34,7 +35,7 @@ class HeatMap:
     """Top-1 of level 0."""
     high: float
     letters: Mapping[str, str]
-    """Letter -> what it marks."""
+    """Letter -> what it marks; of several in one cell, the first."""
 
 
 def tabulate_surface(evidence: Evidence) -> HeatMap | None:
@@ -57,12 +58,11 @@ def tabulate_surface(evidence: Evidence) -> HeatMap | None:
         ),
         low=low,
         high=high,
-        letters={letter: name for letter, (name, _) in letters.items()},
+        letters={letter: letters[letter][0] for letter in marks.values()},
     )
 
 
 def _find_letters(evidence: Evidence) -> dict[str, tuple[str, Shares]]:
-    """The first one to name a cell keeps it."""
     selection = evidence.selection
     found: dict[str, tuple[str, Shares]] = {}
     for letter, name, summary in (
@@ -70,7 +70,7 @@ def _find_letters(evidence: Evidence) -> dict[str, tuple[str, Shares]]:
         ("^", "argmax", selection.argmax),
     ):
         if summary and summary.candidate.shares:
-            found[letter] = (name, summary.candidate.shares)
+            found[letter] = (f"{name} {label(summary.candidate)}", summary.candidate.shares)
     for summary in evidence.summaries:
         candidate = summary.candidate
         if candidate.control in _LETTERS and candidate.shares:
