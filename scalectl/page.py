@@ -95,7 +95,11 @@ def build(found: Sequence[tuple[str, Evidence]]) -> bytes:
     """The page for runs and their evidence; each run as commands name it. The same bytes each time."""
     template = resources.files("scalectl").joinpath("page.html").read_text("utf-8")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalise,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     runs = [_describe(f"r{number}", *one) for number, one in enumerate(found, 1)]
     several = _fill(tabulate_runs([one for _, one in found])) if len(found) > 1 else None
@@ -110,6 +114,11 @@ def build(found: Sequence[tuple[str, Evidence]]) -> bytes:
         digest=digest,
     )
     return page.encode()
+
+
+def _finalise(value: object) -> object:
+    """Of all that the template shows: no sign that could turn or hide others (PROMISES 11)."""
+    return printable(value) if type(value) is str else value
 
 
 def _describe(key: str, run: str, evidence: Evidence) -> Run:
@@ -128,15 +137,15 @@ def _describe(key: str, run: str, evidence: Evidence) -> Run:
         status=evidence.selection.status.replace("_", " ").upper(),
         progress=count_trials(evidence.outlook) if evidence.outlook else "",
         evidence=evidence,
-        sentence=printable(in_a_sentence(evidence)),
-        words=tuple(printable(in_words(evidence)).splitlines()),
+        sentence=in_a_sentence(evidence),
+        words=tuple(in_words(evidence).split("\n")),
         coefficients=(
             ("alpha", "depth", coefficients.alpha),
             ("beta", "width", coefficients.beta),
             ("gamma", "resolution", coefficients.gamma),
         ),
         facts=tuple(_list_facts(evidence)),
-        steps=advise(evidence, printable(run)),
+        steps=advise(evidence, run),
         triangle=drawings["triangle"],
         controls=grids["controls"],
         sections=tuple(_arrange(drawings, grids)),
@@ -257,9 +266,8 @@ def _trace(value: object) -> str:
 
 def _inline(picture: figures.Picture, key: str) -> Drawing:
     """A figure as part of a page: its colours are the page's, its ids its own."""
-    text = printable(picture.text)
     if picture.figure is None:
-        return Drawing(name=picture.name, title=picture.title, svg=None, text=text)
+        return Drawing(name=picture.name, title=picture.title, svg=None, text=picture.text)
     svg = figures.encode(picture.figure, "svg").decode()
     view = re.search(r'viewBox="([\d. ]+)"', svg)
     assert view is not None
@@ -270,10 +278,10 @@ def _inline(picture: figures.Picture, key: str) -> Drawing:
     body = re.sub(r"font(?:-family)?: [^;\"]*'DejaVu Sans'[^;\"]*", _resize, body)
     for name, colour in COLOURS.items():
         body = body.replace(colour, f"var(--{name})")
-    words = escape(f"{picture.title}. {text}")
+    words = escape(printable(f"{picture.title}. {picture.text}"))
     # matplotlib has escaped what it was given.
     root = Markup(f'<svg role="img" viewBox="{view[1]}" aria-label="{words}">{body}')  # noqa: S704
-    return Drawing(name=picture.name, title=picture.title, svg=root, text=text)
+    return Drawing(name=picture.name, title=picture.title, svg=root, text=picture.text)
 
 
 def _shorten(found: re.Match[str]) -> str:

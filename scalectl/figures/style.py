@@ -221,8 +221,8 @@ def label_right(axes: Axes, labels: Sequence[Label]) -> None:
 
 def label_near(axes: Axes, labels: Sequence[Label], points: Sequence[tuple[float, float]]) -> None:
     """Beside each point, where it covers least of the others and of the points."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
     figure.draw_without_rendering()  # only then is it known where things are
     to_points = 72 / figure.dpi
     taken = [_around(axes, x, y, to_points) for x, y in points]
