@@ -119,15 +119,28 @@ def _for_terminal(table: Table) -> str:
     from rich.text import Text
 
     console = Console()
-    if not console.is_terminal:
+    narrow = console.is_terminal
+    if not narrow:
         console = Console(width=250)
     drawn = RichTable(
-        title=Text(table.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        title=Text(table.title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=narrow,
     )
-    for column in table.columns:
-        drawn.add_column(column.title, justify="right" if column.format else "left", no_wrap=True)
-    for row in table.rows:
-        drawn.add_row(*(Text(show(row[column.name], column)) for column in table.columns))
+    rows = [[show(row[column.name], column) for column in table.columns] for row in table.rows]
+    for number, column in enumerate(table.columns):
+        longest = max((len(row[number]) for row in rows), default=0)
+        # In a narrow terminal headings and long words break: a number that is cut is another one.
+        drawn.add_column(
+            column.title,
+            justify="right" if column.format else "left",
+            overflow="fold",
+            min_width=longest if column.format else min(longest, _SPARKLINE),
+        )
+    for row in rows:
+        drawn.add_row(*map(Text, row))
     with console.capture() as captured:
         console.print(drawn)
         for note in table.notes:

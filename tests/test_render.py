@@ -6,7 +6,7 @@ import invented
 import pytest
 
 from scalectl.render import draw_heat_map, draw_sparkline, render
-from scalectl.reports import Column, Table
+from scalectl.reports import Column, Table, tabulate
 from scalectl.reports.heatmap import tabulate_surface
 
 TABLE = Table(
@@ -120,3 +120,15 @@ def test_the_triangle_has_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[38" not in draw_heat_map(heat_map)
     assert "█" in draw_heat_map(heat_map)
+
+
+def test_a_narrow_terminal_cuts_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headings break instead."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    text = render(tabulate("ranking", invented.complete()), "rich")
+    rows = [line for line in text.splitlines() if "%" in line]
+    assert len(rows) == 13
+    assert all(line.count("%") == 3 for line in rows)
+    assert "…" not in text
+    assert "winner" in text
