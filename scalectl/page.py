@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -16,7 +17,7 @@ from scalectl.evidence import Evidence
 from scalectl.figures.style import COLOURS, count_up, is_chosen
 from scalectl.render import plain, printable, show
 from scalectl.reports import Table, tabulate
-from scalectl.reports.advice import Step, advise
+from scalectl.reports.advice import Step, advise, search_again
 from scalectl.reports.candidates import label
 from scalectl.reports.comparison import tabulate_runs
 from scalectl.reports.literature import tabulate_literature
@@ -149,7 +150,7 @@ def _describe(key: str, run: str, evidence: Evidence) -> Run:
         triangle=drawings["triangle"],
         controls=grids["controls"],
         sections=tuple(_arrange(drawings, grids)),
-        provenance=tuple(_list_provenance(evidence)),
+        provenance=tuple(_list_provenance(evidence, run)),
     )
 
 
@@ -216,7 +217,7 @@ def _list_facts(evidence: Evidence) -> Iterator[Fact]:
     )
 
 
-def _list_provenance(evidence: Evidence) -> Iterator[tuple[str, str]]:
+def _list_provenance(evidence: Evidence, run: str) -> Iterator[tuple[str, str]]:
     trial = evidence.records[0].trial
     card = trial.data
     yield "Report", f"scalectl {__version__}"
@@ -228,6 +229,8 @@ def _list_provenance(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "Data", f"{card.name}: {card.classes} classes, {sizes}; native size {card.native} px"
     yield "Digests", ", ".join(f"{split} {digest}" for split, digest in card.digests.items())
     yield "Recipe", ", ".join(f"{key} {value}" for key, value in asdict(trial.recipe).items())
+    yield "Searched by", search_again(evidence, run)
+    yield "Reported by", f"{shlex.join(['scalectl', 'report', run])} --html FILE"
     seeds = sorted({record.trial.seed for record in evidence.searched})
     yield "Seeds", ", ".join(map(str, seeds))
     spent = [record.peak_memory for record in evidence.records if record.peak_memory]

@@ -123,7 +123,7 @@ def complete() -> Evidence:
         interval=(0.5, 0.9),
         ceiling=0.8,
         shares=found.selection.optimum,
-        longer_shares=None,
+        longer_shares=Shares(0.25, 0.25, 0.5),
         note="Ranks agree.",
     )
     return replace(

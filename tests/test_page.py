@@ -134,6 +134,44 @@ def test_an_unfinished_run_says_so() -> None:
     assert "Finish the search" in text
 
 
+def list_colours(style: str) -> dict[str, tuple[float, float, float]]:
+    """Name -> red, green and blue of a scheme, in linear light."""
+
+    def lighten(part: str) -> float:
+        value = int(part, 16) / 255
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    return {
+        name: (lighten(red), lighten(green), lighten(blue))
+        for name, red, green, blue in re.findall(r"--([\w-]+): #(..)(..)(..);", style)
+    }
+
+
+def contrast(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+    """As WCAG 2 defines it: 1 to 21."""
+    dark, light = sorted(
+        0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in (one, other)
+    )
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_colours_can_be_read_in_the_light_and_in_the_dark(pages: dict[str, str]) -> None:
+    """Words 4.5, what is drawn 3; the heat map runs from nearly the page to far from it."""
+    light, dark = (list_colours(part) for part in pages["few"].split("@media", 2)[:2])
+    assert light.keys() == dark.keys() > COLOURS.keys()
+    for scheme in (light, dark):
+        for ground in ("paper", "ground"):
+            for name in ("ink", "muted", "compound"):
+                assert contrast(scheme[name], scheme[ground]) >= 4.5, (name, ground)
+        for name in ("good", "doubt", "bad"):
+            assert contrast(scheme[name], scheme[f"{name}-ground"]) >= 4.5, name
+        for name in ("chosen", "highest", "single"):
+            assert contrast(scheme[name], scheme["paper"]) >= 4.5, name
+        heat = [contrast(scheme[f"heat-{level}"], scheme["paper"]) for level in range(9)]
+        assert heat == sorted(heat)
+        assert heat[-1] > 5
+
+
 def test_no_colour_of_a_figure_is_left(pages: dict[str, str]) -> None:
     """Or it would be unreadable in the dark."""
     figures = re.findall(r"<svg role.*?</svg>", pages["complete"], re.DOTALL)

@@ -17,7 +17,7 @@ class Step:
 def advise(evidence: Evidence, run: str) -> tuple[Step, ...]:
     """The most useful step first; `run` is the folder or file as commands name it."""
     selection, outlook = evidence.selection, evidence.outlook
-    again = _search_again(evidence, run)
+    again = search_again(evidence, run)
     scale = Step(
         "Scale the baseline by it; a config for your library follows with --to.",
         shlex.join(["scalectl", "scale", "--from", run, "--phi", "4"]),
@@ -40,8 +40,8 @@ def advise(evidence: Evidence, run: str) -> tuple[Step, ...]:
     return more, Step(balanced, scale.command)
 
 
-def _search_again(evidence: Evidence, run: str) -> str:
-    """Grid files say where images were only by their last name."""
+def search_again(evidence: Evidence, run: str) -> str:
+    """The command that continues a search. Grid files name the place of images by its last part alone."""
     data = evidence.records[0].trial.data.name
     images = "" if data == "glyphs" else " --data KIND:PATH"
     if run.endswith(".parquet"):

@@ -1,8 +1,12 @@
 """Brief trainings beside longer ones of the same networks."""
 
+from collections.abc import Iterator
+
 from scalectl.evidence import Evidence
+from scalectl.fidelity import Fidelity
 from scalectl.reports import Column, Table
 from scalectl.reports.candidates import label
+from scalectl.scaling import Shares
 
 COLUMNS = (
     Column("candidate", "candidate"),
@@ -24,7 +28,7 @@ def tabulate(evidence: Evidence) -> Table:
             f"{found.epochs} against {found.longer} epochs: Kendall's tau {found.tau:.2f} "
             f"(95 %: {low:.2f} to {high:.2f}){ceiling}."
         )
-        notes = (ranks, found.note)
+        notes = (ranks, found.note, *_compare_optima(found))
     return Table(
         name="fidelity",
         title="Brief and longer trainings",
@@ -40,3 +44,12 @@ def tabulate(evidence: Evidence) -> Table:
         ),
         notes=notes,
     )
+
+
+def _compare_optima(found: Fidelity) -> Iterator[str]:
+    if found.shares and found.longer_shares:
+        yield f"The optimum went from {_say(found.shares)} to {_say(found.longer_shares)}."
+
+
+def _say(shares: Shares) -> str:
+    return f"{shares.depth:.0%} depth, {shares.width:.0%} width, {shares.resolution:.0%} resolution"
