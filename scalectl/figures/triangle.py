@@ -44,7 +44,7 @@ def draw(evidence: Evidence) -> Figure | None:
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")
-    axes.set_xlim(-0.16, 1.16)
+    axes.set_xlim(-0.16, 1.14)
     axes.set_ylim(-0.13, 1.0)
     _draw_frame(axes)
     surface = evidence.selection.surface
@@ -126,7 +126,7 @@ def _draw_surface(axes: Axes, surface: tuple[Place, ...]) -> None:
 
 
 def _draw_scale(axes: Axes, levels: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> None:
-    left, bottom, step = 1.02, 0.5, 0.045
+    left, bottom, step = -0.14, 0.5, 0.045
     for number, colour in enumerate(HEAT):
         axes.barh(bottom + number * step, 0.045, step, left=left, align="edge", color=colour)
     for number in (0, len(HEAT)):
@@ -134,7 +134,7 @@ def _draw_scale(axes: Axes, levels: "np.ndarray[tuple[int], np.dtype[np.float64]
             left + 0.06, bottom + number * step, f"{levels[number]:.1f}%", fontsize=8.5,
             va="center", color=MUTED,
         )  # fmt: skip
-    axes.text(left, bottom + (len(HEAT) + 0.9) * step, "fitted top-1", fontsize=8.5, color=MUTED, ha="center")  # fmt: skip
+    axes.text(left, bottom + (len(HEAT) + 0.9) * step, "fitted top-1", fontsize=8.5, color=MUTED)  # fmt: skip
 
 
 def _draw_trained(axes: Axes, trained: list[Summary], evidence: Evidence) -> None:

@@ -36,8 +36,7 @@ def advise(evidence: Evidence, run: str) -> tuple[Step, ...]:
         else "More seeds may identify a winner."
     )
     more = Step(why, f"{again} --seeds {enough or 2 * seeds}")
-    balanced = "Or take the balanced choice, which is never far off at equal compute."
-    return more, Step(balanced, scale.command)
+    return more, Step("Or take the balanced choice, and measure it.", scale.command)
 
 
 def search_again(evidence: Evidence, run: str) -> str:
