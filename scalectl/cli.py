@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
     from scalectl.factory import Baseline
     from scalectl.family import Size
     from scalectl.mirror import Mirror
+    from scalectl.render import Format
     from scalectl.scaling import Coefficients
     from scalectl.search import Plan
     from scalectl.store import Store
@@ -428,37 +429,119 @@ def baselines(name: str | None, as_json: bool) -> None:
         click.echo(render.render(report_baselines.tabulate_baselines(), "rich"), nl=False)
 
 
+def _check_page(
+    _context: click.Context, _option: click.Parameter, path: Path | None
+) -> Path | None:
+    if path and path.suffix.lower() not in (".html", ".htm"):
+        raise click.BadParameter(f"{str(path)!r} does not end in .html.")
+    return path
+
+
 @main.command()
 @click.argument("runs", nargs=-1, type=_PATH)
-@click.option("--table", type=click.Choice(list(REPORTS)), help="This one alone.  [default: all]")
+@click.option(
+    "--table", type=click.Choice([*REPORTS, "comparison"]), help="This one alone.  [default: all]"
+)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["rich", "markdown", "csv", "json"]),
-    default="rich",
-    show_default=True,
-    help="csv is one table, the ranking unless --table names another.",
+    type=click.Choice(["rich", "markdown", "csv", "latex", "json"]),
+    help="csv is one table: the ranking, of several runs the comparison, or --table.  [default: rich]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def report(runs: tuple[Path, ...], table: str | None, form: str, as_json: bool) -> None:
-    """Tables: candidates, ranking, controls, confirmation, fidelity, family, frontier.
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=_PATH,
+    callback=_check_page,
+    help="Write everything as one page.",
+)
+@click.option(
+    "--figures", "folder", metavar="DIR", type=_PATH, help="Write the figures as SVG, PNG and PDF."
+)
+@click.option("--watch", is_flag=True, help="Follow running searches until they are over.")
+def report(
+    runs: tuple[Path, ...],
+    table: str | None,
+    form: str | None,
+    as_json: bool,
+    page: Path | None,
+    folder: Path | None,
+    watch: bool,
+) -> None:
+    """Tables, figures and one page of what was found.
 
-    RUNS are run folders or .parquet files; without any, the newest run under ./runs.
+    RUNS are run folders or .parquet files; without any, the newest run under ./runs. Several are
+    compared first.
     """
     from scalectl import evidence
-    from scalectl.reports.document import document_evidence
 
     as_json = as_json or form == "json"
     if as_json and table:
         raise click.UsageError("--table does not go with JSON, whose document has all of them.")
-    found = [evidence.gather(run) for run in runs or (_newest_run(),)]
+    runs = runs or (_newest_run(),)
+    if watch:
+        _watch(runs, page)
+    found = [evidence.gather(run) for run in runs]
+    if page:
+        _write_page(runs, found, page)
+        _say(f"The page is in {page}.", err=True)
+    if folder:
+        _write_figures(found, folder)
+        _say(f"The figures are in {folder}.", err=True)
     if as_json:
-        documents = [document_evidence(one) for one in found]
-        _print_json(documents[0] if len(documents) == 1 else {"runs": documents})
+        from scalectl.reports import document
+
+        several = len(found) > 1
+        _print_json(
+            document.document_runs(found) if several else document.document_evidence(found[0])
+        )
+    elif (page or folder) and not (form or table):
+        _print_verdicts(found)
     else:
-        for one in found:
-            _print_tables(one, form, table)
+        _print_reports(found, form or "rich", table)
     _judge_files(found)
+
+
+def _watch(runs: Sequence[Path], page: Path | None) -> None:
+    """Show, and write the page, after each change."""
+    from rich.console import Console
+
+    from scalectl.following import follow
+    from scalectl.progress import Board
+
+    with Board(Console(stderr=True)) as board:
+        for found in follow(runs):
+            board.show(found)
+            if page and len(found) == len(runs):
+                _write_page(runs, found, page)
+
+
+def _write_page(runs: Sequence[Path], found: "Sequence[Evidence]", path: Path) -> None:
+    from scalectl import files
+    from scalectl.page import build
+
+    # Pages are passed on: where a run is on this machine is nobody's business (PROMISES 12).
+    names = [run.name if run.is_absolute() else run.as_posix() for run in runs]
+    files.replace(path, build(list(zip(names, found, strict=True))))
+
+
+def _write_figures(found: "Sequence[Evidence]", folder: Path) -> None:
+    """In a folder of its own for each of several runs."""
+    from scalectl import figures, files
+
+    for number, one in enumerate(found, 1):
+        place = folder / f"{number}-{one.name}" if len(found) > 1 else folder
+        files.make_folder(place)
+        for picture in figures.list_pictures(one):
+            if picture.figure is None:
+                _say(f"No figure {picture.name}: {picture.text}", err=True)
+                continue
+            for form in figures.FORMATS:
+                files.replace(
+                    place / f"{picture.name}.{form}", figures.encode(picture.figure, form)
+                )
 
 
 def _judge_files(found: "Sequence[Evidence]") -> None:
@@ -664,28 +747,56 @@ def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:
     if as_json:
         _print_json({**document_plan(plan), **document_evidence(evidence)})
     else:
-        _print_tables(evidence, "rich", "ranking")
+        _print_reports([evidence], "rich", "ranking")
         _say("\nNext: scalectl scale --phi 4, or scalectl report.", err=True)
 
 
-def _print_tables(evidence: "Evidence", form: str, table: str | None) -> None:
+def _print_reports(found: "Sequence[Evidence]", form: str, name: str | None) -> None:
+    """The comparison where there are several, then each run."""
+    from scalectl import render
+    from scalectl.reports.comparison import tabulate_runs
+
+    style: render.Format = form  # type: ignore[assignment]
+    if name == "comparison" or (len(found) > 1 and name is None):
+        click.echo(render.render(tabulate_runs(found), style), nl=False)
+        if name == "comparison" or style == "csv":
+            return
+        click.echo()
+    for one in found:
+        _print_tables(one, style, name)
+
+
+def _print_tables(evidence: "Evidence", style: "Format", chosen: str | None) -> None:
     from scalectl import render
     from scalectl.reports import tabulate
+    from scalectl.reports.heatmap import tabulate_surface
+
+    if style == "csv":
+        click.echo(render.render(tabulate(chosen or "ranking", evidence), style), nl=False)
+        return
+    _print_verdicts([evidence], style)
+    heat_map = tabulate_surface(evidence) if style == "rich" and not chosen else None
+    if heat_map:
+        click.echo("\n" + render.draw_heat_map(heat_map), nl=False)
+    for name in [chosen] if chosen else REPORTS:
+        table = tabulate(name, evidence)
+        if table.rows or chosen:
+            click.echo("\n" + render.render(table, style), nl=False)
+
+
+def _print_verdicts(found: "Sequence[Evidence]", style: "Format" = "rich") -> None:
+    from scalectl import render
     from scalectl.reports.verdict import in_words
 
-    if form == "csv":
-        click.echo(render.render(tabulate(table or "ranking", evidence), "csv"), nl=False)
-        return
-    style: render.Format = "markdown" if form == "markdown" else "rich"
-    name, words = evidence.name, in_words(evidence)
-    if style == "markdown":
-        name, words = f"## {render.escape(name)}\n", render.escape(words)
-    _say(name)
-    _say(words)
-    tables = [tabulate(name, evidence) for name in ([table] if table else REPORTS)]
-    for one in tables:
-        if one.rows or table:
-            click.echo("\n" + render.render(one, style), nl=False)
+    for one in found:
+        name, words = one.name, in_words(one)
+        if style == "markdown":
+            name, words = f"## {render.escape(name)}\n", render.escape(words)
+        elif style == "latex":
+            name = f"\\section*{{{render.escape_latex(name)}}}"
+            words = render.escape_latex(words)
+        _say(name)
+        _say(words)
 
 
 def _parse_phis(text: str | None) -> list[float]:

@@ -1,7 +1,7 @@
 """What a run has to show: its records, what could not be read, and what they support."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scalectl import contents, latencies
@@ -10,6 +10,7 @@ from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
 from scalectl.fidelity import Fidelity, compare_epochs
 from scalectl.grid import Preference
+from scalectl.outlook import Outlook, look_ahead
 from scalectl.selection import Selection, Summary, select, summarise
 from scalectl.trial import Record
 from scalectl.verdict import Verdict, list_files
@@ -29,11 +30,13 @@ class Evidence:
     summaries: tuple[Summary, ...]
     """Of the search alone, as the selection."""
     selection: Selection
-    latencies: Mapping[str, float]
+    latencies: Mapping[str, float] = field(default_factory=dict)
     """Fingerprint -> seconds for one image, where they were measured."""
-    confirmations: tuple[Confirmation, ...]
+    confirmations: tuple[Confirmation, ...] = ()
     """At phi = 1, and at 2 and 3 where extrapolation was tried."""
-    fidelity: Fidelity | None
+    fidelity: Fidelity | None = None
+    outlook: Outlook | None = None
+    """How much of the search is over; None where that is not known, as of a file of records."""
 
     @property
     def searched(self) -> tuple[Record, ...]:
@@ -79,6 +82,7 @@ def gather(path: Path) -> Evidence:
         latencies=measured,
         confirmations=confirm(reading.records, selection.recommended),
         fidelity=compare_epochs(reading.records),
+        outlook=look_ahead(path, reading.records, selection.recommended),
     )
 
 

@@ -82,7 +82,7 @@ def explained(path: Path, size: int = 4096) -> Iterator[None]:
                 "Free some more than that and run the same command again; nothing stored is lost.",
             ) from None
         raise ScalectlError(
-            f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
+            f"{path} cannot be written: {problem.strerror}.", "Choose another place."
         ) from None
 
 

@@ -5,10 +5,16 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.live import Live as Screen
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
-from scalectl.render import printable
+from scalectl.evidence import Evidence
+from scalectl.render import draw_heat_map, printable, render
+from scalectl.reports import tabulate
+from scalectl.reports.heatmap import tabulate_surface
+from scalectl.reports.verdict import count_trials, in_a_sentence, in_words
 from scalectl.trial import News, Progress, Record, State, Trial
 
 
@@ -107,6 +113,59 @@ class Live:
             highlight=False,
             soft_wrap=True,
         )
+
+
+class Board:
+    """What followed runs hold, until it is closed: redrawn on a terminal, else a line for each change."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._screen = Screen(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._screen.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._screen.stop()
+
+    def show(self, found: Sequence[Evidence]) -> None:
+        """The runs of which anything is over."""
+        if self._console.is_terminal:
+            words = "\n\n".join(map(_draw, found)) or _NOTHING
+            self._screen.update(Text.from_ansi(words), refresh=True)
+            return
+        lines = [f"{one.name}: {_count(one)}. {in_a_sentence(one)}" for one in found]
+        for line in lines or [_NOTHING]:
+            self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+_NOTHING = "No trial is over yet."
+
+
+def _draw(evidence: Evidence) -> str:
+    """The first lines matter most: what is below the terminal's last one is not seen."""
+    heat_map = tabulate_surface(evidence)
+    return "\n".join(
+        [
+            printable(f"{evidence.name}: {_count(evidence)}"),
+            printable(in_words(evidence)),
+            *([draw_heat_map(heat_map)] if heat_map else []),
+            render(tabulate("ranking", evidence), "rich"),
+        ]
+    )
+
+
+def _count(evidence: Evidence) -> str:
+    over = count_trials(evidence.outlook) if evidence.outlook else str(len(evidence.records))
+    failed = sum(summary.failed for summary in evidence.summaries)
+    return f"{over} trials, {failed} failed"
 
 
 def describe(trial: Trial) -> str:

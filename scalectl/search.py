@@ -52,11 +52,15 @@ def count_macs(trials: Iterable[Trial]) -> int:
 
 
 def plan(grid: Grid, baseline: Baseline) -> Plan:
-    """Open the data, enumerate, and lay out the trials in blocks.
+    """Open the data, and lay out its trials. Raises as `lay_out` does, and for unusable data."""
+    return lay_out(grid, baseline, _open(grid).card)
 
-    Raises `ScalectlError` for unusable data and for a design that leaves no candidate.
+
+def lay_out(grid: Grid, baseline: Baseline, card: DataCard) -> Plan:
+    """Enumerate, and lay out the trials in blocks.
+
+    Raises `ScalectlError` for images that are too small, and for a design that leaves no candidate.
     """
-    card = _open(grid).card
     if grid.proxy.resolution > card.native and not grid.proxy.allow_upsampling:
         raise ScalectlError(
             f"proxy.resolution is {grid.proxy.resolution} px, but the images of {card.name} carry "
@@ -73,11 +77,11 @@ def plan(grid: Grid, baseline: Baseline) -> Plan:
     like = Trial(
         baseline=baseline, candidate=candidates[0], recipe=grid.proxy.recipe, data=card, seed=0
     )
-    trials = [trial for seed in range(grid.seeds) for trial in lay_out(like, candidates, seed)]
+    trials = [trial for seed in range(grid.seeds) for trial in make_block(like, candidates, seed)]
     return Plan(grid=grid, enumeration=enumeration, trials=tuple(trials))
 
 
-def lay_out(like: Trial, candidates: Sequence[Candidate], seed: int) -> list[Trial]:
+def make_block(like: Trial, candidates: Sequence[Candidate], seed: int) -> list[Trial]:
     """A block: each candidate once, in random order."""
     order = random.Random(seed).sample(candidates, len(candidates))
     return [replace(like, candidate=candidate, seed=seed) for candidate in order]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from scalectl.grid import FRESH, Rejected, realise, spread
 from scalectl.scaling import NAMED, Coefficients
-from scalectl.search import Plan, lay_out
+from scalectl.search import Plan, make_block
 from scalectl.trial import Candidate, Trial
 
 _CONTROLS = ("dwr", "paper", "depth", "width", "resolution")
@@ -30,7 +30,7 @@ def confirm(plan: Plan, chosen: Coefficients) -> tuple[tuple[Trial, ...], tuple[
             if isinstance(one, Candidate):
                 networks.setdefault(one.fingerprint, one)
         for seed in range(FRESH, FRESH + wanted.seeds):
-            trials += lay_out(like, tuple(networks.values()), seed)
+            trials += make_block(like, tuple(networks.values()), seed)
     return tuple(trials), tuple(rejected)
 
 
@@ -46,4 +46,4 @@ def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ..
     recipe = replace(like.recipe, epochs=like.recipe.epochs * wanted.factor)
     like = replace(like, recipe=recipe, stage="fidelity")
     chosen = tuple(spread(list(candidates), wanted.points))
-    return tuple(trial for seed in range(wanted.seeds) for trial in lay_out(like, chosen, seed))
+    return tuple(trial for seed in range(wanted.seeds) for trial in make_block(like, chosen, seed))

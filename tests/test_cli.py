@@ -119,12 +119,12 @@ def test_scale_gives_the_published_sizes() -> None:
     assert document["sizes"][0]["params"] == 19_341_616
 
 
-@pytest.mark.parametrize("form", ["rich", "markdown", "csv", "json"])
+@pytest.mark.parametrize("form", ["rich", "markdown", "csv", "latex", "json"])
 def test_report_in_every_format(form: str, run: Path) -> None:
     result = invoke("report", str(run), "--format", form)
     assert result.exit_code == 0
     assert "resolution" in result.stdout
-    if form in ("rich", "markdown"):
+    if form in ("rich", "markdown", "latex"):
         assert "demo proxy" in result.stdout
         assert "Frontier" in result.stdout
     if form == "json":
@@ -395,6 +395,10 @@ WRONG = [
     ("report a_file", 3, "1 that are damaged"),
     ("report --json --table family", 2, "does not go with JSON"),
     ("report empty", 2, "not a run"),
+    ("report empty --watch", 2, "not a run"),
+    ("report a_file --watch", 2, "is a file"),
+    ("report a_file --html page.txt", 2, "does not end in .html"),
+    ("report --table shares", 2, "'shares' is not one of"),
     ("train", 2, "No such command"),
 ]  # fmt: skip
 

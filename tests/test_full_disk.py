@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from forge import search_in, table
 
+RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 FULL = "mount -t tmpfs -o size={size} tmpfs disk && cp net.toml disk && cd disk && {command}"
 LARGER = "mount -o remount,size=64m disk && cd disk && {command} && cp -r run .."
 
@@ -46,3 +47,23 @@ def test_a_full_disk_ends_the_search_and_space_continues_it(
     assert "Traceback" not in result.stderr
     assert result.returncode == 0, result.stderr
     assert table(tmp_path / "run") == undisturbed
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs a file system of its own, to fill it")
+@pytest.mark.parametrize("option", ["--html disk/page.html", "--figures disk"])
+def test_a_full_disk_refuses_a_report(option: str, tmp_path: Path) -> None:
+    """Exit code 5, and no half of a file is left."""
+    command = f"{sys.executable} -m scalectl report {RECORDS} {option}"
+    script = (
+        f"mkdir disk; mount -t tmpfs -o size=16k tmpfs disk; {command}; echo code $? >&2; "
+        "find disk -name '.*.tmp' >&2; find disk -name 'page*' >&2"
+    )
+    result = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stderr.splitlines()[-1] == "code 5", result.stderr
+    assert "No space is left to write the" in result.stderr

@@ -46,6 +46,13 @@ def test_light_commands_load_nothing_heavy(line: str, tmp_path: Path) -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_a_page_is_drawn_without_windows(tmp_path: Path) -> None:
+    """Nor does it load what trains."""
+    loaded = list_modules(_PROBE, "report", str(RECORDS), "--html", "page.html", folder=tmp_path)
+    assert "matplotlib.figure" in loaded
+    assert not loaded & {"matplotlib.pyplot", "torch", "timm", "optuna", "tkinter"}
+
+
 CORE = ("architecture", "scaling", "cost", "factory", "grid", "trial", "family", "errors")
 
 

@@ -1,8 +1,13 @@
 import csv
 import io
+from dataclasses import replace
 
-from scalectl.render import render
-from scalectl.reports import Column, Table
+import invented
+import pytest
+
+from scalectl.render import draw_heat_map, draw_sparkline, render
+from scalectl.reports import Column, Table, tabulate
+from scalectl.reports.heatmap import tabulate_surface
 
 TABLE = Table(
     name="sample",
@@ -45,3 +50,85 @@ def test_the_terminal_gets_names_as_they_are() -> None:
     assert "[red]a, b[/red]" in text
     assert "1,234,567" in text
     assert text.endswith("A note.\n")
+
+
+def test_latex_is_a_table_of_booktabs() -> None:
+    text = render(replace(TABLE, title="50 % & more_", notes=("a <b> {c} ~ ^ \\ #$|",)), "latex")
+    assert text.splitlines() == [
+        "\\begin{table}",
+        "\\caption{50 \\% \\& more\\_}",
+        "\\begin{tabular}{lrr}",
+        "\\toprule",
+        "network & top-1 & MACs \\\\",
+        "\\midrule",
+        "[red]a, b[/red] & 50.00\\% & 1,234,567 \\\\",
+        "c & - & 2 \\\\",
+        "\\bottomrule",
+        "\\end{tabular}",
+        "",
+        (
+            "a \\textless{}b\\textgreater{} \\{c\\} \\textasciitilde{} \\textasciicircum{} "
+            "\\textbackslash{} \\#\\$\\textbar{}"
+        ),
+        "\\end{table}",
+    ]
+
+
+def test_curves_are_lines_of_blocks_or_their_numbers() -> None:
+    """Blocks for people, numbers for programs and for fonts that have no blocks."""
+    table = Table(
+        name="t", title="t", columns=(Column("curve", "curve"),), rows=({"curve": (3.0, 2.0, 1.0)},)
+    )
+    assert "█▅▁" in render(table, "rich")
+    assert "| █▅▁ |" in render(table, "markdown")
+    assert render(table, "csv") == "curve\n3.0 2.0 1.0\n"
+    assert "3.0 2.0 1.0" in render(table, "latex")
+    assert draw_sparkline([]) == ""
+    assert draw_sparkline([1.0, 1.0]) == "▁▁"
+    long = draw_sparkline([float(number) for number in range(1000)])
+    assert len(long) <= 25
+    assert (long[0], long[-1]) == ("▁", "█")
+
+
+def test_the_triangle_is_readable_without_colour() -> None:
+    """Shades from light to dark towards the best, a dot where nothing better is known, letters."""
+    heat_map = tabulate_surface(invented.complete())
+    assert heat_map
+    lines = draw_heat_map(heat_map).splitlines()
+    rows = [line.strip() for line in lines[2:18]]
+    assert [len(heat_map.rows[row]) for row in range(16)] == list(range(1, 17))
+    assert rows[0].startswith("R")
+    assert rows[-1].startswith("D")
+    assert rows[-1].endswith(("W░", "W."))
+    # The truth is highest at shares (.3, .3, .4).
+    assert rows[9][10] in "^█"
+    assert "░" in rows[-1]
+    assert "." in rows[9]
+    for letter in heat_map.letters:
+        assert letter in "".join(rows)
+    assert "* winner dwr" in lines[-1]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_the_triangle_has_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless NO_COLOR asks for none."""
+    heat_map = tabulate_surface(invented.complete())
+    assert heat_map
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[38;5;" in draw_heat_map(heat_map)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[38" not in draw_heat_map(heat_map)
+    assert "█" in draw_heat_map(heat_map)
+
+
+def test_a_narrow_terminal_cuts_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headings break instead."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    text = render(tabulate("ranking", invented.complete()), "rich")
+    rows = [line for line in text.splitlines() if "%" in line]
+    assert len(rows) == 13
+    assert all(line.count("%") == 3 for line in rows)
+    assert "…" not in text
+    assert "winner" in text

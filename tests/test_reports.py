@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
+import invented
 import pytest
 from test_comparison import confirmed
 from test_fidelity import hill, train
@@ -11,10 +12,13 @@ from scalectl.comparison import confirm
 from scalectl.evidence import Evidence, gather
 from scalectl.fidelity import compare_epochs
 from scalectl.reports import REPORTS, tabulate
+from scalectl.reports.advice import advise
+from scalectl.reports.comparison import tabulate_runs
 from scalectl.reports.confirmation import COLUMNS
 from scalectl.reports.document import document_evidence
 from scalectl.reports.verdict import in_words
 from scalectl.scaling import NAMED
+from scalectl.trial import State
 
 RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 
@@ -22,6 +26,10 @@ RECORDS = Path(__file__).parents[1] / "grids" / "efficientnet_b0-fashion_mnist.p
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
     return gather(RECORDS)
+
+
+MADE_UP = ("confirmation", "fidelity", "failures")
+"""Tables of what the committed records do not hold."""
 
 
 def top1(evidence: Evidence, control: str) -> list[float]:
@@ -35,9 +43,12 @@ def top1(evidence: Evidence, control: str) -> list[float]:
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_row_fills_every_column(name: str, evidence: Evidence) -> None:
+    if name in MADE_UP:
+        assert not tabulate(name, evidence).rows
+        evidence = invented.complete()
     table = tabulate(name, evidence)
     assert table.name == name
-    assert bool(table.rows) == (name not in ("confirmation", "fidelity"))
+    assert table.rows
     for row in table.rows:
         assert {column.name for column in table.columns} <= row.keys()
 
@@ -98,20 +109,49 @@ def test_records_of_several_machines_are_flagged(evidence: Evidence) -> None:
 
 def test_confirmations_and_longer_trainings_have_their_tables(evidence: Evidence) -> None:
     """The claim and the note are under them."""
-    invented = replace(
+    found = replace(
         evidence,
         confirmations=confirm(confirmed(8), NAMED["dwr"]),
         fidelity=compare_epochs(
             [*train("search", hill(0.2), 0.01, 2), *train("fidelity", hill(0.6), 0.01, 1)]
         ),
     )
-    first, second = (tabulate(name, invented) for name in ("confirmation", "fidelity"))
+    first, second = (tabulate(name, found) for name in ("confirmation", "fidelity"))
     assert [row["control"] for row in first.rows] == ["depth", "width"]
     assert all({column.name for column in COLUMNS} <= row.keys() for row in first.rows)
     assert "better than depth" in first.notes[0]
-    longer = [row["longer_mean_top1"] for row in second.rows]
+    longer = [row["longer_top1"] for row in second.rows]
     assert longer == sorted(longer, reverse=True)
-    assert "tau-b" in second.notes[0]
-    document = document_evidence(invented)
+    assert "tau" in second.notes[0]
+    document = document_evidence(found)
     assert json.loads(json.dumps(document["confirmations"]))[0]["phi"] == 1
     assert len(document["fidelity"]["pairs"]) == len(second.rows)
+
+
+def test_several_runs_are_compared() -> None:
+    """Row by row, whatever they lack."""
+    table = tabulate_runs([gather(RECORDS), invented.few(), invented.complete()])
+    real, few, complete = table.rows
+    assert {column.name for column in table.columns} == real.keys()
+    assert [one["status"] for one in table.rows] == ["not_identified"] * 2 + ["identified"]
+    assert (real["data"], real["epochs"], real["seeds"]) == ("fashion_mnist", 2, 3)
+    assert real["resolution_share"] == pytest.approx(0.64)
+    assert few["resolution_share"] is None
+    assert complete["macs_spent"] == 39 * 10**12
+
+
+def test_what_comes_next_follows_from_the_verdict() -> None:
+    """Scaling, more seeds, or the end of the search."""
+    good, doubtful = invented.complete(), invented.few()
+    assert [step.command for step in advise(good, "runs/x")] == [
+        "scalectl scale --from runs/x --phi 4"
+    ]
+    more, balanced = advise(doubtful, "my run")
+    assert more.command.startswith("scalectl grid 'my run/grid.toml' -o 'my run'")
+    assert more.command.endswith("--seeds 2")
+    assert balanced.command == "scalectl scale --from 'my run' --phi 4"
+    known = replace(doubtful.selection, seeds_needed=9)
+    assert advise(replace(doubtful, selection=known), "x")[0].command.endswith("--seeds 9")
+    failed = [replace(one, state=State.DIVERGED, top1=None) for one in doubtful.records]
+    (again,) = advise(invented.gathered("x", failed), "x")
+    assert "once more" in again.why

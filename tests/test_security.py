@@ -1,7 +1,9 @@
 """What scalectl never does, whatever it is given (PROMISES 11, 12)."""
 
 import ast
+import base64
 import getpass
+import hashlib
 import json
 import os
 import shutil
@@ -9,6 +11,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,7 @@ OPTIONS = [part for one in TINY for part in ("--set", one)]
 _WATCHED = """
 import json, os, sys
 import torch._dynamo  # which looks around while it is loaded
+import matplotlib.font_manager  # which keeps a list of fonts in a cache of its own
 from click.testing import CliRunner
 from scalectl.cli import main
 
@@ -99,6 +103,7 @@ def test_nothing_is_unpickled_called_or_written_outside(tmp_path: Path) -> None:
         "report --format markdown",
         "report --format csv",
         "report --json",
+        "report --html page.html --figures figures",
         "scale --phi 2 --to json --to toml -o configs",
         "scale --official b4 --json",
         "profile b0 --per-stage",
@@ -273,3 +278,57 @@ def test_reports_and_errors_obey_nothing_that_they_name(tmp_path: Path, tiny: Pl
         assert "\\x1b[31m" in result.output
     markdown = invoke("report", str(run), "--format", "markdown").stdout
     assert "<script>" not in markdown
+
+
+HOSTILE = (
+    "</p></svg><script>alert(1)</script>\"' onload=alert(1) {{ 7 * 7 }} \x1b[31m \u202eback $x^2$"
+)
+
+
+def list_tags(page: str) -> tuple[list[str], list[str]]:
+    """And the names of all attributes, as a browser would read them."""
+    tags: list[str] = []
+    attributes: list[str] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, found: (
+        tags.append(tag),
+        attributes.extend(name for name, _ in found),
+    )
+    parser.feed(page)
+    return tags, attributes
+
+
+def test_a_page_obeys_nothing_that_it_shows(tmp_path: Path, tiny: Plan) -> None:
+    """Names of networks, notes, reasons, versions: all text, in tables, figures and their words."""
+    first, second = tiny.trials[:2]
+    data = replace(first.data, name=HOSTILE, note=HOSTILE, digests={HOSTILE: HOSTILE})
+    baseline = replace(first.baseline, name=HOSTILE)
+    candidate = replace(first.candidate, control=HOSTILE)
+    evil = replace(first, data=data, baseline=baseline, candidate=candidate)
+    run = tmp_path / "<script>alert(2)<"
+    store = Store(run)
+    store.write(
+        Record(
+            trial=evil,
+            state=State.DONE,
+            top1=0.5,
+            curve=(1.0, 0.5),
+            environment={HOSTILE: HOSTILE},
+        )
+    )
+    store.write(Record(trial=replace(evil, seed=7), state=State.ERROR, error=HOSTILE))
+    store.write(Record(trial=second, state=State.DONE, top1=0.4, curve=(1.0, 0.5)))
+    target = tmp_path / "page.html"
+    result = invoke("report", str(run), "--html", str(target))
+    assert result.exit_code == 0, result.output
+    page = target.read_text()
+    tags, attributes = list_tags(page)
+    assert tags.count("script") == 1
+    assert not {name for name in attributes if name.startswith("on")}
+    assert "alert(1)" in page
+    assert "{{ 7 * 7 }}" in page
+    assert not {"\x1b", "\u202e"} & set(page)
+    # What a browser would run is its own script alone.
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page

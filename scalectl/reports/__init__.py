@@ -26,7 +26,7 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, object], ...]
-    """Column name -> value; None where there is none."""
+    """Column name -> value; None where there is none. A tuple of numbers is a curve."""
     notes: tuple[str, ...] = ()
 
 
@@ -34,10 +34,13 @@ REPORTS = {
     "candidates": "scalectl.reports.candidates",
     "ranking": "scalectl.reports.ranking",
     "controls": "scalectl.reports.controls",
-    "confirmation": "scalectl.reports.confirmation",
-    "fidelity": "scalectl.reports.fidelity",
     "family": "scalectl.reports.family",
     "frontier": "scalectl.reports.frontier",
+    "curves": "scalectl.reports.curves",
+    "fit": "scalectl.reports.fit",
+    "confirmation": "scalectl.reports.confirmation",
+    "fidelity": "scalectl.reports.fidelity",
+    "failures": "scalectl.reports.failures",
 }
 """Name -> the module whose `tabulate` takes the evidence and gives the table."""
 

@@ -10,6 +10,7 @@ from scalectl.evidence import Evidence
 from scalectl.fidelity import Fidelity
 from scalectl.reports import tabulate
 from scalectl.reports.candidates import describe
+from scalectl.reports.comparison import tabulate_runs
 from scalectl.reports.ranking import summarised
 from scalectl.search import Plan, count_macs
 from scalectl.selection import Summary
@@ -54,7 +55,28 @@ def document_evidence(evidence: Evidence) -> dict[str, Any]:
         "latencies": dict(evidence.latencies),
         "damaged": [{"path": str(one.path), "reason": one.reason} for one in evidence.damaged],
         "fingerprints": list(evidence.fingerprints),
+        **_describe_outlook(evidence),
     }
+
+
+def document_runs(found: Sequence[Evidence]) -> dict[str, Any]:
+    """Of `report`, several runs."""
+    return {
+        "schema_version": 1,
+        "comparison": list(tabulate_runs(found).rows),
+        "runs": [document_evidence(one) for one in found],
+    }
+
+
+def _describe_outlook(evidence: Evidence) -> dict[str, Any]:
+    outlook = evidence.outlook
+    if outlook is None:
+        return {"planned": None, "missing": None}
+    missing = [
+        {"fingerprint": trial.candidate.fingerprint, "seed": trial.seed}
+        for trial in outlook.missing
+    ]
+    return {"planned": outlook.planned, "missing": missing}
 
 
 def _rows(name: str, evidence: Evidence) -> Sequence[Mapping[str, object]]:

@@ -1,38 +1,55 @@
-"""Candidates after brief and after longer trainings."""
+"""Brief trainings beside longer ones of the same networks."""
+
+from collections.abc import Iterator
 
 from scalectl.evidence import Evidence
+from scalectl.fidelity import Fidelity
 from scalectl.reports import Column, Table
 from scalectl.reports.candidates import label
+from scalectl.scaling import Shares
 
 COLUMNS = (
     Column("candidate", "candidate"),
-    Column("mean_top1", "brief top-1", ".2%"),
-    Column("longer_mean_top1", "longer top-1", ".2%"),
+    Column("top1", "top-1, brief", ".2%"),
+    Column("longer_top1", "top-1, longer", ".2%"),
+    Column("gain", "gain", "+.2%"),
 )
 
 
 def tabulate(evidence: Evidence) -> Table:
-    """Best after longer trainings first; no rows where there are none."""
+    """One row for each network that was trained both ways, best of the longer trainings first."""
     found = evidence.fidelity
-    notes = ["No longer trainings; scalectl grid --set fidelity.seeds=1 makes them."]
+    pairs = sorted(found.pairs, key=lambda pair: -pair[2]) if found else []
+    notes: tuple[str, ...] = ("No network was trained longer yet.",)
     if found:
         low, high = found.interval
-        ceiling = f"; noise alone allows {found.ceiling:.2f}" if found.ceiling is not None else ""
-        notes = [
-            (
-                f"{found.epochs} epochs and {found.longer}: Kendall's tau-b {found.tau:.2f} "
-                f"(95 %: {low:.2f} to {high:.2f}){ceiling}."
-            ),
-            found.note,
-        ]
-    rows = [
-        {"candidate": label(candidate), "mean_top1": brief, "longer_mean_top1": longer}
-        for candidate, brief, longer in (found.pairs if found else ())
-    ]
+        ceiling = "" if found.ceiling is None else f"; noise alone permits {found.ceiling:.2f}"
+        ranks = (
+            f"{found.epochs} against {found.longer} epochs: Kendall's tau {found.tau:.2f} "
+            f"(95 %: {low:.2f} to {high:.2f}){ceiling}."
+        )
+        notes = (ranks, found.note, *_compare_optima(found))
     return Table(
         name="fidelity",
-        title="Fidelity: would longer trainings choose the same?",
+        title="Brief and longer trainings",
         columns=COLUMNS,
-        rows=tuple(sorted(rows, key=lambda row: -float(str(row["longer_mean_top1"])))),
-        notes=tuple(notes),
+        rows=tuple(
+            {
+                "candidate": label(candidate),
+                "top1": brief,
+                "longer_top1": longer,
+                "gain": longer - brief,
+            }
+            for candidate, brief, longer in pairs
+        ),
+        notes=notes,
     )
+
+
+def _compare_optima(found: Fidelity) -> Iterator[str]:
+    if found.shares and found.longer_shares:
+        yield f"The optimum went from {_say(found.shares)} to {_say(found.longer_shares)}."
+
+
+def _say(shares: Shares) -> str:
+    return f"{shares.depth:.0%} depth, {shares.width:.0%} width, {shares.resolution:.0%} resolution"
