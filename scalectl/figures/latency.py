@@ -9,7 +9,7 @@ from scalectl.selection import Summary
 
 TITLE = "Accuracy against latency"
 MISSING = (
-    "No latency was measured: scalectl profile TARGET --measure times a network on this machine."
+    "No latency was measured: scalectl grid --set select.by=latency measures each network here."
 )
 
 
