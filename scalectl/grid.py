@@ -1,7 +1,7 @@
 """A search as the user writes it, and the candidates it enumerates."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from decimal import Decimal
 from functools import lru_cache
@@ -104,6 +104,8 @@ class Grid:
     """A name from `scalectl baselines`, or a file that scalectl emitted."""
     seeds: Annotated[int, Ge(1), Le(1000)] = 2
     """Each seed is a block: it trains every candidate once, in random order."""
+    planned_for: Annotated[float, Ge(0)] = 0.0
+    """The --time-budget, in seconds, that `seeds` and `max_candidates` were chosen for; 0 without."""
     design: Design = field(default_factory=Design)
     proxy: Proxy = field(default_factory=Proxy)
     watch: Watch = field(default_factory=Watch)
@@ -195,7 +197,7 @@ def enumerate_candidates(design: Design, baseline: Baseline, native: int) -> Enu
             f"{rejected[0].reason}.",
             "Raise design.tolerance or design.max_deviation, or lower design.step.",
         )
-    candidates = _spread(list(kept.values()), design.max_candidates)
+    candidates = spread(list(kept.values()), design.max_candidates)
     return Enumeration(
         candidates=(_unscaled(baseline), *candidates), rejected=tuple(rejected), merged=merged
     )
@@ -388,8 +390,11 @@ def _reason_against(candidate: Candidate, design: Design, native: int) -> str:
     return ""
 
 
-def _spread(candidates: list[Candidate], limit: int) -> list[Candidate]:
-    """The controls, then always the candidate whose shares are farthest from all chosen so far."""
+def spread(candidates: Sequence[Candidate], limit: int) -> Sequence[Candidate]:
+    """The controls, then always the candidate whose shares are farthest from all chosen so far.
+
+    What a lower limit chooses, a higher one does too; 0 means all. The baseline has no shares.
+    """
     if not limit or len(candidates) <= limit:
         return candidates
     chosen = [candidate for candidate in candidates if candidate.control]

@@ -16,11 +16,11 @@ from scalectl.documents import dump_grid, load_grid
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor, Workspace
 from scalectl.factory import Baseline
-from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
+from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink, spread
 from scalectl.leases import Leases
 from scalectl.seals import seal
 from scalectl.store import Store
-from scalectl.trial import Limits, News, Record, Trial
+from scalectl.trial import DataCard, Limits, News, Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,21 @@ def plan(grid: Grid, baseline: Baseline) -> Plan:
     enumeration = enumerate_candidates(
         grid.design, shrink(baseline, grid.proxy, card.classes), native
     )
+    return _lay_out(grid, baseline, card, enumeration)
+
+
+def resize(plan: Plan, seeds: int, max_candidates: int) -> Plan:
+    """The plan with so many seeds, and with so many of its candidates beside the baseline; 0 means all."""
+    design = replace(plan.grid.design, max_candidates=max_candidates)
+    first, *others = plan.enumeration.candidates
+    enumeration = replace(plan.enumeration, candidates=(first, *spread(others, max_candidates)))
+    one = plan.trials[0]
+    return _lay_out(
+        replace(plan.grid, seeds=seeds, design=design), one.baseline, one.data, enumeration
+    )
+
+
+def _lay_out(grid: Grid, baseline: Baseline, card: DataCard, enumeration: Enumeration) -> Plan:
     trials = [
         Trial(
             baseline=baseline, candidate=candidate, recipe=grid.proxy.recipe, data=card, seed=seed
@@ -73,18 +88,10 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     """Open the run's folder for a plan; the second are the files that were set aside as damaged.
 
     Raises `ScalectlError` for a folder that cannot be written, or that holds another search. More
-    seeds, the same images at another place, or another watch, are still the same one.
+    seeds or candidates, the same images at another place, or another watch, are still the same one.
     """
-    before = survey(run) if (run / "FORMAT.json").exists() else Reading()
+    before = look(plan, run)
     path, grid = run / "grid.toml", _strip_places(plan.grid)
-    if path not in [one.path for one in before.damaged]:
-        _compare_grids(run, grid)
-    ours = plan.trials[0]
-    for trial in (record.trial for record in before.records):
-        if trial.data.digests != ours.data.digests:
-            raise _describe_stranger(run, "it was trained on other images")
-        if (trial.baseline, trial.recipe) != (ours.baseline, ours.recipe):
-            raise _describe_stranger(run, "its baseline or its recipe is another one")
     store = Store(run)
     store.tidy()
     store.quarantine(before.damaged)
@@ -95,7 +102,21 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     return store, before.damaged
 
 
-_FREE = ("seeds", "proxy.data")
+def look(plan: Plan, run: Path) -> Reading:
+    """What is in the run's folder, if there is one. Raises `ScalectlError` for another search's."""
+    before = survey(run) if (run / "FORMAT.json").exists() else Reading()
+    if run / "grid.toml" not in [one.path for one in before.damaged]:
+        _compare_grids(run, _strip_places(plan.grid))
+    ours = plan.trials[0]
+    for trial in (record.trial for record in before.records):
+        if trial.data.digests != ours.data.digests:
+            raise _describe_stranger(run, "it was trained on other images")
+        if (trial.baseline, trial.recipe) != (ours.baseline, ours.recipe):
+            raise _describe_stranger(run, "its baseline or its recipe is another one")
+    return before
+
+
+_FREE = ("seeds", "planned_for", "design.max_candidates", "proxy.data")
 
 
 def _compare_grids(run: Path, grid: Grid) -> None:

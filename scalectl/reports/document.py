@@ -13,8 +13,8 @@ from scalectl.selection import Summary
 from scalectl.trial import Record
 
 
-def document_plan(plan: Plan) -> dict[str, Any]:
-    """Of `grid --dry-run`."""
+def document_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]:
+    """Of `grid --dry-run`. The estimate is for what remains; None where this machine was not measured."""
     enumeration = plan.enumeration
     return {
         "schema_version": 1,
@@ -31,6 +31,7 @@ def document_plan(plan: Plan) -> dict[str, Any]:
         "merged": enumeration.merged,
         "trials": len(plan.trials),
         "training_macs": plan.training_macs,
+        "estimated_seconds": estimated_seconds,
     }
 
 
