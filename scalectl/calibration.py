@@ -32,10 +32,12 @@ from scalectl.trial import Candidate, DataCard, Limits, Progress, Record, Trial
 
 _PART = 1 / 40
 """Of the steps of the search, so that the probe takes a small part of its time."""
-_FEWEST, _MOST = 4, 16
+_FEWEST, _MOST = 4, 12
 """Steps of an epoch of the probe."""
 _EPOCHS = 2
 """The first one warms up, and the second one is measured."""
+_SEEDS = 2
+"""Of each network: what else the machine does comes and goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +97,14 @@ class _Watched:
 def calibrate(plan: Plan, executor: Executor, device: str) -> Calibration:
     """Train some networks of the plan for seconds. Raises `ScalectlError` where one of them fails."""
     with TemporaryDirectory(prefix="scalectl-") as name:
-        limits = _limit(plan)
+        chosen = choose(plan.enumeration.candidates)
         workspace = search.workspace(plan, Store(Path(name)), executor.jobs, device)
-        workspace = replace(workspace, limits=limits)
-        chosen = choose([trial.candidate for trial in plan.trials])
+        workspace = replace(workspace, limits=_limit(plan, len(chosen) * _SEEDS))
         card, opening, drawing = _draw(workspace, chosen)
         recipe = replace(plan.trials[0].recipe, epochs=_EPOCHS)
         trials = [
-            replace(plan.trials[0], candidate=candidate, recipe=recipe, data=card)
+            replace(plan.trials[0], candidate=candidate, recipe=recipe, data=card, seed=seed)
+            for seed in range(_SEEDS)
             for candidate in chosen
         ]
         boot, watched = _watch(trials, executor, workspace)
@@ -111,7 +113,7 @@ def calibrate(plan: Plan, executor: Executor, device: str) -> Calibration:
         boot=boot,
         start=max(0.0, statistics.median(one.epochs[0] - one.begun - one.epoch for one in watched)),
         rates=fit(
-            [_sizes(candidate) for candidate in chosen],
+            [_sizes(trial.candidate) for trial in trials],
             [one.epoch / card.sizes["train"] for one in watched],
         ),
         tail=statistics.median((one.ended - one.epochs[-1]) / one.epoch for one in watched),
@@ -124,7 +126,7 @@ def choose(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Those with the least and the most of each size: six at most, whatever lies between."""
     known = {candidate.fingerprint: candidate for candidate in candidates}
     ends = [
-        end(known.values(), key=lambda one: _sizes(one)[size])  # noqa: B023 - called at once
+        end(known.values(), key=lambda one: _sizes(one)[size])
         for size in range(3)
         for end in (min, max)
     ]
@@ -154,11 +156,11 @@ def _sizes(candidate: Candidate) -> tuple[int, int, int]:
     return cost.macs, cost.activations, round(network.depth)
 
 
-def _limit(plan: Plan) -> Limits:
+def _limit(plan: Plan, trials: int) -> Limits:
     """A part of the images, the same of both splits, that has each class to train on."""
     first = plan.trials[0]
-    steps = sum(trial.steps for trial in plan.trials) * _PART / _EPOCHS
-    batches = min(max(round(steps / len(plan.enumeration.candidates)), _FEWEST), _MOST)
+    steps = sum(trial.steps for trial in plan.trials) * _PART / (trials * _EPOCHS)
+    batches = min(max(round(steps), _FEWEST), _MOST)
     train = min(
         max(batches * first.recipe.batch_size, first.data.classes), first.data.sizes["train"]
     )
@@ -190,10 +192,10 @@ def _watch(
     watched: dict[str, _Watched] = {}
 
     def feed() -> Iterator[Trial]:
-        # Further seeds keep the machine as busy as the search does until the last one is in.
-        for seed in count():
+        # More than are waited for: until the last one is in, the machine is as busy as in the search.
+        for more in count(step=_SEEDS):
             for trial in trials:
-                one = replace(trial, seed=seed)
+                one = replace(trial, seed=trial.seed + more)
                 watched[one.id] = _Watched(time.monotonic())
                 yield one
 

@@ -642,8 +642,9 @@ def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Calibration]") -> 
     from scalectl import contents
 
     ended = {one.trial.id for one in contents.survey(run).records if one.state.is_final}
+    left = [trial for trial in plan.trials if trial.id not in ended]
     try:
-        return measure().estimate([trial for trial in plan.trials if trial.id not in ended])
+        return measure().estimate(left) if left else 0.0
     except ScalectlError as problem:
         _say(f"There is no estimate: {problem}", err=True)
         return None

@@ -72,14 +72,11 @@ def resize(plan: Plan, seeds: int, max_candidates: int) -> Plan:
 
 
 def _lay_out(grid: Grid, baseline: Baseline, card: DataCard, enumeration: Enumeration) -> Plan:
+    recipe, candidates = grid.proxy.recipe, enumeration.candidates
     trials = [
-        Trial(
-            baseline=baseline, candidate=candidate, recipe=grid.proxy.recipe, data=card, seed=seed
-        )
+        Trial(baseline=baseline, candidate=candidate, recipe=recipe, data=card, seed=seed)
         for seed in range(grid.seeds)
-        for candidate in random.Random(seed).sample(
-            enumeration.candidates, len(enumeration.candidates)
-        )
+        for candidate in random.Random(seed).sample(candidates, len(candidates))
     ]
     return Plan(grid=grid, enumeration=enumeration, trials=tuple(trials))
 
