@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,6 +20,7 @@ from scalectl.exports import EXPORTS
 from scalectl.reports import REPORTS
 
 if TYPE_CHECKING:  # heavy, or slow to load: `--help` and `scale` do without
+    from scalectl.calibration import Calibration
     from scalectl.evidence import Evidence
     from scalectl.exports import Written
     from scalectl.factory import Baseline
@@ -41,6 +42,21 @@ def _check_device(_context: click.Context, _option: click.Parameter, name: str) 
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
         raise click.BadParameter(f"{name!r} is not auto, cpu, mps, cuda or cuda:NUMBER.")
     return name
+
+
+def _check_duration(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> float | None:
+    from scalectl.budget import parse_duration
+
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a time above 0, such as 90s, 45m, 2h, 1h30m or 1d."
+        ) from None
 
 
 def _say(text: str, *, err: bool = False) -> None:
@@ -129,7 +145,16 @@ def main() -> None:
     metavar="URL",
     help="Show the search in Optuna too: sqlite:///FILE.db, or the path of a journal.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be trained; train nothing.")
+@click.option(
+    "--time-budget",
+    metavar="TIME",
+    callback=_check_duration,
+    help="Train what fits into 90s, 45m, 2h, 1h30m or 1d: as many seeds, or fewer candidates.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be trained, and estimate how long it takes."
+)
+@click.option("--no-probe", is_flag=True, help="With --dry-run: do not measure this machine.")
 @click.option(
     "--set",
     "overrides",
@@ -150,7 +175,9 @@ def grid(
     executor: str,
     stall: float | None,
     optuna_storage: str | None,
+    time_budget: float | None,
     dry_run: bool,
+    no_probe: bool,
     overrides: tuple[str, ...],
     quiet: bool,
     as_json: bool,
@@ -158,29 +185,40 @@ def grid(
     """Search the coefficients: enumerate, train each candidate briefly, store, choose.
 
     Without GRID_FILE it runs the default search: minutes on two cores, nothing to download. Run
-    again with the same arguments, it continues; with more --seeds, it adds them. Several commands
-    on the same folder share the work.
+    again with the same arguments, it continues; with more --seeds, or another --time-budget, it adds
+    to what is there. Several commands on the same folder share the work.
     """
+    if no_probe and (time_budget or not dry_run):
+        raise click.UsageError("--no-probe goes with --dry-run alone.")
     from scalectl import documents, search
 
     chosen = documents.load_grid(grid_file, overrides)
-    chosen = replace(chosen, baseline=baseline or chosen.baseline, seeds=seeds or chosen.seeds)
+    chosen = replace(
+        chosen,
+        baseline=baseline or chosen.baseline,
+        seeds=seeds or chosen.seeds,
+        planned_for=time_budget or 0.0,
+    )
     if data:
         chosen = replace(chosen, proxy=replace(chosen.proxy, data=data))
     if stall:
         chosen = replace(chosen, watch=replace(chosen.watch, stall=stall))
     plan = search.plan(chosen, documents.find_baseline(chosen.baseline))
-    if dry_run:
-        _show_plan(plan, as_json)
-        return
     run = run or _RUNS / (grid_file.stem if grid_file else "default")
+    jobs = jobs or search.count_cores()
+    measure = cache(partial(_measure, plan, jobs, device, executor))
+    if dry_run:
+        plan = _fit(plan, run, seeds, measure) if time_budget else plan
+        _show_plan(plan, run, None if no_probe else measure, as_json)
+        return
     with _continuable(run):
+        plan = _fit(plan, run, seeds, measure) if time_budget else plan
         store = _claim(plan, run)
         mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
         train = partial(_train, plan, store, mirror, jobs, device, executor, quiet)
         failed = _search(plan, store, train)
         if plan.grid.select.by == "latency":
-            _measure(plan, run, device)
+            _time_networks(plan, run, device)
         evidence = _conclude(run)
         follow_ups = _follow_up(plan, evidence)
         if follow_ups:
@@ -599,7 +637,7 @@ def _train(
     plan: "Plan",
     store: "Store",
     mirror: "Mirror | None",
-    jobs: int | None,
+    jobs: int,
     device: str,
     executor: str,
     quiet: bool,
@@ -617,7 +655,6 @@ def _train(
     from scalectl.progress import Live
     from scalectl.trial import Record
 
-    jobs = jobs or search.count_cores()
     workspace = search.workspace(plan, store, jobs, device)
     chosen, retries = make_executor(executor, jobs), plan.grid.watch.retries
     asked = set[str]()
@@ -635,7 +672,7 @@ def _train(
     return asked
 
 
-def _measure(plan: "Plan", run: Path, device: str) -> None:
+def _time_networks(plan: "Plan", run: Path, device: str) -> None:
     from scalectl import latencies
     from scalectl.contents import read
 
@@ -719,13 +756,56 @@ def _conclude(run: Path) -> "Evidence":
     return found
 
 
-def _show_plan(plan: "Plan", as_json: bool) -> None:
-    from scalectl import render, search, strategies
+def _measure(plan: "Plan", jobs: int, device: str, executor: str) -> "Calibration":
+    from scalectl.calibration import calibrate
+    from scalectl.executors import make_executor
+
+    _say("Some networks are trained for seconds, to see how fast this machine is ...", err=True)
+    return calibrate(plan, make_executor(executor, jobs), device)
+
+
+def _fit(
+    plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], Calibration]"
+) -> "Plan":
+    """What fits into the time; what was planned for the same time before is not planned anew."""
+    from scalectl import budget, search
+
+    if plan.grid.strategy.is_adaptive:
+        raise click.UsageError(
+            "--time-budget plans seeds and candidates of the strategy all; limit another one by "
+            "strategy.points, --seeds and design.max_candidates."
+        )
+    before = search.look(plan, run)
+    recalled = budget.recall(plan, run)
+    if recalled:
+        _say(f"{_count(recalled)}, as {run} was planned for the same time.", err=True)
+        return recalled
+    choice = budget.choose(plan, before, measure().estimate, most_seeds)
+    text = f"{_count(choice.plan)}: about {budget.humanise(choice.seconds)} from now."
+    if choice.beyond:
+        text += f" The next larger plan takes {budget.humanise(choice.beyond)}."
+    if choice.left_out:
+        names = ", ".join(one.control or str(one.coefficients) for one in choice.left_out)
+        text += f" Left out: {names}."
+    _say(text, err=True)
+    return choice.plan
+
+
+def _count(plan: "Plan") -> str:
+    seeds = plan.grid.seeds
+    candidates = len(plan.enumeration.candidates)
+    return f"{seeds} seed{'s' * (seeds != 1)} of {candidates} candidates, {len(plan.trials)} trials"
+
+
+def _show_plan(
+    plan: "Plan", run: Path, measure: "Callable[[], Calibration] | None", as_json: bool
+) -> None:
+    from scalectl import render, search, strategies, validation
     from scalectl.reports.candidates import tabulate_candidates
     from scalectl.reports.document import document_plan
 
     if as_json:
-        _print_json(document_plan(plan))
+        _print_json(document_plan(plan, _estimate(plan, run, measure) if measure else None))
         return
     enumeration = plan.enumeration
     click.echo(render.render(tabulate_candidates(enumeration.candidates), "rich"), nl=False)
@@ -739,13 +819,38 @@ def _show_plan(plan: "Plan", as_json: bool) -> None:
     )
     if note := strategies.note(plan):
         _say(f"Note: {note}", err=True)
+    if follow_ups := validation.expect(plan):
+        _say(f"{len(follow_ups)} trials follow, to see whether the choice holds.")
+    seconds = _estimate(plan, run, measure) if measure else None
+    if seconds is not None:
+        from scalectl.budget import humanise
+
+        _say(
+            f"It takes about {humanise(seconds)} on this machine."
+            if seconds
+            else "Nothing is left to train."
+        )
+
+
+def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Calibration]") -> float | None:
+    """Seconds for what is not in the run; where that cannot be measured, the reason is said."""
+    from scalectl import contents, strategies, validation
+
+    ended = {one.trial.id for one in contents.survey(run).records if one.state.is_final}
+    trials = [*strategies.at_most(plan), *validation.expect(plan)]
+    left = [trial for trial in trials if trial.id not in ended]
+    try:
+        return measure().estimate(left) if left else 0.0
+    except ScalectlError as problem:
+        _say(f"There is no estimate: {problem}", err=True)
+        return None
 
 
 def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:
     from scalectl.reports.document import document_evidence, document_plan
 
     if as_json:
-        _print_json({**document_plan(plan), **document_evidence(evidence)})
+        _print_json({**document_plan(plan, None), **document_evidence(evidence)})
     else:
         _print_reports([evidence], "rich", "ranking")
         _say("\nNext: scalectl scale --phi 4, or scalectl report.", err=True)

@@ -1,7 +1,7 @@
 """A search as the user writes it, and the candidates it enumerates."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from decimal import Decimal
 from functools import lru_cache
@@ -164,6 +164,8 @@ class Grid:
     """A name from `scalectl baselines`, or a file that scalectl emitted."""
     seeds: Annotated[int, Ge(1), Le(FRESH)] = 2
     """Each seed is a block: it trains every candidate once, in random order."""
+    planned_for: Annotated[float, Ge(0)] = 0.0
+    """The --time-budget, in seconds, that `seeds` and `max_candidates` were chosen for; 0 without."""
     design: Design = field(default_factory=Design)
     proxy: Proxy = field(default_factory=Proxy)
     strategy: Strategy = field(default_factory=Strategy)
@@ -490,10 +492,10 @@ def _reason_against(candidate: Candidate, design: Design, native: int) -> str:
     return ""
 
 
-def spread(candidates: list[Candidate], limit: int) -> list[Candidate]:
+def spread(candidates: Sequence[Candidate], limit: int) -> Sequence[Candidate]:
     """The controls, then always the candidate whose shares are farthest from all chosen so far.
 
-    0 means no limit. A larger subset holds every smaller one.
+    What a lower limit chooses, a higher one does too; 0 means all. The baseline has no shares.
     """
     if not limit or len(candidates) <= limit:
         return candidates

@@ -16,7 +16,7 @@ from scalectl.documents import dump_grid, load_grid
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor, Workspace
 from scalectl.factory import Baseline
-from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink
+from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink, spread
 from scalectl.leases import Leases
 from scalectl.seals import seal
 from scalectl.store import Store
@@ -73,6 +73,21 @@ def lay_out(grid: Grid, baseline: Baseline, card: DataCard) -> Plan:
         _limit_resolution(grid, card),
         controls_only=grid.strategy.kind == "optuna",
     )
+    return _lay_out(grid, baseline, card, enumeration)
+
+
+def resize(plan: Plan, seeds: int, max_candidates: int) -> Plan:
+    """The plan with so many seeds, and with so many of its candidates beside the baseline; 0 means all."""
+    design = replace(plan.grid.design, max_candidates=max_candidates)
+    first, *others = plan.enumeration.candidates
+    enumeration = replace(plan.enumeration, candidates=(first, *spread(others, max_candidates)))
+    one = plan.trials[0]
+    return _lay_out(
+        replace(plan.grid, seeds=seeds, design=design), one.baseline, one.data, enumeration
+    )
+
+
+def _lay_out(grid: Grid, baseline: Baseline, card: DataCard, enumeration: Enumeration) -> Plan:
     candidates = enumeration.candidates
     like = Trial(
         baseline=baseline, candidate=candidates[0], recipe=grid.proxy.recipe, data=card, seed=0
@@ -95,20 +110,11 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     """Open the run's folder for a plan; the second are the files that were set aside as damaged.
 
     Raises `ScalectlError` for a folder that cannot be written, or that holds another search. More
-    seeds, more points of a sampler, the same images at another place, or another watch, are still
-    the same one; but where a strategy decides by means over seeds, their number is a part of it.
+    seeds or candidates, more points of a sampler, the same images at another place, or another watch,
+    are still the same one; but where a strategy decides by means over seeds, they are a part of it.
     """
-    before = survey(run) if (run / "FORMAT.json").exists() else Reading()
+    before = look(plan, run)
     path, grid = run / "grid.toml", _strip_places(plan.grid)
-    if path not in [one.path for one in before.damaged]:
-        _compare_grids(run, grid)
-    ours = plan.trials[0]
-    for trial in (record.trial for record in before.records):
-        if trial.data.digests != ours.data.digests:
-            raise _describe_stranger(run, "it was trained on other images")
-        searched = trial.stage == "search" and trial.recipe != ours.recipe
-        if searched or trial.baseline != ours.baseline:
-            raise _describe_stranger(run, "its baseline or its recipe is another one")
     store = Store(run)
     store.tidy()
     store.quarantine(before.damaged)
@@ -119,7 +125,25 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     return store, before.damaged
 
 
-_FREE = ("proxy.data", "strategy.points", "select.", "confirm.", "fidelity.", "watch.")
+def look(plan: Plan, run: Path) -> Reading:
+    """What is in the run's folder, if there is one. Raises `ScalectlError` for another search's."""
+    before = survey(run) if (run / "FORMAT.json").exists() else Reading()
+    if run / "grid.toml" not in [one.path for one in before.damaged]:
+        _compare_grids(run, _strip_places(plan.grid))
+    ours = plan.trials[0]
+    for trial in (record.trial for record in before.records):
+        if trial.data.digests != ours.data.digests:
+            raise _describe_stranger(run, "it was trained on other images")
+        searched = trial.stage == "search" and trial.recipe != ours.recipe
+        if searched or trial.baseline != ours.baseline:
+            raise _describe_stranger(run, "its baseline or its recipe is another one")
+    return before
+
+
+_FREE = (
+    *("proxy.data", "planned_for", "strategy.points"),
+    *("select.", "confirm.", "fidelity.", "watch."),
+)
 """What may change from one command to the next: it decides no result, or adds to what is there."""
 
 
@@ -127,8 +151,9 @@ def _compare_grids(run: Path, grid: Grid) -> None:
     """Raises `ScalectlError` where the stored one, if there is one, asks for something else."""
     if (run / "grid.toml").exists():
         stored = _flatten(asdict(load_grid(run / "grid.toml")))
-        # More seeds would change what an adaptive search has decided.
-        free = (*_FREE, "seeds") if grid.strategy.kind == "all" else _FREE
+        # More of them would change what an adaptive search has decided.
+        more = ("seeds", "design.max_candidates") if grid.strategy.kind == "all" else ()
+        free = (*_FREE, *more)
         for key, value in _flatten(asdict(grid)).items():
             if value != stored[key] and not key.startswith(free):
                 raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")

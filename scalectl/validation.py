@@ -45,5 +45,11 @@ def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ..
     wanted, like = plan.grid.fidelity, plan.trials[0]
     recipe = replace(like.recipe, epochs=like.recipe.epochs * wanted.factor)
     like = replace(like, recipe=recipe, stage="fidelity")
-    chosen = tuple(spread(list(candidates), wanted.points))
+    chosen = tuple(spread(candidates, wanted.points))
     return tuple(trial for seed in range(wanted.seeds) for trial in make_block(like, chosen, seed))
+
+
+def expect(plan: Plan) -> list[Trial]:
+    """What will follow the search, as far as it can be known before: dwr stands for the choice."""
+    trials, _ = confirm(plan, NAMED["dwr"])
+    return [*trials, *train_longer(plan, plan.enumeration.candidates[1:])]

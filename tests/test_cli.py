@@ -51,7 +51,9 @@ def test_a_search_as_json_is_one_document(run: Path) -> None:
 
 
 def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
-    document = json.loads(invoke("grid", "-o", str(tmp_path / "r"), "--dry-run", "--json").stdout)
+    document = json.loads(
+        invoke("grid", "-o", str(tmp_path / "r"), "--dry-run", "--no-probe", "--json").stdout
+    )
     keys = (
         "alpha beta gamma nominal_ratio realised_ratio depth width resolution params macs "
         "activations fingerprint control"
@@ -65,7 +67,7 @@ def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
 
 def test_the_default_holds_everybody_to_five_percent() -> None:
     """Realised MACs, counted."""
-    document = json.loads(invoke("grid", "--dry-run", "--json").stdout)
+    document = json.loads(invoke("grid", "--dry-run", "--no-probe", "--json").stdout)
     ratios = [
         one["realised_ratio"] for one in document["candidates"] if one["control"] != "baseline"
     ]
@@ -250,7 +252,7 @@ def test_a_users_own_stages_are_a_baseline(tmp_path: Path) -> None:
     assert listed["exports"]["torch"] == ""
     assert "two stages" in listed["exports"]["timm"]
     assert "7x7 stem" in listed["exports"]["transformers"]
-    assert invoke("grid", "--baseline", str(net), "--dry-run").exit_code == 0
+    assert invoke("grid", "--baseline", str(net), "--dry-run", "--no-probe").exit_code == 0
 
 
 def test_a_target_is_met_to_the_nearest_step() -> None:
@@ -349,6 +351,12 @@ WRONG = [
     ("grid --jobs none", 2, "not a valid integer"),
     ("grid --device gpu", 2, "is not auto, cpu"),
     ("grid --stall 0", 2, "0.0 is not in the range"),
+    ("grid --time-budget 0h", 2, "'0h' is not a time above 0, such as 90s"),
+    ("grid --time-budget -2h", 2, "'-2h' is not a time above 0"),
+    ("grid --time-budget 90", 2, "'90' is not a time above 0"),
+    ("grid --time-budget 2h --dry-run --no-probe", 2, "--no-probe goes with --dry-run alone"),
+    ("grid --no-probe", 2, "--no-probe goes with --dry-run alone"),
+    ("grid -o other --time-budget 2h", 2, "holds another search: proxy.epochs is 9 there"),
     ("grid --set watch.memory=-1", 2, "watch.memory"),
     ("grid --set watch.retry=1", 2, "did you mean watch.retries?"),
     ("grid --set proxy.ema=1", 2, "proxy.ema"),

@@ -31,6 +31,9 @@ class Workspace:
 class Executor(Protocol):
     """What an executor must offer. It is told how many trials may run at once when it is made."""
 
+    jobs: int
+    """How many do run at once."""
+
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Train every trial; yield as things happen.
 

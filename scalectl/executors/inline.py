@@ -7,10 +7,10 @@ from scalectl.trial import News, Trial
 
 
 class Inline:
-    """Ignores `jobs`: there is one process."""
+    """Ignores the jobs it is given: there is one process."""
 
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
+    def __init__(self, _jobs: int) -> None:
+        self.jobs = 1
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Train in order."""

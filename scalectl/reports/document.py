@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from scalectl import strategies
+from scalectl import strategies, validation
 from scalectl.comparison import Confirmation
 from scalectl.evidence import Evidence
 from scalectl.fidelity import Fidelity
@@ -17,8 +17,12 @@ from scalectl.selection import Summary
 from scalectl.trial import Record
 
 
-def document_plan(plan: Plan) -> dict[str, Any]:
-    """Of `grid --dry-run`. Its trials are so many at most, where the strategy decides as it goes."""
+def document_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]:
+    """Of `grid --dry-run`.
+
+    Its trials are so many at most, where the strategy decides as it goes. The estimate is for what
+    remains, follow-ups included; None where this machine was not measured.
+    """
     enumeration, trials = plan.enumeration, strategies.at_most(plan)
     return {
         "schema_version": 1,
@@ -36,6 +40,8 @@ def document_plan(plan: Plan) -> dict[str, Any]:
         "strategy": asdict(plan.grid.strategy),
         "trials": len(trials),
         "training_macs": count_macs(trials),
+        "follow_ups": len(validation.expect(plan)),
+        "estimated_seconds": estimated_seconds,
     }
 
 
