@@ -25,7 +25,7 @@ class Evidence:
     files: tuple[str, ...]
     """The names of its files of records, as they were before they were read."""
     records: tuple[Record, ...]
-    """At least one; of all stages."""
+    """At least one, of any stage; those of the search come first."""
     damaged: tuple[contents.Damaged, ...]
     summaries: tuple[Summary, ...]
     """Of the search alone, as the selection."""
@@ -57,14 +57,14 @@ def gather(path: Path) -> Evidence:
     """
     files = list_files(path)
     reading = contents.read(path)
-    searched = [one for one in reading.records if one.trial.stage == "search"]
-    if not searched:
+    if not reading.records:
         damage = f", and {len(reading.damaged)} that are damaged" if reading.damaged else ""
         raise ScalectlError(
             f"{path} holds no readable records yet{damage}.",
             "Run scalectl grid with the arguments that made it: it continues.",
             exit_code=3 if reading.damaged else 2,
         )
+    searched = [one for one in reading.records if one.trial.stage == "search"]
     measured = latencies.read(path)
     stored = path / "grid.toml"
     proven = stored not in [one.path for one in reading.damaged]
@@ -101,7 +101,7 @@ def _without_latency(preference: Preference) -> Preference:
 
 def conclude(evidence: Evidence) -> Verdict:
     """The part of it that scaling needs."""
-    trial = evidence.searched[0].trial
+    trial = evidence.records[0].trial
     return Verdict(
         status=evidence.selection.status,
         reason=evidence.selection.reason,

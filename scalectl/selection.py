@@ -1,6 +1,7 @@
 """From records to a choice: the fitted surface, and what it can claim (METHOD, section 4)."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
@@ -77,8 +78,8 @@ class Selection:
     winner: Summary | None
     """None unless identified."""
     recommended: Coefficients
-    """The winner's. Where the data support no choice, the balanced "dwr", unless the shares do matter and
-    the surface, shrunk by what is noise, has it lose more than delta: then the highest trained one."""
+    """The winner's. Where the data support no choice, the balanced "dwr", unless the surface, four
+    fifths of whose relief are no noise, has it lose more than delta: then the highest trained one."""
     argmax: Summary | None
     """The highest mean, which over-reports itself: shown beside the winner, never used."""
     optimum: Shares | None
@@ -224,29 +225,27 @@ def _decide(
     latencies: Mapping[str, float],
 ) -> Selection:
     trained = np.array([_as_point(one.candidate) for one in summaries])
-    simplex = simplex_within(trained)
-    refits = surface.refit()
-    terms = surface.terms(simplex)
+    simplex, ours = simplex_within(trained), surface.terms(trained)
+    terms, refits = surface.terms(simplex), surface.refit()
     relief = _Relief(terms @ surface.coefficients, terms @ refits, surface.fit.reliability)
-    best, margin = float(relief.height.max()), preference.delta + relief.margin()
-    inside = relief.height >= best - margin
+    margin = preference.delta + relief.margin()
+    lowest = float(relief.height.max()) - margin
+    inside = relief.height >= lowest
     indifference = _describe_set(simplex[inside], preference.delta, margin, float(inside.mean()))
-    ours = surface.terms(trained)
     heights = ours @ surface.coefficients
-    members = [
-        one for one, height in zip(summaries, heights, strict=True) if height >= best - margin
-    ]
-    needed = _count_seeds(surface, relief, preference.delta, max(one.n for one in summaries))
-    dwr = float((surface.terms(np.array([_CENTRE])) @ surface.coefficients)[0])
-    matter = surface.fit.shares_p <= 1 - CONFIDENCE
-    loses = matter and surface.fit.reliability * (best - dwr) > preference.delta
-    guess = summaries[int(heights.argmax())].candidate.coefficients if loses else NAMED["dwr"]
-    unresolved = _explain_doubt(surface.fit, indifference, members, guess, needed)
-    winner = None if unresolved else min(members, key=_rank_by(preference, latencies))
+    members = [one for one, height in zip(summaries, heights, strict=True) if height >= lowest]
+    problem = _find_problem(surface.fit, indifference, members)
+    winner = None if problem else min(members, key=_rank_by(preference, latencies))
+    needed, guess = None, NAMED["dwr"]
+    if problem:
+        needed = _count_seeds(surface, relief, preference.delta, max(one.n for one in summaries))
+        highest = summaries[int(heights.argmax())].candidate.coefficients
+        guess = highest if _loses(surface, relief, preference.delta) else guess
+        problem = _advise(problem, guess, needed, relief, preference.delta)
     leaders = (ours @ (surface.coefficients[:, None] + refits)).argmax(axis=0)
     return Selection(
-        status="not_identified" if unresolved else "identified",
-        reason=unresolved or _explain_choice(preference),
+        status="not_identified" if problem else "identified",
+        reason=problem or _explain_choice(preference),
         winner=winner,
         recommended=winner.candidate.coefficients if winner else guess,
         argmax=argmax,
@@ -263,52 +262,59 @@ def _decide(
             one.candidate.fingerprint: float((leaders == number).mean())
             for number, one in enumerate(summaries)
         },
-        seeds_needed=needed if unresolved else None,
+        seeds_needed=needed,
     )
 
 
-_CENTRE = (1 / 3, 1 / 3, 1 / 3)
-
-
-def _explain_doubt(
-    fit: Fit,
-    indifference: Indifference,
-    members: Sequence[Summary],
-    guess: Coefficients,
-    needed: int | None,
-) -> str:
+def _find_problem(fit: Fit, indifference: Indifference, members: Sequence[Summary]) -> str:
     """Why no winner can be named, or nothing (METHOD, section 4, item 6)."""
     if not fit.shares_p <= 1 - CONFIDENCE:
-        problem = f"The shares explain no more than chance does (p = {fit.shares_p:.2f})"
-    elif indifference.fraction > _MOST:
-        problem = f"{indifference.fraction:.0%} of the triangle cannot be told from the best"
-    elif not members:
-        problem = "No trained candidate lies near the best of the surface"
-    else:
-        return ""
-    help_ = (
-        f"about {needed} seeds would probably do"
-        if needed
-        else f"{_MANY} times the seeds would not help, so that the choice matters little here"
-    )
-    choice = "dwr is the safe choice"
-    if guess != NAMED["dwr"]:
-        choice = f"dwr would probably lose too much, and {guess} is the best guess"
-    return f"{problem}: {choice}; {help_}."
+        return f"The shares explain no more than chance does (p = {fit.shares_p:.2f})"
+    if indifference.fraction > _MOST:
+        return f"{indifference.fraction:.0%} of the triangle cannot be told from the best"
+    return "" if members else "No trained candidate lies near the best of the surface"
+
+
+def _loses(surface: Surface, relief: _Relief, delta: float) -> bool:
+    """Whether dwr is no careful choice: a clear surface has it lose more than delta."""
+    dwr = float((surface.terms(np.array([_CENTRE])) @ surface.coefficients)[0])
+    lost = relief.reliability * (float(relief.height.max()) - dwr)
+    return relief.reliability >= _CLEAR and lost > delta
 
 
 def _count_seeds(surface: Surface, relief: _Relief, delta: float, seeds: int) -> int | None:
     """With how many in all the run would probably be identified, if what it suggests is true."""
-    for total in range(seeds + 1, seeds * _MANY + 1):
+
+    def is_enough(total: int) -> bool:
         more = total / seeds
         chance = detection_chance(surface.fit, len(surface.coefficients), surface.freedom, more)
-        if chance >= _POWER:
-            margin = delta + relief.margin(more)
-            if relief.fraction(margin, relief.reliability) <= _MOST:
-                return total
-    return None
+        if chance < _POWER:
+            return False
+        return relief.fraction(delta + relief.margin(more), relief.reliability) <= _MOST
+
+    totals = range(seeds + 1, seeds * _MANY + 1)
+    place = bisect_left(totals, True, key=is_enough)
+    return totals[place] if place < len(totals) else None
 
 
+def _advise(
+    problem: str, guess: Coefficients, needed: int | None, relief: _Relief, delta: float
+) -> str:
+    choice = "dwr is the safe choice"
+    if guess != NAMED["dwr"]:
+        choice = f"dwr would probably lose too much, and {guess} is the best guess"
+    if needed:
+        help_ = f"about {needed} seeds would probably do"
+    elif relief.fraction(delta, relief.reliability) > _MOST:
+        help_ = "the choice matters little here"
+    else:
+        help_ = f"even {_MANY} times the seeds would probably not do"
+    return f"{problem}: {choice}; {help_}."
+
+
+_CENTRE = (1 / 3, 1 / 3, 1 / 3)
+_CLEAR = 0.8
+"""Part of a surface's relief that is no noise, from which its best guess beats dwr in simulations."""
 _MOST = 0.5
 """Of the triangle may be indifferent where a winner is named."""
 _POWER = 0.8

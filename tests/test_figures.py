@@ -14,6 +14,7 @@ from scalectl import figures
 from scalectl.cli import main
 from scalectl.evidence import Evidence, gather
 from scalectl.figures.style import COLOURS, HEAT
+from scalectl.grid import Preference
 from scalectl.selection import select, summarise
 from scalectl.trial import State
 
@@ -87,7 +88,10 @@ def test_names_are_drawn_as_they_are() -> None:
     trial = replace(evidence.records[-1].trial, candidate=candidate)
     records = (*evidence.records[:-1], replace(evidence.records[-1], trial=trial))
     evidence = replace(
-        evidence, records=records, summaries=summarise(records), selection=select(records)
+        evidence,
+        records=records,
+        summaries=summarise(records),
+        selection=select(records, Preference()),
     )
     picture = figures.draw("frontier", evidence)
     assert picture.figure

@@ -28,15 +28,14 @@ def advise(evidence: Evidence, run: str) -> tuple[Step, ...]:
         return (Step("Try the trials that failed once more.", again),)
     if selection.status == "identified":
         return (scale,)
-    seeds = len({record.trial.seed for record in evidence.searched})
-    enough = selection.seeds_needed
-    why = (
-        f"About {enough} seeds in all would probably identify a winner."
-        if enough
-        else "More seeds may identify a winner."
-    )
-    more = Step(why, f"{again} --seeds {enough or 2 * seeds}")
-    return more, Step("Or take the balanced choice, and measure it.", scale.command)
+    careful = Step("Take the careful choice, and measure it.", scale.command)
+    if selection.seeds_needed:
+        why = f"About {selection.seeds_needed} seeds in all would probably identify a winner."
+        return Step(why, f"{again} --seeds {selection.seeds_needed}"), careful
+    if selection.fit is None:
+        seeds = 2 * len({record.trial.seed for record in evidence.searched})
+        return Step("More trainings make a fit possible.", f"{again} --seeds {seeds}"), careful
+    return (careful,)
 
 
 def search_again(evidence: Evidence, run: str) -> str:

@@ -50,8 +50,8 @@ def document_evidence(evidence: Evidence) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "run": evidence.name,
-        "data": asdict(evidence.searched[0].trial.data),
-        "recipe": asdict(evidence.searched[0].trial.recipe),
+        "data": asdict(evidence.records[0].trial.data),
+        "recipe": asdict(evidence.records[0].trial.recipe),
         "candidates": [summarised(summary) for summary in evidence.summaries],
         "records": [_describe_record(record) for record in evidence.records],
         "selection": _describe_selection(evidence),

@@ -10,6 +10,7 @@ COLUMNS = (
     Column("n", "seeds", "d"),
     Column("mean_top1", "top-1", ".2%"),
     Column("sd_top1", "sd", ".2%"),
+    Column("chance", "best with", ".0%"),
     Column("mean_loss", "log-loss", ".4f"),
     Column("gap", "train - select", ".1%"),
     Column("failed", "failed", "d"),
@@ -23,13 +24,14 @@ COLUMNS = (
 def tabulate(evidence: Evidence) -> Table:
     """Every network that was trained, the baseline included; those without a finished trial last."""
     ordered = sorted(evidence.summaries, key=lambda one: -(one.mean_top1 or 0))
-    data = evidence.searched[0].trial.data
-    recipe = evidence.searched[0].trial.recipe
+    data = evidence.records[0].trial.data
+    recipe = evidence.records[0].trial.recipe
     notes = (
         (
             f"Mean and sd over seeds of the last epoch's top-1 on {data.sizes['select']:,} select "
             f"images of {data.name}, after {recipe.epochs} epochs of {data.sizes['train']:,} images."
         ),
+        "best with: the chance, by the refits, that no other trained network of its compute is better.",
         data.note,
     )
     return Table(
@@ -40,6 +42,7 @@ def tabulate(evidence: Evidence) -> Table:
             {
                 "candidate": label(one.candidate),
                 **summarised(one),
+                "chance": evidence.selection.chances.get(one.candidate.fingerprint),
                 "gap": _gap(one),
                 "seconds": one.mean_seconds,
                 "mark": _mark(one, evidence.selection),

@@ -19,7 +19,7 @@ def in_a_sentence(evidence: Evidence) -> str:
 
 def in_words(evidence: Evidence) -> str:
     """The choice, the reason, how sure, and on what it rests; lines without a final break."""
-    selection, trial = evidence.selection, evidence.searched[0].trial
+    selection, trial = evidence.selection, evidence.records[0].trial
     lines = [f"{in_a_sentence(evidence)} {selection.reason}"]
     if selection.indifference:
         area = selection.indifference
