@@ -204,11 +204,12 @@ class _Relief:
     def margin(self, more: float = 1.0) -> float:
         """How far the true best may lie below the fitted best, at 95 %, with `more` times the seeds.
 
-        The world of the bootstrap has the fitted relief, shrunk by what noise alone makes of a flat
-        one; unshrunk, it would be too rugged, and the set too small: it covered 83 % where noise
-        was four times the signal (tests/simulation.py).
+        The bootstrap's worlds have the fitted relief, shrunk to the variance that is not noise: with
+        all of it they would be too rugged, and the set too small. It then held the best in 88 % of
+        simulations where noise was seven times the signal, and in 95 % with this.
         """
-        worlds = (self.reliability * self.height)[:, None] + self.noise / math.sqrt(more)
+        kept = math.sqrt(self.reliability)
+        worlds = (kept * self.height)[:, None] + self.noise / math.sqrt(more)
         lost = worlds.max(axis=0) - worlds[int(self.height.argmax())]
         return float(np.quantile(lost, CONFIDENCE))
 
