@@ -1,7 +1,6 @@
 """A running search on the terminal: bars where there is one, plain lines where there is none."""
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -53,12 +52,7 @@ class Live:
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_problem: object) -> None:
         self._bars.stop()
 
     def expect(self, trials: Sequence[Trial]) -> None:
@@ -127,12 +121,7 @@ class Board:
             self._screen.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_problem: object) -> None:
         self._screen.stop()
 
     def show(self, found: Sequence[Evidence]) -> None:
@@ -169,12 +158,17 @@ def _count(evidence: Evidence) -> str:
 
 
 def describe(trial: Trial) -> str:
-    """The coefficients, the name if there is one, the seed, and how brief it is where others are not."""
+    """The coefficients, the name if there is one, the seed, and what sets it apart from a search's trials."""
     candidate = trial.candidate
     name = candidate.control or "candidate"
     where = "" if candidate.control == "baseline" else f" {candidate.coefficients}"
-    brief = f", {trial.recipe.epochs} epochs" if trial.stage == "rung" else ""
-    return f"{name}{where} seed {trial.seed}{brief}"
+    apart = {
+        "search": "",
+        "rung": f", {trial.recipe.epochs} epochs",
+        "fidelity": f", {trial.recipe.epochs} epochs",
+        "confirm": f", phi {candidate.phi:g}, on test images",
+    }[trial.stage]
+    return f"{name}{where} seed {trial.seed}{apart}"
 
 
 def _work(trial: Trial) -> float:

@@ -21,6 +21,12 @@ def can_mount() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def run_apart(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Where it may mount what it likes."""
+    command = ["unshare", "-rm", "sh", "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.skipif(not can_mount(), reason="needs a file system of its own, to fill it")
 @pytest.mark.parametrize(
     ("size", "executor"),
@@ -34,13 +40,7 @@ def test_a_full_disk_ends_the_search_and_space_continues_it(
     command = shlex.join([sys.executable, "-m", "scalectl", *arguments])
     first = FULL.format(size=size, command=command)
     script = f"mkdir disk; ({first}); echo first $? >&2; {LARGER.format(command=command)}"
-    result = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_apart(script, tmp_path)
     assert "first 5" in result.stderr, result.stderr
     assert "No space is left to write the" in result.stderr
     assert "nothing stored is lost" in result.stderr
@@ -58,12 +58,6 @@ def test_a_full_disk_refuses_a_report(option: str, tmp_path: Path) -> None:
         f"mkdir disk; mount -t tmpfs -o size=16k tmpfs disk; {command}; echo code $? >&2; "
         "find disk -name '.*.tmp' >&2; find disk -name 'page*' >&2"
     )
-    result = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_apart(script, tmp_path)
     assert result.stderr.splitlines()[-1] == "code 5", result.stderr
     assert "No space is left to write the" in result.stderr
