@@ -47,6 +47,9 @@ def in_words(evidence: Evidence) -> str:
         f"Of {trial.baseline.name} on {trial.data.name}: {len(evidence.summaries)} networks, "
         f"{seeds} seeds, {len(evidence.searched)} records, {unfinished} of them without a result."
     )
+    lines += [f"Confirmation at phi = {one.phi:g}. {one.claim}" for one in evidence.confirmations]
+    if evidence.fidelity:
+        lines.append(f"Fidelity. {evidence.fidelity.note}")
     lines.extend(_say_what_is_missing(evidence))
     if len(evidence.fingerprints) > 1:
         lines.append(
@@ -64,7 +67,7 @@ def _say_what_is_missing(evidence: Evidence) -> Iterator[str]:
     """Of the plan; where that is not known, of equal seeds for all."""
     outlook = evidence.outlook
     if outlook is None:
-        most = max(one.n + one.failed for one in evidence.summaries)
+        most = max((one.n + one.failed for one in evidence.summaries), default=0)
         fewer = [one for one in evidence.summaries if one.n + one.failed < most]
         if fewer:
             yield f"Unfinished: {len(fewer)} networks have fewer than {most} trainings."
