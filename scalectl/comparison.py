@@ -77,7 +77,7 @@ def _confirm(records: Sequence[Record], chosen: Coefficients) -> Confirmation | 
         reference=networks[ours[0]],
         mean_top1=fmean(reference.values()),
         comparisons=adjusted,
-        claim=_claim(adjusted),
+        claim=_claim(networks[ours[0]], adjusted),
     )
 
 
@@ -144,17 +144,18 @@ def _adjust(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     return tuple(replace(one, p_holm=p) for one, p in zip(comparisons, adjust(values), strict=True))
 
 
-def _claim(comparisons: Sequence[Comparison]) -> str:
+def _claim(reference: Candidate, comparisons: Sequence[Comparison]) -> str:
+    what = f"{reference.control or reference.coefficients} at phi = {reference.phi:g}"
     if not comparisons:
-        return "No claim: no control has been trained yet."
+        return f"{what}: no claim, since no control has been trained yet."
     seeds = min(len(one.differences) for one in comparisons)
     # All differences of one sign: 2 of 2^n ways, as often as there are comparisons.
     least = 2.0 ** (1 - seeds) * len(comparisons)
     if least > _LEVEL:
         needed = 1 + math.ceil(math.log2(len(comparisons) / _LEVEL))
         return (
-            f"No claim: {seeds} seeds cannot reach p < {_LEVEL} over {len(comparisons)} comparisons, "
-            f"whatever comes out; {needed} can."
+            f"{what}: no claim, since over {len(comparisons)} comparisons {seeds} "
+            f"seed{'s' * (seeds != 1)} cannot reach p < {_LEVEL}, whatever comes out; {needed} can."
         )
     told = [one for one in comparisons if one.p_holm is not None and one.p_holm < _LEVEL]
     better = ", ".join(one.control.control for one in told if one.mean > 0)
@@ -165,4 +166,5 @@ def _claim(comparisons: Sequence[Comparison]) -> str:
         f"worse than {worse}" if worse else "",
         f"not to be told from {rest}" if rest else "",
     ]
-    return f"With {seeds} seeds: {'; '.join(part for part in parts if part)} (Holm, {_LEVEL})."
+    found = "; ".join(part for part in parts if part)
+    return f"{what}: {found} ({seeds} seeds, Holm's p < {_LEVEL})."

@@ -120,7 +120,7 @@ def test_confirmations_and_longer_trainings_have_their_tables(evidence: Evidence
     assert [row["control"] for row in first.rows] == ["depth", "width"]
     assert all({column.name for column in COLUMNS} <= row.keys() for row in first.rows)
     assert "better than depth" in first.notes[0]
-    assert "Confirmation at phi = 1. With 8 seeds: better than depth" in in_words(found)
+    assert "Confirmation. dwr at phi = 1: better than depth" in in_words(found)
     assert "Fidelity. " in in_words(found)
     longer = [row["longer_top1"] for row in second.rows]
     assert longer == sorted(longer, reverse=True)

@@ -22,7 +22,7 @@ COLUMNS = (
 def tabulate(evidence: Evidence) -> Table:
     """Every control at every size; no rows where nothing was confirmed."""
     confirmations = evidence.confirmations
-    notes = [f"phi = {one.phi:g}, {label(one.reference)}: {one.claim}" for one in confirmations]
+    notes = [one.claim for one in confirmations]
     if not notes:
         notes = ["Nothing was confirmed; scalectl grid --set confirm.seeds=8 does."]
     return Table(

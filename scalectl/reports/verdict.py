@@ -47,7 +47,7 @@ def in_words(evidence: Evidence) -> str:
         f"Of {trial.baseline.name} on {trial.data.name}: {len(evidence.summaries)} networks, "
         f"{seeds} seeds, {len(evidence.searched)} records, {unfinished} of them without a result."
     )
-    lines += [f"Confirmation at phi = {one.phi:g}. {one.claim}" for one in evidence.confirmations]
+    lines += [f"Confirmation. {one.claim}" for one in evidence.confirmations]
     if evidence.fidelity:
         lines.append(f"Fidelity. {evidence.fidelity.note}")
     lines.extend(_say_what_is_missing(evidence))
