@@ -96,7 +96,7 @@ def test_a_probe_measures_every_part(
     assert min(found.boot, found.start, found.opening) >= 0
     assert min(found.tail, found.drawing, *map(found.predict, tiny.trials)) > 0
     assert found.estimate(tiny.trials) < found.estimate([*tiny.trials, *tiny.trials])
-    assert list(tmp_path.iterdir()) == []
+    assert not list(tmp_path.glob("scalectl-*"))  # multiprocessing keeps a folder of its own
 
 
 def test_a_probe_that_fails_says_why(tiny: Plan) -> None:

@@ -23,6 +23,7 @@ from scalectl.evidence import gather
 from scalectl.factory import Factory
 from scalectl.outlook import look_ahead
 from scalectl.reports.verdict import in_words
+from scalectl.scaling import NAMED
 from scalectl.selection import summarise
 
 
@@ -78,11 +79,11 @@ def test_a_plan_that_cannot_be_known_is_not_invented(
     records = [
         replace(one, trial=replace(one.trial, baseline=network)) for one in gather(run).records
     ]
-    outlook = look_ahead(run, records)
+    outlook = look_ahead(run, records, NAMED["dwr"])
     assert outlook
     assert (outlook.planned, outlook.missing, outlook.is_certain) == (TRIALS - 1, (), False)
     (run / "grid.toml").unlink()
-    assert look_ahead(run, records) is None
+    assert look_ahead(run, records, NAMED["dwr"]) is None
     more = [replace(one, trial=replace(one.trial, seed=1)) for one in gather(finished).records]
     evidence = gather(run)
     found = (*evidence.records, *more)
