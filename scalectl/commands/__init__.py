@@ -1,0 +1,25 @@
+"""Commands, a slot: one file per command, and its line in `COMMANDS`. Each parses, calls and prints.
+
+What several share is beside them: `options`, `output`, `findings`, `runs`, `source` and `signals`;
+`planning` and `conduct` are parts of `grid`. None imports at its top what is heavy.
+"""
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "grid": "scalectl.commands.grid",
+    "scale": "scalectl.commands.scale",
+    "report": "scalectl.commands.report",
+    "profile": "scalectl.commands.profile",
+    "verify": "scalectl.commands.verify",
+    "baselines": "scalectl.commands.baselines",
+}
+"""Name -> the module that has the command of that name."""
+
+
+def load_command(name: str) -> click.Command:
+    """The command of that name, one of `COMMANDS`."""
+    command: click.Command = getattr(import_module(COMMANDS[name]), name)
+    return command

@@ -1,0 +1,35 @@
+"""`scalectl baselines`: what can be scaled."""
+
+import click
+
+from scalectl.commands.options import json_option
+from scalectl.commands.output import print_json, print_table
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+def baselines(name: str | None, as_json: bool) -> None:
+    """What can be scaled, by which rounding rule, and exported to what.
+
+    With NAME (a baseline, a file or a factory): its parts, and what each format cannot express.
+    """
+    from scalectl import render
+    from scalectl.baselines import BASELINES
+    from scalectl.documents import find_baseline
+    from scalectl.reports import baselines as report_baselines
+    from scalectl.reports.profile import tabulate_profile
+
+    network = find_baseline(name) if name else None
+    if as_json:
+        chosen = [network] if network else [entry.architecture for entry in BASELINES.values()]
+        entries = [report_baselines.describe_baseline(one) for one in chosen]
+        print_json({"schema_version": 1, "baselines": entries})
+    elif network:
+        for table in (
+            tabulate_profile(network, per_stage=True),
+            report_baselines.tabulate_obstacles(network),
+        ):
+            click.echo(render.render(table, "rich"))
+    else:
+        print_table(report_baselines.tabulate_baselines())

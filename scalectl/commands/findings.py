@@ -1,0 +1,73 @@
+"""What was found, printed: the comparison and the tables of runs; and what could not be read."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from scalectl.commands.output import say
+from scalectl.errors import ScalectlError
+from scalectl.reports import REPORTS, tabulate
+
+if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.evidence import Evidence
+    from scalectl.render import Format
+
+
+def print_findings(found: "Sequence[Evidence]", style: "Format", name: str | None = None) -> None:
+    """The comparison where there are several, then each run; `name` is the one table to print."""
+    from scalectl import render
+    from scalectl.reports.comparison import tabulate_runs
+
+    if name == "comparison" or (len(found) > 1 and name is None):
+        click.echo(render.render(tabulate_runs(found), style), nl=False)
+        if name == "comparison" or style == "csv":
+            return
+        click.echo()
+    for one in found:
+        _print_tables(one, style, name)
+
+
+def _print_tables(evidence: "Evidence", style: "Format", chosen: str | None) -> None:
+    from scalectl import render
+    from scalectl.reports.heatmap import tabulate_surface
+
+    if style == "csv":
+        click.echo(render.render(tabulate(chosen or "ranking", evidence), style), nl=False)
+        return
+    print_verdicts([evidence], style)
+    heat_map = tabulate_surface(evidence) if style == "rich" and not chosen else None
+    if heat_map:
+        click.echo("\n" + render.draw_heat_map(heat_map), nl=False)
+    for name in [chosen] if chosen else REPORTS:
+        table = tabulate(name, evidence)
+        if table.rows or chosen:
+            click.echo("\n" + render.render(table, style), nl=False)
+
+
+def print_verdicts(found: "Sequence[Evidence]", style: "Format" = "rich") -> None:
+    """The name of each run, and what it decided, in words."""
+    from scalectl import render
+    from scalectl.reports.verdict import in_words
+
+    for one in found:
+        name, words = one.name, in_words(one)
+        if style == "markdown":
+            name, words = f"## {render.escape(name)}\n", render.escape(words)
+        elif style == "latex":
+            name = f"\\section*{{{render.escape_latex(name)}}}"
+            words = render.escape_latex(words)
+        say(name)
+        say(words)
+
+
+def judge_files(found: "Sequence[Evidence]") -> None:
+    """Raises `ScalectlError` where some were damaged, after the rest was shown."""
+    damaged = [file for one in found for file in one.damaged]
+    if damaged:
+        raise ScalectlError(
+            f"{len(damaged)} damaged files were left out; the first is {damaged[0].path}: "
+            f"{damaged[0].reason}.",
+            "Run scalectl grid again with the arguments that made them: it makes them anew.",
+            exit_code=3,
+        )

@@ -1,0 +1,177 @@
+"""`scalectl grid`: the search, or what it would train."""
+
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scalectl.commands.conduct import conduct
+from scalectl.commands.findings import judge_files, print_findings
+from scalectl.commands.options import BASELINE_HELP, PATH, check_device, json_option
+from scalectl.commands.output import print_json, say
+from scalectl.commands.planning import fit, measure_speed, show_plan
+from scalectl.commands.runs import RUNS
+from scalectl.commands.signals import continuable
+from scalectl.errors import ScalectlError
+from scalectl.executors import EXECUTORS
+from scalectl.grid import Grid
+
+if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.evidence import Evidence
+    from scalectl.search import Plan
+
+
+def _check_duration(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> float | None:
+    from scalectl.budget import parse_duration
+
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a time above 0, such as 90s, 45m, 2h, 1h30m or 1d."
+        ) from None
+
+
+@click.command()
+@click.argument("grid_file", required=False, type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    "run",
+    metavar="RUN",
+    type=PATH,
+    help="Folder for the results.  [default: runs/NAME of the grid file]",
+)
+@click.option("--baseline", metavar="B", help=BASELINE_HELP)
+@click.option(
+    "--data",
+    metavar="D",
+    help="glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.",
+)
+@click.option("--seeds", type=click.IntRange(1, 1000), help="Trainings of each candidate.")
+@click.option("--jobs", type=click.IntRange(1), help="Trials at once.  [default: one per core]")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    callback=check_device,
+    help="auto, cpu, mps, cuda or cuda:NUMBER.",
+)
+@click.option(
+    "--executor", type=click.Choice(list(EXECUTORS)), default="processes", show_default=True
+)
+@click.option(
+    "--stall",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop a trial that takes no step for so long.  [default: 600]",
+)
+@click.option(
+    "--optuna-storage",
+    metavar="URL",
+    help="Show the search in Optuna too: sqlite:///FILE.db, or the path of a journal.",
+)
+@click.option(
+    "--time-budget",
+    metavar="TIME",
+    callback=_check_duration,
+    help="Train what fits into 90s, 45m, 2h, 1h30m or 1d: as many seeds, or fewer candidates.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be trained, and estimate how long it takes."
+)
+@click.option("--no-probe", is_flag=True, help="With --dry-run: do not measure this machine.")
+@click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change a field of the grid, such as proxy.epochs=3. Repeatable.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@json_option
+def grid(
+    grid_file: Path | None,
+    run: Path | None,
+    baseline: str | None,
+    data: str | None,
+    seeds: int | None,
+    jobs: int | None,
+    device: str,
+    executor: str,
+    stall: float | None,
+    optuna_storage: str | None,
+    time_budget: float | None,
+    dry_run: bool,
+    no_probe: bool,
+    overrides: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Search the coefficients: enumerate, train each candidate briefly, store, choose.
+
+    Without GRID_FILE it runs the default search: minutes on two cores, nothing to download. Run
+    again with the same arguments, it continues; with more --seeds, or another --time-budget, it adds
+    to what is there. Several commands on the same folder share the work.
+    """
+    if no_probe and (time_budget or not dry_run):
+        raise click.UsageError("--no-probe goes with --dry-run alone.")
+    from scalectl import documents, search
+
+    chosen = _choose(documents.load_grid(grid_file, overrides), baseline, data, seeds, stall)
+    chosen = replace(chosen, planned_for=time_budget or 0.0)
+    plan = search.plan(chosen, documents.find_baseline(chosen.baseline))
+    run = run or RUNS / (grid_file.stem if grid_file else "default")
+    jobs = jobs or search.count_cores()
+    measure = cache(partial(measure_speed, plan, jobs, device, executor))
+    if dry_run:
+        plan = fit(plan, run, seeds, measure) if time_budget else plan
+        show_plan(plan, run, None if no_probe else measure, as_json)
+        return
+    with continuable(run):
+        plan = fit(plan, run, seeds, measure) if time_budget else plan
+        evidence, failed = conduct(plan, run, optuna_storage, jobs, device, executor, quiet)
+    _show_evidence(evidence, as_json, plan)
+    _judge(evidence, failed)
+
+
+def _choose(
+    found: Grid, baseline: str | None, data: str | None, seeds: int | None, stall: float | None
+) -> Grid:
+    """The grid with what the command line says in place of its own."""
+    return replace(
+        found,
+        baseline=baseline or found.baseline,
+        seeds=seeds or found.seeds,
+        proxy=replace(found.proxy, data=data or found.proxy.data),
+        watch=replace(found.watch, stall=stall or found.watch.stall),
+    )
+
+
+def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:
+    from scalectl.reports.document import document_evidence, document_plan
+
+    if as_json:
+        print_json({**document_plan(plan, None), **document_evidence(evidence)})
+    else:
+        print_findings([evidence], "rich", "ranking")
+        say("\nNext: scalectl scale --phi 4, or scalectl report.", err=True)
+
+
+def _judge(evidence: "Evidence", failed: int) -> None:
+    """Raises `ScalectlError` where something is missing of what was asked for."""
+    judge_files([evidence])
+    if failed:
+        raise ScalectlError(
+            f"{failed} trials failed; the report has their reasons.",
+            "Run the same command again to try them once more, as often as watch.retries allows.",
+            exit_code=6,
+        )
+    if evidence.selection.status == "no_eligible_winner":
+        raise ScalectlError(evidence.selection.reason, "See scalectl report.", exit_code=4)

@@ -1,0 +1,242 @@
+"""`scalectl scale`: coefficients applied to a baseline, and configs of what comes of it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from scalectl.commands.options import BASELINE_HELP, PATH, json_option
+from scalectl.commands.output import print_json, print_table, say
+from scalectl.commands.source import Start, find_start
+from scalectl.errors import ScalectlError
+from scalectl.exports import EXPORTS, Written, write
+from scalectl.family import LADDER, Size, official_size, size_at, size_for
+from scalectl.scaling import PHI_LIMIT
+
+
+@click.command()
+@click.option(
+    "--from",
+    "run",
+    metavar="RUN",
+    type=PATH,
+    help="Apply what this run found.  [default: the newest under runs/, else the paper]",
+)
+@click.option(
+    "--coefficients",
+    metavar="A,B,G",
+    help="alpha,beta,gamma, or a name: paper, dwr, dWr, depth, width, resolution.",
+)
+@click.option("--baseline", metavar="B", help=BASELINE_HELP)
+@click.option("--phi", metavar="P", help="A number, or a range: 1..7, 1..3:0.5.")
+@click.option("--macs", metavar="N", help="The size nearest to so many multiply-adds: 1.2G.")
+@click.option("--params", metavar="N", help="The size nearest to so many parameters: 8M.")
+@click.option("--activations", metavar="N", help="The size nearest to so many: 20M.")
+@click.option("--family", is_flag=True, help="phi = 0.5, 1, 2, 3.5, 5, 6, 7: the ladder b1..b7.")
+@click.option(
+    "--official", metavar="B4", help="A published network: b4, lite3, v2_s, tinynet_c ..."
+)
+@click.option(
+    "--max-resolution",
+    type=click.IntRange(8, 8192),
+    metavar="PX",
+    help="What this leaves of the resolution goes to depth and width.",
+)
+@click.option("--explain", is_flag=True, help="How the published sizes relate to phi.")
+@click.option(
+    "--to",
+    "formats",
+    type=click.Choice(list(EXPORTS)),
+    multiple=True,
+    help="Write a config in this format. Repeatable.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="DIR",
+    type=PATH,
+    default=Path(),
+    help="Folder for the configs.  [default: the current one]",
+)
+@click.option("--no-verify", is_flag=True, help="Do not rebuild what was written.")
+@json_option
+def scale(
+    run: Path | None,
+    coefficients: str | None,
+    baseline: str | None,
+    phi: str | None,
+    macs: str | None,
+    params: str | None,
+    activations: str | None,
+    family: bool,
+    official: str | None,
+    max_resolution: int | None,
+    explain: bool,
+    formats: tuple[str, ...],
+    folder: Path,
+    no_verify: bool,
+    as_json: bool,
+) -> None:
+    """Apply coefficients to a baseline: sizes, their cost, and configs that load.
+
+    Say how large by one of --phi, --macs, --params, --activations, --family and --official. Each
+    config is built again from its file, and compared, before it is called good.
+    """
+    targets = {"macs": macs, "params": params, "activations": activations}
+    wishes = [*targets.values(), phi, family, official, explain]
+    if sum(map(bool, wishes)) != 1:
+        raise click.UsageError(
+            "Say how large, by one of --phi 4, --phi 1..7, --macs 1.2G, --params 8M, "
+            "--activations 20M, --family and --official b4; or --explain."
+        )
+    if explain:
+        _explain(as_json)
+        return
+    if official:
+        if run or coefficients or baseline or max_resolution:
+            raise click.UsageError("--official stands alone: it is a published network.")
+        sizes = [official_size(official.lower())]
+    else:
+        start = find_start(run, coefficients, baseline)
+        if any(targets.values()):
+            sizes = [_solve(start, targets, max_resolution)]
+        else:
+            sizes = _apply(start, _parse_phis(phi), max_resolution)
+        _comment(sizes)
+    written = [
+        [write(size, form, folder, verify=not no_verify) for form in dict.fromkeys(formats)]
+        for size in sizes
+    ]
+    _show_sizes(sizes, written, as_json)
+    if not formats:
+        say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
+    _judge_exports([one for size in written for one in size])
+
+
+def _explain(as_json: bool) -> None:
+    from scalectl.reports.published import tabulate_published
+
+    table = tabulate_published()
+    if as_json:
+        print_json({"schema_version": 1, "published": list(table.rows), "notes": table.notes})
+    else:
+        print_table(table)
+
+
+def _apply(start: Start, phis: Sequence[float], max_resolution: int | None) -> list[Size]:
+    return [
+        size_at(start.baseline, start.coefficients, phi, start.source, max_resolution)
+        for phi in phis
+    ]
+
+
+def _parse_phis(text: str | None) -> list[float]:
+    """Of "4", "1..7" or "1..3:0.5"; without, the ladder."""
+    if not text:
+        return list(LADDER.values())
+    ends, _, step_text = text.partition(":")
+    first, dots, last = ends.partition("..")
+    try:
+        start, stop = float(first), float(last if dots else first)
+        step = float(step_text or 1)
+    except ValueError:
+        start, stop, step = 1.0, 0.0, 1.0
+    if not (-PHI_LIMIT <= start <= stop <= PHI_LIMIT and 0.01 <= step <= 2 * PHI_LIMIT):
+        raise click.BadParameter(
+            f"{text!r} is neither a number nor a range such as 1..7 or 1..3:0.5, within "
+            f"-{PHI_LIMIT:g} to {PHI_LIMIT:g}, in steps of 0.01 or more.",
+            param_hint="--phi",
+        )
+    return [
+        round(start + step * number, 9) for number in range(int((stop - start) / step + 1e-9) + 1)
+    ]
+
+
+def _solve(start: Start, targets: dict[str, str | None], max_resolution: int | None) -> Size:
+    """The size nearest to the one target that was given."""
+    ((quantity, text),) = [(name, text) for name, text in targets.items() if text]
+    target = _parse_count(text, f"--{quantity}")
+    size = size_for(
+        start.baseline,
+        start.coefficients,
+        quantity,  # type: ignore[arg-type]
+        target,
+        start.source,
+        max_resolution,
+    )
+    realised = getattr(size.cost, quantity)
+    label = "MACs" if quantity == "macs" else quantity
+    say(
+        f"phi = {size.phi:.4g} has {realised:,} {label}, {realised / target - 1:+.1%} of the "
+        f"{target:,.0f} asked for: the nearest step of the rounding.",
+        err=True,
+    )
+    return size
+
+
+def _parse_count(text: str, option: str) -> float:
+    """Of "1.2G", "8M", "300k" or a plain number."""
+    match = re.fullmatch(r"(\d+\.?\d*(?:e\d+)?)([kMG]?)", text)
+    if not match or float(match[1]) == 0:
+        raise click.BadParameter(
+            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k.", param_hint=option
+        )
+    return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
+
+
+def _comment(sizes: Sequence[Size]) -> None:
+    """What a reader must know before the table."""
+    first = sizes[0]
+    say(f"Coefficients {first.coefficients} of {first.source}.", err=True)
+    if min(size.phi or 0 for size in sizes) < 0:
+        say(
+            "Warning: coefficients found for growing need not suit shrinking; TinyNet (Han et al. "
+            "2020) gives up width first.",
+            err=True,
+        )
+    capped = [size.name for size in sizes if size.is_capped]
+    if capped:
+        say(f"--max-resolution holds {', '.join(capped)}: depth and width took over.", err=True)
+
+
+def _show_sizes(sizes: Sequence[Size], written: Sequence[list[Written]], as_json: bool) -> None:
+    from scalectl.reports.family import describe, tabulate_sizes
+
+    coefficients = sizes[0].coefficients
+    if as_json:
+        entries = [
+            {**describe(size), "exports": [asdict(one) for one in exports]}
+            for size, exports in zip(sizes, written, strict=True)
+        ]
+        print_json(
+            {
+                "schema_version": 1,
+                "coefficients": coefficients and asdict(coefficients),
+                "source": sizes[0].source,
+                "sizes": entries,
+            }
+        )
+    else:
+        print_table(tabulate_sizes(sizes))
+    for size, exports in zip(sizes, written, strict=True):
+        for one in exports:
+            say(f"{one.path or f'{size.name} for {one.format}'}: {one.note}", err=True)
+
+
+def _judge_exports(written: Sequence[Written]) -> None:
+    wrong = [one for one in written if one.verified is False]
+    if wrong:
+        raise ScalectlError(
+            f"{wrong[0].path} is not the network that was asked for: {wrong[0].note}.",
+            "Do not use it; please report this.",
+        )
+    refused = [one for one in written if one.path is None]
+    if refused:
+        raise ScalectlError(
+            f"{len(refused)} of {len(written)} configs were not written: {refused[0].format} "
+            f"{refused[0].note}.",
+            "Choose another format, such as torch, or coefficients that it can follow.",
+        )

@@ -1,0 +1,39 @@
+"""`scalectl verify`: emitted files, compared with what they claim."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from scalectl import exports
+from scalectl.commands.options import PATH, json_option
+from scalectl.commands.output import print_json, say
+from scalectl.errors import ScalectlError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@json_option
+def verify(files: tuple[Path, ...], as_json: bool) -> None:
+    """Rebuild emitted files in the libraries they are for, and compare with their claims.
+
+    A Python module is run for that: verify only what you trust. Exit code 3 where a network is not
+    what its file says.
+    """
+    found = [(path, *exports.verify(path)) for path in files]
+    if as_json:
+        entries = [
+            {"path": str(path), "format": form, **asdict(result)} for path, form, result in found
+        ]
+        print_json({"schema_version": 1, "files": entries})
+    else:
+        for path, form, result in found:
+            mark = {True: "good", False: "WRONG", None: "not checked"}[result.ok]
+            say(f"{path} ({form}): {mark}: {result.note}")
+    wrong = [path for path, _, result in found if result.ok is False]
+    if wrong:
+        raise ScalectlError(
+            f"{len(wrong)} of {len(files)} files are wrong; the first is {wrong[0]}.",
+            "Do not use them: emit them again with scalectl scale.",
+            exit_code=3,
+        )
