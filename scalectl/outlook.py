@@ -46,7 +46,7 @@ def look_ahead(run: Path, records: Sequence[Record], chosen: Coefficients) -> Ou
             trials = _repeat(records, grid.seeds)
         else:  # the records know the images as well as the images themselves would
             plan = lay_out(grid, first.baseline, first.data)
-            trials = [*_replay(plan, known), *_follow_up(plan, chosen)]
+            trials = [*_replay(plan, known), *validation.expect(plan, chosen)]
     except ScalectlError:
         return None
     return Outlook(
@@ -70,9 +70,3 @@ def _replay(plan: Plan, known: Mapping[str, Record]) -> list[Trial]:
         if any(trial.id not in known for trial in some):
             break
     return trials
-
-
-def _follow_up(plan: Plan, chosen: Coefficients) -> list[Trial]:
-    confirming, _ = validation.confirm(plan, chosen)
-    candidates = plan.enumeration.candidates[1:]
-    return [*confirming, *validation.train_longer(plan, candidates)]

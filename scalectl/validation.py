@@ -49,7 +49,7 @@ def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ..
     return tuple(trial for seed in range(wanted.seeds) for trial in make_block(like, chosen, seed))
 
 
-def expect(plan: Plan) -> list[Trial]:
+def expect(plan: Plan, chosen: Coefficients = NAMED["dwr"]) -> list[Trial]:
     """What will follow the search, as far as it can be known before: dwr stands for the choice."""
-    trials, _ = confirm(plan, NAMED["dwr"])
+    trials, _ = confirm(plan, chosen)
     return [*trials, *train_longer(plan, plan.enumeration.candidates[1:])]

@@ -59,3 +59,20 @@ def test_the_committed_records_are_of_their_grid() -> None:
     assert {str(record.state) for record in found.records} == {"done"}
     assert grid.seeds >= 3
     assert not found.damaged
+
+
+def test_the_experiment_is_the_one_that_was_written_down() -> None:
+    """Every arm at both sizes with eight fresh seeds, on test images; nothing left out."""
+    grid = load_grid(GRIDS / "compound-fashion_mnist.toml")
+    found = evidence.gather(GRIDS / "compound-fashion_mnist.parquet")
+    first, second = found.confirmations
+    assert (first.phi, second.phi) == grid.confirm.phis
+    assert {one.reference.control for one in found.confirmations} == {"dwr"}
+    singles = ["depth", "width", "resolution"]
+    # At the smaller size dwr and paper are the same network.
+    assert [one.control.control for one in first.comparisons] == singles
+    assert [one.control.control for one in second.comparisons] == [*singles, "paper"]
+    for one in (*first.comparisons, *second.comparisons):
+        assert len(one.differences) == grid.confirm.seeds
+    assert {str(record.state) for record in found.records} == {"done"}
+    assert not found.damaged

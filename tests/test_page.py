@@ -103,7 +103,8 @@ def test_the_first_screen_answers(pages: dict[str, str]) -> None:
     assert "Simulated: nothing was trained." in first["complete"]
     for name in ("real", "few"):
         assert "NOT IDENTIFIED</p>" in first[name]
-    assert "-o runs/one --data KIND:PATH --seeds 6" in first["real"]
+    assert "-o runs/one --data KIND:PATH --seeds 2" in first["few"]
+    assert "Take the careful choice" in first["real"]
     assert "<dd>1.260</dd>" in first["real"]
 
 
