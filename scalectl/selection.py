@@ -206,7 +206,7 @@ class _Relief:
 
         The bootstrap's worlds have the fitted relief, shrunk to the variance that is not noise: with
         all of it they would be too rugged, and the set too small. It then held the best in 88 % of
-        simulations where noise was seven times the signal, and in 95 % with this.
+        simulations where noise was seven times the signal, and in 93 % with this.
         """
         kept = math.sqrt(self.reliability)
         worlds = (kept * self.height)[:, None] + self.noise / math.sqrt(more)
