@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from scalectl.scaling import NAMED, Coefficients
-from scalectl.trial import Candidate, Record, State
+from scalectl.trial import Candidate, Record, State, list_scores
 
 _LEVEL = 0.05
 _MOST_EXACT = 16
@@ -55,19 +55,15 @@ def confirm(records: Sequence[Record], chosen: Coefficients) -> tuple[Confirmati
 
 
 def _confirm(records: Sequence[Record], chosen: Coefficients) -> Confirmation | None:
-    scores: dict[str, dict[int, float]] = {}
-    networks: dict[str, Candidate] = {}
-    for record in records:
-        candidate = record.trial.candidate
-        networks[candidate.fingerprint] = candidate
-        scores.setdefault(candidate.fingerprint, {})[record.trial.seed] = record.top1 or 0.0
+    scores = list_scores(records)
+    networks = {one.trial.candidate.fingerprint: one.trial.candidate for one in records}
     ours = [name for name, one in networks.items() if one.coefficients == chosen]
     if not ours:
         return None
     reference = scores[ours[0]]
     comparisons = [
         _compare(networks[name], reference, theirs)
-        for name, theirs in sorted(scores.items(), key=lambda one: _place(networks[one[0]]))
+        for name, theirs in sorted(scores.items(), key=lambda one: place(networks[one[0]]))
         # What an earlier choice left behind has no name.
         if name != ours[0] and networks[name].control and reference.keys() & theirs.keys()
     ]
@@ -81,7 +77,8 @@ def _confirm(records: Sequence[Record], chosen: Coefficients) -> Confirmation | 
     )
 
 
-def _place(candidate: Candidate) -> int:
+def place(candidate: Candidate) -> int:
+    """Of a control among all of them, as they are always listed; others come last."""
     return list(NAMED).index(candidate.control) if candidate.control in NAMED else len(NAMED)
 
 

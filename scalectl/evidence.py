@@ -44,6 +44,11 @@ class Evidence:
         return tuple(one for one in self.records if one.trial.stage == "search")
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the search."""
+        return tuple(sorted({one.trial.seed for one in self.searched}))
+
+    @property
     def fingerprints(self) -> tuple[dict[str, str], ...]:
         """The different numeric environments of the records. More than one may give other last bits."""
         found = {tuple(sorted(one.environment.items())) for one in self.records if one.environment}

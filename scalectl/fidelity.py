@@ -4,13 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
-from statistics import fmean
 
 import numpy as np
 
 from scalectl.scaling import Shares
 from scalectl.selection import find_optimum
-from scalectl.trial import Candidate, Record, State
+from scalectl.trial import Candidate, Record, State, average_scores
 
 _LEAST_POINTS = 15
 _SPLITS = 200
@@ -51,7 +50,7 @@ def compare_epochs(records: Sequence[Record]) -> Fidelity | None:
         for one in done
         if one.trial.stage == "search" and one.trial.candidate.fingerprint in names
     ]
-    means, longer_means = _average(brief), _average(long)
+    means, longer_means = average_scores(brief), average_scores(long)
     both = [name for name in means if name in longer_means]
     if len(both) < 5:
         return None
@@ -70,13 +69,6 @@ def compare_epochs(records: Sequence[Record]) -> Fidelity | None:
         longer_shares=longer_shares,
         note=_explain(interval, len(both), shares, longer_shares),
     )
-
-
-def _average(records: Sequence[Record]) -> dict[str, float]:
-    scores: dict[str, list[float]] = {}
-    for one in records:
-        scores.setdefault(one.trial.candidate.fingerprint, []).append(one.top1 or 0.0)
-    return {name: fmean(values) for name, values in scores.items()}
 
 
 def _rank(one: Sequence[float], other: Sequence[float]) -> float:
@@ -100,8 +92,8 @@ def _find_ceiling(records: Sequence[Record]) -> float | None:
         return None
     taus = []
     for half in islice(combinations(seeds, len(seeds) // 2), _SPLITS):
-        ours = _average([one for one in records if one.trial.seed in half])
-        theirs = _average([one for one in records if one.trial.seed not in half])
+        ours = average_scores([one for one in records if one.trial.seed in half])
+        theirs = average_scores([one for one in records if one.trial.seed not in half])
         both = [name for name in ours if name in theirs]
         taus.append(_rank([ours[name] for name in both], [theirs[name] for name in both]))
     return float(np.mean(taus))

@@ -231,8 +231,7 @@ def _list_provenance(evidence: Evidence, run: str) -> Iterator[tuple[str, str]]:
     yield "Recipe", ", ".join(f"{key} {value}" for key, value in asdict(trial.recipe).items())
     yield "Searched by", search_again(evidence, run)
     yield "Reported by", f"{shlex.join(['scalectl', 'report', run])} --html FILE"
-    seeds = sorted({record.trial.seed for record in evidence.searched})
-    yield "Seeds", ", ".join(map(str, seeds))
+    yield "Seeds", ", ".join(map(str, evidence.seeds))
     spent = [record.peak_memory for record in evidence.records if record.peak_memory]
     if spent:
         yield "Memory", f"{fmean(spent) / 2**20:,.0f} MiB for a trial on average"

@@ -20,13 +20,11 @@ from scalectl.trial import News, Progress, Record, State, Trial
 class Live:
     """Shows news of trials until it is closed. Time left counts MACs, not trials.
 
-    Where more trials may come (`expect`), `at_most` is how many there may be in the end; the time left
-    is that of those which are known.
+    What will come is announced (`expect`). Where that depends on what is found, `at_most` is how many
+    there may be in the end; the time left is that of those which are known.
     """
 
-    def __init__(
-        self, trials: Sequence[Trial], console: Console, at_most: int | None = None
-    ) -> None:
+    def __init__(self, console: Console, at_most: int | None = None) -> None:
         self._console = console
         self._at_most = at_most
         self._bars = Bars(
@@ -46,7 +44,6 @@ class Live:
         self._overall = self._bars.add_task("search", total=0, news="")
         self._running: dict[str, TaskID] = {}
         self._parts: dict[str, float] = {}
-        self.expect(trials)
 
     def __enter__(self) -> Self:
         self._bars.start()

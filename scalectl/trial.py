@@ -3,8 +3,10 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from statistics import fmean
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
@@ -205,6 +207,21 @@ class Record:
     error: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     """What decides the last bits: versions, device, threads."""
+
+
+def list_scores(records: Iterable[Record]) -> dict[str, dict[int, float]]:
+    """Top-1 by the network's fingerprint and by seed, of what was trained to the end."""
+    scores: dict[str, dict[int, float]] = {}
+    for record in records:
+        if record.state is State.DONE and record.top1 is not None:
+            network = record.trial.candidate.fingerprint
+            scores.setdefault(network, {})[record.trial.seed] = record.top1
+    return scores
+
+
+def average_scores(records: Iterable[Record]) -> dict[str, float]:
+    """Mean top-1 over seeds, by the network's fingerprint."""
+    return {network: fmean(scores.values()) for network, scores in list_scores(records).items()}
 
 
 News = Progress | Heartbeat | Record

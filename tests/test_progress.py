@@ -13,7 +13,8 @@ def watch(plan: Plan, *, terminal: bool) -> str:
     """What is on the screen after an epoch, a record and a failure."""
     first, second = plan.trials[:2]
     console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
-    with Live(list(plan.trials), console) as live:
+    with Live(console) as live:
+        live.expect(plan.trials)
         live.show(Heartbeat(trial=first, steps=1))
         live.show(Progress(trial=first, epoch=1, train_loss=2.0, loss=1.5, top1=0.25))
         live._bars.refresh()
@@ -45,7 +46,7 @@ def test_more_trials_may_come(tiny: Plan) -> None:
     """Counted against the most that there may be; those that come are in the bar."""
     first, second, third = tiny.trials[:3]
     console = Console(file=io.StringIO(), width=160)
-    with Live([], console, at_most=2) as live:
+    with Live(console, at_most=2) as live:
         (overall,) = live._bars.tasks
         for number, trial in enumerate((first, second, third), 1):
             live.expect([trial])
@@ -67,7 +68,8 @@ def test_every_step_counts(tiny: Plan) -> None:
     """Of the whole search, by its compute; a trial that was trained elsewhere counts at its end."""
     first, second = tiny.trials[:2]
     console = Console(file=io.StringIO(), force_terminal=True)
-    with Live([first, second], console) as live:
+    with Live(console) as live:
+        live.expect([first, second])
         (overall,) = live._bars.tasks
         assert first.steps == 2 * 2
         live.show(Heartbeat(trial=first, steps=1))

@@ -114,7 +114,7 @@ def _train(
     workspace = search.workspace(plan, store, jobs, device)
     chosen, retries = make_executor(executor, jobs), plan.grid.watch.retries
     asked = set[str]()
-    with Live([], Console(stderr=True, quiet=quiet), most) as live:
+    with Live(Console(stderr=True, quiet=quiet), most) as live:
         for trials in rounds:
             asked |= {trial.id for trial in trials}
             left = search.remaining(trials, plan, store)

@@ -41,7 +41,6 @@ def draw(evidence: Evidence) -> Figure | None:
     )
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    axes.tick_params(color=FAINT)
     return figure
 
 

@@ -4,7 +4,6 @@ from matplotlib.figure import Figure
 
 from scalectl.evidence import Evidence
 from scalectl.figures.style import (
-    FAINT,
     LINES,
     MUTED,
     Label,
@@ -48,7 +47,6 @@ def draw(evidence: Evidence) -> Figure | None:
         "twice the baseline, within 5 %", (0.01, 2 * _BAND), xycoords=("axes fraction", "data"),
         xytext=(0, -10), textcoords="offset points", fontsize=8.5, color=MUTED,
     )  # fmt: skip
-    axes.tick_params(color=FAINT)
     label_right(axes, labels)
     return figure
 

@@ -5,7 +5,6 @@ from matplotlib.ticker import MaxNLocator
 
 from scalectl.evidence import Evidence
 from scalectl.figures.style import (
-    FAINT,
     Label,
     caption,
     colour_of,
@@ -15,7 +14,6 @@ from scalectl.figures.style import (
     new_axes,
 )
 from scalectl.reports.curves import average, collect_curves
-from scalectl.selection import Summary
 
 TITLE = "Learning curves"
 MISSING = "No finished training has a learning curve yet: scalectl grid stores them."
@@ -23,7 +21,7 @@ MISSING = "No finished training has a learning curve yet: scalectl grid stores t
 
 def draw(evidence: Evidence) -> Figure | None:
     """Means over seeds; bands from the lowest to the highest seed. The unnamed are grey."""
-    known = _list_known(evidence)
+    known = collect_curves(evidence)
     if not known:
         return None
     figure, axes = new_axes("epoch", "log-loss on the select split, nats")
@@ -43,7 +41,6 @@ def draw(evidence: Evidence) -> Figure | None:
         if named:
             labels.append(Label(len(mean), mean[-1], caption(one, evidence), bold=chosen))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(color=FAINT)
     axes.grid(visible=False, axis="x")
     label_right(axes, labels)
     return figure
@@ -53,18 +50,9 @@ def describe(evidence: Evidence) -> str:
     """Where the named ones end."""
     ends = [
         (one, average(curves)[-1])
-        for one, curves in _list_known(evidence)
+        for one, curves in collect_curves(evidence)
         if is_named(one, evidence)
     ]
     ordered = sorted(ends, key=lambda pair: pair[1])
     words = "; ".join(f"{caption(one, evidence)} {end:.3f}" for one, end in ordered)
     return f"Log-loss on the select split after each epoch. After the last one: {words}."
-
-
-def _list_known(evidence: Evidence) -> list[tuple[Summary, list[tuple[float, ...]]]]:
-    curves = collect_curves(evidence)
-    return [
-        (one, curves[one.candidate.fingerprint])
-        for one in evidence.summaries
-        if one.candidate.fingerprint in curves
-    ]

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from scalectl.evidence import Evidence
-from scalectl.figures.style import COMPOUND, FAINT, LINES, MUTED, new_axes
+from scalectl.figures.style import COMPOUND, LINES, MUTED, new_axes
 
 TITLE = "What the fit leaves over"
 MISSING = "There is no fit yet: it needs more networks than it has coefficients, seven at least."
@@ -26,7 +26,6 @@ def draw(evidence: Evidence) -> Figure | None:
         "one residual sd", (0.99, spread), xycoords=("axes fraction", "data"), ha="right",
         xytext=(0, -10), textcoords="offset points", fontsize=8.5, color=MUTED, zorder=0.5,
     )  # fmt: skip
-    axes.tick_params(color=FAINT)
     return figure
 
 

@@ -6,9 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from scalectl.evidence import Evidence, conclude
-from scalectl.factory import Factory
-from scalectl.family import LADDER, Size, size_at
+from scalectl.evidence import Evidence
 from scalectl.figures.style import (
     CHOSEN,
     COMPOUND,
@@ -19,6 +17,7 @@ from scalectl.figures.style import (
     label_near,
     new_axes,
 )
+from scalectl.reports.family import list_sizes
 from scalectl.reports.literature import EFFICIENTNETS, OTHERS, Network
 
 TITLE = "The family"
@@ -30,7 +29,7 @@ MISSING = (
 
 def draw(evidence: Evidence) -> Figure | None:
     """Parameters against multiply-adds, both in doublings; published networks as they were published."""
-    sizes = _list_sizes(evidence)
+    sizes = list_sizes(evidence)
     if not sizes:
         return None
     figure, axes = new_axes("MACs", "parameters", 4.7)
@@ -59,7 +58,6 @@ def draw(evidence: Evidence) -> Figure | None:
     axes.annotate(
         "others, as published,\nwith recipes of their own", (0.02, 0.87), color=MUTED, **words
     )
-    axes.tick_params(which="both", color=FAINT)
     return figure
 
 
@@ -68,19 +66,11 @@ def describe(evidence: Evidence) -> str:
     sizes = "; ".join(
         f"phi {size.phi:g}: {size.cost.macs / 1e9:.3g} billion MACs, "
         f"{size.cost.params / 1e6:.3g} million parameters"
-        for size in _list_sizes(evidence)
+        for size in list_sizes(evidence)
     )
     return (
         f"Parameters against multiply-adds of the scaled sizes, beside published networks. {sizes}."
     )
-
-
-def _list_sizes(evidence: Evidence) -> list[Size]:
-    verdict = conclude(evidence)
-    if isinstance(verdict.baseline, Factory):
-        return []
-    baseline, source = verdict.scaled_baseline, evidence.name
-    return [size_at(baseline, verdict.coefficients, phi, source) for phi in LADDER.values()]
 
 
 def _place(networks: Sequence[Network]) -> list[tuple[float, float]]:

@@ -40,7 +40,6 @@ def draw(evidence: Evidence) -> Figure | None:
         f"Kendall's tau {found.tau:.2f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})",
         (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=8.5, color=MUTED,
     )  # fmt: skip
-    axes.tick_params(color=FAINT)
     label_right(axes, labels)
     return figure
 

@@ -7,7 +7,6 @@ from matplotlib.ticker import MaxNLocator
 
 from scalectl.evidence import Evidence
 from scalectl.figures.style import (
-    FAINT,
     MUTED,
     Label,
     caption,
@@ -20,6 +19,7 @@ from scalectl.figures.style import (
     new_axes,
     say,
 )
+from scalectl.reports.frontier import find_frontier
 from scalectl.selection import Summary
 
 TITLE = "Accuracy against multiply-adds"
@@ -60,10 +60,7 @@ def draw_against(
         draw_point(axes, x, y, colour, chosen=chosen)
         if named:
             labels.append(Label(x, y, caption(one, evidence), bold=chosen))
-    steps: list[tuple[float, float]] = []
-    for x, y, _ in sorted(known, key=lambda point: (point[0], -point[1])):
-        if not steps or y > steps[-1][1]:
-            steps.append((x, y))
+    steps = [(x, y) for x, y, _ in find_frontier(known)]
     steps.append((max(x for x, *_ in known), steps[-1][1]))
     axes.plot(*zip(*steps, strict=True), color=MUTED, lw=1, drawstyle="steps-post", zorder=1)
     middle = (steps[0][0] + steps[1][0]) / 2, steps[0][1]
@@ -79,6 +76,5 @@ def draw_against(
     axes.grid(visible=False, axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(count_up)
-    axes.tick_params(color=FAINT)
     label_right(axes, labels)
     return figure

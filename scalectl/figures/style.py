@@ -125,11 +125,10 @@ _LONGEST = 32
 
 def colour_of(summary: Summary, evidence: Evidence) -> str:
     """By role: what was chosen, the highest mean, single dimensions, other named ones, the rest."""
-    selection, candidate = evidence.selection, summary.candidate
-    own = candidate.fingerprint
+    candidate = summary.candidate
     if is_chosen(summary, evidence):
         return CHOSEN
-    if selection.argmax and selection.argmax.candidate.fingerprint == own:
+    if is_highest(summary, evidence):
         return HIGHEST
     if candidate.control in ("depth", "width", "resolution"):
         return SINGLE
@@ -146,6 +145,12 @@ def is_chosen(summary: Summary, evidence: Evidence) -> bool:
     return candidate.shares is not None and candidate.coefficients == selection.recommended
 
 
+def is_highest(summary: Summary, evidence: Evidence) -> bool:
+    """Whether its mean is the highest."""
+    argmax = evidence.selection.argmax
+    return argmax is not None and argmax.candidate.fingerprint == summary.candidate.fingerprint
+
+
 def is_named(summary: Summary, evidence: Evidence) -> bool:
     """Whether it is drawn in colour, with its name."""
     return colour_of(summary, evidence) != FAINT
@@ -153,16 +158,11 @@ def is_named(summary: Summary, evidence: Evidence) -> bool:
 
 def caption(summary: Summary, evidence: Evidence) -> str:
     """Its name, and what it is in this search."""
-    selection, own = evidence.selection, summary.candidate.fingerprint
-    roles = [
-        role
-        for role, true in (
-            ("winner", selection.winner and is_chosen(summary, evidence)),
-            ("recommended", not selection.winner and is_chosen(summary, evidence)),
-            ("argmax", selection.argmax and selection.argmax.candidate.fingerprint == own),
-        )
-        if true
-    ]
+    roles = []
+    if is_chosen(summary, evidence):
+        roles.append("winner" if evidence.selection.winner else "recommended")
+    if is_highest(summary, evidence):
+        roles.append("argmax")
     return ", ".join([name_of(summary), *roles])
 
 

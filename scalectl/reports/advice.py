@@ -33,7 +33,7 @@ def advise(evidence: Evidence, run: str) -> tuple[Step, ...]:
         why = f"About {selection.seeds_needed} seeds in all would probably identify a winner."
         return Step(why, f"{again} --seeds {selection.seeds_needed}"), careful
     if selection.fit is None:
-        seeds = 2 * len({record.trial.seed for record in evidence.searched})
+        seeds = 2 * len(evidence.seeds)
         return Step("More trainings make a fit possible.", f"{again} --seeds {seeds}"), careful
     return (careful,)
 

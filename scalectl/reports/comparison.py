@@ -50,7 +50,7 @@ def _describe(evidence: Evidence) -> dict[str, object]:
         "baseline": trial.baseline.name,
         "data": trial.data.name,
         "epochs": trial.recipe.epochs,
-        "seeds": len({record.trial.seed for record in evidence.searched}),
+        "seeds": len(evidence.seeds),
         "status": selection.status,
         "alpha": selection.recommended.alpha,
         "beta": selection.recommended.beta,

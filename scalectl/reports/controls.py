@@ -1,12 +1,13 @@
 """The choice against what anybody would try first, seed by seed."""
 
+from collections.abc import Mapping
 from statistics import fmean, stdev
 
+from scalectl.comparison import place
 from scalectl.evidence import Evidence
 from scalectl.reports import Column, Table
-from scalectl.scaling import NAMED
 from scalectl.selection import Summary
-from scalectl.trial import State
+from scalectl.trial import list_scores
 
 COLUMNS = (
     Column("control", "control"),
@@ -29,29 +30,27 @@ def tabulate(evidence: Evidence) -> Table:
         if reference
         else "No result."
     )
+    scores = list_scores(evidence.searched)
     return Table(
         name="controls",
         title="Controls at the same compute, paired by seed",
         columns=COLUMNS,
         rows=tuple(
-            _compare(one, reference, evidence)
-            for one in sorted(evidence.summaries, key=_place)
+            _compare(one, reference, scores)
+            for one in sorted(evidence.summaries, key=lambda one: place(one.candidate))
             if one.candidate.control
         ),
         notes=(note, "The baseline has half the compute."),
     )
 
 
-def _place(summary: Summary) -> int:
-    names = list(NAMED)
-    control = summary.candidate.control
-    return names.index(control) if control in names else len(names)
-
-
-def _compare(control: Summary, reference: Summary | None, evidence: Evidence) -> dict[str, object]:
+def _compare(
+    control: Summary, reference: Summary | None, scores: Mapping[str, Mapping[int, float]]
+) -> dict[str, object]:
     differences: list[float] = []
     if reference:
-        ours, theirs = _by_seed(reference, evidence), _by_seed(control, evidence)
+        ours = scores[reference.candidate.fingerprint]
+        theirs = scores.get(control.candidate.fingerprint, {})
         differences = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
     return {
         "control": control.candidate.control,
@@ -61,14 +60,4 @@ def _compare(control: Summary, reference: Summary | None, evidence: Evidence) ->
         "difference": fmean(differences) if differences else None,
         "sd_difference": stdev(differences) if len(differences) > 1 else None,
         "pairs": len(differences),
-    }
-
-
-def _by_seed(summary: Summary, evidence: Evidence) -> dict[int, float]:
-    return {
-        record.trial.seed: record.top1
-        for record in evidence.searched
-        if record.trial.candidate.fingerprint == summary.candidate.fingerprint
-        and record.state is State.DONE
-        and record.top1 is not None
     }

@@ -6,6 +6,7 @@ from statistics import fmean
 from scalectl.evidence import Evidence
 from scalectl.reports import Column, Table
 from scalectl.reports.candidates import label
+from scalectl.selection import Summary
 from scalectl.trial import State
 
 COLUMNS = (
@@ -20,12 +21,7 @@ COLUMNS = (
 
 def tabulate(evidence: Evidence) -> Table:
     """The mean curve of each network over its seeds, lowest end first."""
-    curves = collect_curves(evidence)
-    known = [
-        (one, average(curves[one.candidate.fingerprint]))
-        for one in evidence.summaries
-        if one.candidate.fingerprint in curves
-    ]
+    known = [(one, average(curves)) for one, curves in collect_curves(evidence)]
     return Table(
         name="curves",
         title="Learning curves on the select split",
@@ -45,13 +41,17 @@ def tabulate(evidence: Evidence) -> Table:
     )
 
 
-def collect_curves(evidence: Evidence) -> dict[str, list[tuple[float, ...]]]:
-    """Fingerprint -> the curves of its finished trials, seed by seed."""
+def collect_curves(evidence: Evidence) -> list[tuple[Summary, list[tuple[float, ...]]]]:
+    """Each network that has any, and the curves of its finished trials, seed by seed."""
     found: dict[str, list[tuple[float, ...]]] = {}
     for record in sorted(evidence.searched, key=lambda one: one.trial.seed):
         if record.state is State.DONE and record.curve:
             found.setdefault(record.trial.candidate.fingerprint, []).append(record.curve)
-    return found
+    return [
+        (one, found[one.candidate.fingerprint])
+        for one in evidence.summaries
+        if one.candidate.fingerprint in found
+    ]
 
 
 def average(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

@@ -42,12 +42,18 @@ def tabulate(evidence: "Evidence") -> Table:
                 f"Do it by scalectl scale --family --baseline {verdict.baseline.target}",
             ),
         )
-    return tabulate_sizes(
-        [
-            size_at(verdict.scaled_baseline, verdict.coefficients, phi, evidence.name)
-            for phi in LADDER.values()
-        ]
-    )
+    return tabulate_sizes(list_sizes(evidence))
+
+
+def list_sizes(evidence: "Evidence") -> list[Size]:
+    """The ladder; none of a factory, whose code would have to run."""
+    from scalectl.evidence import conclude
+
+    verdict = conclude(evidence)
+    if isinstance(verdict.baseline, Factory):
+        return []
+    baseline, source = verdict.scaled_baseline, evidence.name
+    return [size_at(baseline, verdict.coefficients, phi, source) for phi in LADDER.values()]
 
 
 def tabulate_sizes(sizes: Sequence[Size]) -> Table:

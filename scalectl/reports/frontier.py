@@ -1,5 +1,7 @@
 """Accuracy against cost: what no other network beats in both."""
 
+from collections.abc import Iterable
+
 from scalectl.evidence import Evidence
 from scalectl.reports import Column, Table
 from scalectl.reports.candidates import label
@@ -16,14 +18,11 @@ COLUMNS = (
 
 def tabulate(evidence: Evidence) -> Table:
     """The networks for which nothing with at most their MACs has a higher mean, cheapest first."""
-    by_cost = sorted(
-        (one for one in evidence.summaries if one.mean_top1 is not None),
-        key=lambda one: (one.candidate.cost.macs, -(one.mean_top1 or 0)),
-    )
-    frontier: list[Summary] = []
-    for one in by_cost:
-        if not frontier or (one.mean_top1 or 0) > (frontier[-1].mean_top1 or 0):
-            frontier.append(one)
+    known = [
+        (one.candidate.cost.macs, one.mean_top1, one)
+        for one in evidence.summaries
+        if one.mean_top1 is not None
+    ]
     return Table(
         name="frontier",
         title="Frontier of accuracy and MACs",
@@ -36,7 +35,20 @@ def tabulate(evidence: Evidence) -> Table:
                 "sd_top1": one.sd_top1,
                 "activations": one.candidate.cost.activations,
             }
-            for one in frontier
+            for _, _, one in find_frontier(known)
         ),
         notes=("Differences within the noise of the seeds mean nothing here.",),
     )
+
+
+Point = tuple[float, float, Summary]
+"""What a network costs, how good it is, and the network."""
+
+
+def find_frontier(points: Iterable[Point]) -> list[Point]:
+    """Those that nothing as cheap beats, cheapest first."""
+    frontier: list[Point] = []
+    for one in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not frontier or one[1] > frontier[-1][1]:
+            frontier.append(one)
+    return frontier

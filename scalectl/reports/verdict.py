@@ -42,10 +42,9 @@ def in_words(evidence: Evidence) -> str:
             f"p of the shares {fit.shares_p:.2g}."
         )
     unfinished = sum(summary.failed for summary in evidence.summaries)
-    seeds = len({record.trial.seed for record in evidence.searched})
     lines.append(
         f"Of {trial.baseline.name} on {trial.data.name}: {len(evidence.summaries)} networks, "
-        f"{seeds} seeds, {len(evidence.searched)} records, {unfinished} of them without a result."
+        f"{len(evidence.seeds)} seeds, {len(evidence.searched)} records, {unfinished} of them without a result."
     )
     lines += [f"Confirmation. {one.claim}" for one in evidence.confirmations]
     if evidence.fidelity:

@@ -13,12 +13,12 @@ rounds that are over cost nothing. So a search goes on after `kill -9`, is share
 and ends with the same table (PROMISES 1, 3, 4, 5).
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 
 from scalectl.search import Plan
-from scalectl.trial import Record, State, Trial
+from scalectl.trial import Record, Trial
 
 Read = Callable[[], Mapping[str, Record]]
 
@@ -61,16 +61,6 @@ def settle(
         records = read()
         if all(trial.id in records for trial in trials):
             return {trial.id: records[trial.id] for trial in trials}
-
-
-def list_scores(records: Iterable[Record]) -> dict[str, dict[int, float]]:
-    """Top-1 by the network's fingerprint and by seed, of what was trained to the end."""
-    scores: dict[str, dict[int, float]] = {}
-    for record in records:
-        if record.state is State.DONE and record.top1 is not None:
-            network = record.trial.candidate.fingerprint
-            scores.setdefault(network, {})[record.trial.seed] = record.top1
-    return scores
 
 
 def _find(plan: Plan) -> ModuleType:

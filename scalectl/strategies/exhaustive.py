@@ -7,8 +7,8 @@ from statistics import fmean
 from scipy import special
 
 from scalectl.search import Plan
-from scalectl.strategies import Read, list_scores, settle
-from scalectl.trial import Candidate, Record, Trial
+from scalectl.strategies import Read, settle
+from scalectl.trial import Candidate, Record, Trial, list_scores
 
 NOTE = ""
 

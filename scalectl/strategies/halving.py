@@ -6,11 +6,10 @@ them for the next one. The controls are never dropped, and so are trained in ful
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from scalectl.search import Plan
-from scalectl.strategies import Read, list_scores, settle
-from scalectl.trial import Record, State, Trial
+from scalectl.strategies import Read, settle
+from scalectl.trial import Record, State, Trial, average_scores
 
 NOTE = (
     "Brief trainings decided which networks were trained in full, and early ranks favour width "
@@ -28,10 +27,7 @@ def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
             if trial.candidate.fingerprint in left
         ]
         records = yield from settle(rung, read)
-        means = {
-            network: fmean(scores.values())
-            for network, scores in list_scores(records.values()).items()
-        }
+        means = average_scores(records.values())
         ranking = sorted(means, key=lambda network: (-means[network], network))
         left = set(ranking[:keep])
     yield [

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 from warnings import catch_warnings, simplefilter
 
 import optuna
@@ -13,8 +12,8 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from scalectl.grid import Rejected, realise
 from scalectl.scaling import Coefficients, Shares
 from scalectl.search import Plan
-from scalectl.strategies import Read, list_scores, settle
-from scalectl.trial import Candidate, Record, Trial
+from scalectl.strategies import Read, settle
+from scalectl.trial import Candidate, Record, Trial, average_scores
 
 NOTE = ""
 
@@ -69,9 +68,7 @@ def _propose(
     sampler, dice = _make_sampler(plan.grid.strategy.sampler, number), RandomSampler(seed=number)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     known = {one.trial.candidate.fingerprint: one.trial.candidate for one in records.values()}
-    means = {
-        network: fmean(scores.values()) for network, scores in list_scores(records.values()).items()
-    }
+    means = average_scores(records.values())
     for network, mean in means.items():
         if (shares := known[network].shares) is not None:
             study.add_trial(
