@@ -13,9 +13,8 @@ from pathlib import Path
 
 from scalectl import validation
 from scalectl.contents import Reading
-from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
-from scalectl.search import Plan, resize
+from scalectl.search import Plan, read_grid, resize
 from scalectl.trial import Candidate, Record, Trial
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -61,12 +60,10 @@ def humanise(seconds: float) -> str:
     return f"{seconds / 86_400:.1f} days"
 
 
-def recall(plan: Plan, run: Path) -> Plan | None:
+def recall(plan: Plan, run: Path, before: Reading) -> Plan | None:
     """What was chosen for the same time when the run was begun, so that it goes on as it was."""
-    if not (run / "grid.toml").exists():
-        return None
-    stored = load_grid(run / "grid.toml")
-    if stored.planned_for != plan.grid.planned_for:
+    stored = read_grid(run, before.damaged)
+    if stored is None or stored.planned_for != plan.grid.planned_for:
         return None
     return resize(plan, stored.seeds, stored.design.max_candidates)
 

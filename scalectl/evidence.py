@@ -1,16 +1,16 @@
 """What a run has to show: its records, what could not be read, and what they support."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scalectl import contents, latencies
 from scalectl.comparison import Confirmation, confirm
-from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
 from scalectl.fidelity import Fidelity, compare_epochs
-from scalectl.grid import Preference
+from scalectl.grid import Grid, Preference
 from scalectl.outlook import Outlook, look_ahead
+from scalectl.search import read_grid
 from scalectl.selection import Selection, Summary, select, summarise
 from scalectl.trial import Record
 from scalectl.verdict import Verdict, list_files
@@ -71,9 +71,8 @@ def gather(path: Path) -> Evidence:
         )
     searched = [one for one in reading.records if one.trial.stage == "search"]
     measured = latencies.read(path)
-    stored = path / "grid.toml"
-    proven = stored not in [one.path for one in reading.damaged]
-    preference = _read_preference(stored) if proven else Preference()
+    grid = _read_grid(path, reading.damaged)
+    preference = grid.select if grid else Preference()
     if not {one.trial.candidate.fingerprint for one in searched} <= measured.keys():
         preference = _without_latency(preference)
     selection = select(searched, preference, measured)
@@ -87,16 +86,16 @@ def gather(path: Path) -> Evidence:
         latencies=measured,
         confirmations=confirm(reading.records, selection.recommended),
         fidelity=compare_epochs(reading.records),
-        outlook=look_ahead(path, reading.records, selection.recommended),
+        outlook=look_ahead(grid, reading.records, selection.recommended),
     )
 
 
-def _read_preference(path: Path) -> Preference:
-    """The run's own; the default for records without a run."""
+def _read_grid(run: Path, damaged: Sequence[contents.Damaged]) -> Grid | None:
+    """None too for records without a run, and where this version cannot read it."""
     try:
-        return load_grid(path).select
+        return read_grid(run, damaged)
     except ScalectlError:
-        return Preference()
+        return None
 
 
 def _without_latency(preference: Preference) -> Preference:

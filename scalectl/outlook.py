@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from scalectl import strategies, validation
-from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
 from scalectl.factory import Factory
+from scalectl.grid import Grid
 from scalectl.scaling import Coefficients
 from scalectl.search import Plan, lay_out
 from scalectl.trial import Record, Trial
@@ -29,19 +28,20 @@ class Outlook:
         return self.planned - len(self.missing)
 
 
-def look_ahead(run: Path, records: Sequence[Record], chosen: Coefficients) -> Outlook | None:
-    """What is left of a run; None of a file of records, and where the grid file is missing or damaged.
+def look_ahead(
+    grid: Grid | None, records: Sequence[Record], chosen: Coefficients
+) -> Outlook | None:
+    """What is left of a run with that grid; None without one, and where it cannot be laid out.
 
     `chosen` is what would be confirmed. Where only Optuna, or the code of a factory, could say which
     candidates come, it is those seen so far.
     """
-    if not (run / "grid.toml").is_file() or not records:
+    if grid is None or not records:
         return None
     known = {record.trial.id: record for record in records}
     first = records[0].trial
+    is_open = isinstance(first.baseline, Factory) or grid.strategy.kind == "optuna"
     try:
-        grid = load_grid(run / "grid.toml")
-        is_open = isinstance(first.baseline, Factory) or grid.strategy.kind == "optuna"
         if is_open:
             trials = _repeat(records, grid.seeds)
         else:  # the records know the images as well as the images themselves would

@@ -120,7 +120,8 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     store.quarantine(before.damaged)
     content = seal(dump_grid(grid).encode(), path.suffix)
     if not files.publish(path, content):
-        _compare_grids(run, grid)  # with that of a command that started at the same moment
+        # With that of a command that started at the same moment.
+        _compare_grids(run, grid, read_grid(run, ()))
         files.replace(path, content)
     return store, before.damaged
 
@@ -128,8 +129,7 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
 def look(plan: Plan, run: Path) -> Reading:
     """What is in the run's folder, if there is one. Raises `ScalectlError` for another search's."""
     before = survey(run) if (run / "FORMAT.json").exists() else Reading()
-    if run / "grid.toml" not in [one.path for one in before.damaged]:
-        _compare_grids(run, _strip_places(plan.grid))
+    _compare_grids(run, _strip_places(plan.grid), read_grid(run, before.damaged))
     ours = plan.trials[0]
     for trial in (record.trial for record in before.records):
         if trial.data.digests != ours.data.digests:
@@ -140,6 +140,14 @@ def look(plan: Plan, run: Path) -> Reading:
     return before
 
 
+def read_grid(run: Path, damaged: Sequence[Damaged]) -> Grid | None:
+    """The run's own, if it has one, and that is not among its damaged files."""
+    path = run / "grid.toml"
+    if not path.exists() or path in [one.path for one in damaged]:
+        return None
+    return load_grid(path)
+
+
 _FREE = (
     *("proxy.data", "planned_for", "strategy.points"),
     *("select.", "confirm.", "fidelity.", "watch."),
@@ -147,16 +155,14 @@ _FREE = (
 """What may change from one command to the next: it decides no result, or adds to what is there."""
 
 
-def _compare_grids(run: Path, grid: Grid) -> None:
+def _compare_grids(run: Path, grid: Grid, stored: Grid | None) -> None:
     """Raises `ScalectlError` where the stored one, if there is one, asks for something else."""
-    if (run / "grid.toml").exists():
-        stored = _flatten(asdict(load_grid(run / "grid.toml")))
-        # More of them would change what an adaptive search has decided.
-        more = ("seeds", "design.max_candidates") if grid.strategy.kind == "all" else ()
-        free = (*_FREE, *more)
-        for key, value in _flatten(asdict(grid)).items():
-            if value != stored[key] and not key.startswith(free):
-                raise _describe_stranger(run, f"{key} is {stored[key]} there and {value} here")
+    there = _flatten(asdict(stored or grid))
+    # More of them would change what an adaptive search has decided.
+    more = ("seeds", "design.max_candidates") if grid.strategy.kind == "all" else ()
+    for key, value in _flatten(asdict(grid)).items():
+        if value != there[key] and not key.startswith((*_FREE, *more)):
+            raise _describe_stranger(run, f"{key} is {there[key]} there and {value} here")
 
 
 def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:

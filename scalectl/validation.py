@@ -14,12 +14,12 @@ _CONTROLS = ("dwr", "paper", "depth", "width", "resolution")
 def confirm(plan: Plan, chosen: Coefficients) -> tuple[tuple[Trial, ...], tuple[Rejected, ...]]:
     """The choice, dwr, paper and the three corners at each size asked for, on fresh seeds.
 
-    The second are those that cannot be realised at a size.
+    The second are those that cannot be realised at a size. Both are empty where no seeds are asked for.
     """
     wanted, like = plan.grid.confirm, replace(plan.trials[0], stage="confirm")
     trials: list[Trial] = []
     rejected: list[Rejected] = []
-    for phi in wanted.phis:
+    for phi in wanted.phis if wanted.seeds else ():
         found = [
             realise(one, control, plan.grid.design, plan.baseline, plan.native, phi)
             for one, control in _name(chosen).items()

@@ -10,7 +10,7 @@ from conftest import TINY
 from scalectl import budget, search
 from scalectl.baselines.efficientnet import B0
 from scalectl.cli import main
-from scalectl.contents import Reading
+from scalectl.contents import Damaged, Reading
 from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
 from scalectl.search import Plan, resize
@@ -137,11 +137,13 @@ def test_a_plan_for_the_same_time_is_recalled(tmp_path: Path) -> None:
     """Whatever the machine would say now; for another time it is not."""
     chosen = resize(plan_for(60), 4, 8)
     search.claim(chosen, tmp_path / "run")
-    recalled = budget.recall(plan_for(60), tmp_path / "run")
+    recalled = budget.recall(plan_for(60), tmp_path / "run", Reading())
     assert recalled
     assert recalled.trials == chosen.trials
-    assert budget.recall(plan_for(61), tmp_path / "run") is None
-    assert budget.recall(plan_for(60), tmp_path / "elsewhere") is None
+    damaged = Reading(damaged=(Damaged(tmp_path / "run" / "grid.toml", "a bit flipped"),))
+    assert budget.recall(plan_for(60), tmp_path / "run", damaged) is None
+    assert budget.recall(plan_for(61), tmp_path / "run", Reading()) is None
+    assert budget.recall(plan_for(60), tmp_path / "elsewhere", Reading()) is None
     search.claim(resize(plan_for(61), 2, 0), tmp_path / "run")
 
 

@@ -19,6 +19,7 @@ from forge import TRIALS, Forge, search_in
 from scalectl.architecture import Rounding
 from scalectl.cli import main
 from scalectl.cost import Cost
+from scalectl.documents import load_grid
 from scalectl.evidence import gather
 from scalectl.factory import Factory
 from scalectl.outlook import look_ahead
@@ -79,16 +80,29 @@ def test_a_plan_that_cannot_be_known_is_not_invented(
     records = [
         replace(one, trial=replace(one.trial, baseline=network)) for one in gather(run).records
     ]
-    outlook = look_ahead(run, records, NAMED["dwr"])
+    outlook = look_ahead(load_grid(run / "grid.toml"), records, NAMED["dwr"])
     assert outlook
     assert (outlook.planned, outlook.missing, outlook.is_certain) == (TRIALS - 1, (), False)
     (run / "grid.toml").unlink()
-    assert look_ahead(run, records, NAMED["dwr"]) is None
+    assert look_ahead(None, records, NAMED["dwr"]) is None
     more = [replace(one, trial=replace(one.trial, seed=1)) for one in gather(finished).records]
     evidence = gather(run)
+    assert evidence.outlook is None
     found = (*evidence.records, *more)
     mixed = replace(evidence, records=found, summaries=summarise(found))
     assert "Unfinished: 1 networks have fewer than 2 trainings" in in_words(mixed)
+
+
+def test_a_damaged_grid_file_plans_nothing(finished: Path, tmp_path: Path) -> None:
+    """One that still reads, but as another search."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    text = (run / "grid.toml").read_text()
+    assert "\nseeds = 1\n" in text
+    (run / "grid.toml").write_text(text.replace("\nseeds = 1\n", "\nseeds = 9\n", 1))
+    result = invoke("report", str(run), "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["planned"] is None
 
 
 @contextmanager

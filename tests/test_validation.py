@@ -40,6 +40,12 @@ def test_confirmation_takes_fresh_seeds_and_every_control() -> None:
     assert "above 72 px" in rejected[0].reason
 
 
+def test_what_is_not_asked_for_is_not_reported_missing() -> None:
+    """Even where the images could not carry it."""
+    wanted = make("proxy.train_images=32", "confirm.phis=[2.5]")
+    assert validation.confirm(wanted, NAMED["dwr"]) == ((), ())
+
+
 def test_a_chosen_control_is_itself() -> None:
     trials, _ = validation.confirm(make(*SETTINGS), NAMED["depth"])
     names = [trial.candidate.control for trial in trials if trial.candidate.phi == 1]

@@ -35,7 +35,7 @@ def fit(
             "strategy.points, --seeds and design.max_candidates."
         )
     before = search.look(plan, run)
-    recalled = budget.recall(plan, run)
+    recalled = budget.recall(plan, run, before)
     if recalled:
         say(f"{_count(recalled)}, as {run} was planned for the same time.", err=True)
         return recalled
