@@ -88,10 +88,13 @@ def explained(path: Path, size: int = 4096) -> Iterator[None]:
 
 def _write(path: Path, content: bytes, name: Callable[[Path, Path], T]) -> T:
     with explained(path, len(content)):
-        try:
-            return _write_once(path, content, name)
-        except FileNotFoundError:  # another command swept
-            return _write_once(path, content, name)
+        while True:
+            try:
+                return _write_once(path, content, name)
+            except FileNotFoundError:
+                if not path.parent.is_dir():
+                    raise
+                # Another command swept, as each does once, when it starts.
 
 
 def _write_once(path: Path, content: bytes, name: Callable[[Path, Path], T]) -> T:
