@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from scalectl.blocks import Residual
+from scalectl.depthwise import hasten
 from scalectl.trial import Recipe
 
 _EVALUATION_BATCH = 256
@@ -28,9 +29,9 @@ class Learner:
         self._recipe = recipe
         self._mean, self._spread = _statistics(images)
         device = images.device
-        self._network = network.to(device).to(memory_format=torch.channels_last)
+        self._network = hasten(network.to(device).to(memory_format=torch.channels_last))
         self._optimizer = torch.optim.AdamW(
-            network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+            network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         steps = math.ceil(len(images) / recipe.batch_size) * recipe.epochs
         self._schedule = OneCycleLR(
