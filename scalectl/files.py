@@ -6,7 +6,7 @@ breaks every write in every way (`tests/faults.py`).
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ def replace(path: Path, content: bytes) -> None:
 
     Raises `ScalectlError` where the folder cannot be written, `OutOfSpaceError` where space is short.
     """
-    _write(path, content, os.replace)
+    _write(path, len(content), lambda: [content], os.replace)
 
 
 def publish(path: Path, content: bytes) -> bool:
@@ -30,7 +30,15 @@ def publish(path: Path, content: bytes) -> bool:
 
     Raises as `replace` does.
     """
-    return _write(path, content, _link)
+    return _write(path, len(content), lambda: [content], _link)
+
+
+def stream(path: Path, size: int, chunks: Callable[[], Iterable[bytes]]) -> None:
+    """Put a file of `size` bytes in the place of an older one, without ever holding all of it.
+
+    `chunks` gives its content anew each time that it is called. Raises as `replace` does.
+    """
+    _write(path, size, chunks, os.replace)
 
 
 def make_folder(path: Path) -> None:
@@ -86,22 +94,24 @@ def explained(path: Path, size: int = 4096) -> Iterator[None]:
         ) from None
 
 
-def _write(path: Path, content: bytes, name: Callable[[Path, Path], T]) -> T:
-    with explained(path, len(content)):
+def _write(
+    path: Path, size: int, chunks: Callable[[], Iterable[bytes]], name: Callable[[Path, Path], T]
+) -> T:
+    with explained(path, size):
         while True:
             try:
-                return _write_once(path, content, name)
+                return _write_once(path, chunks(), name)
             except FileNotFoundError:
                 if not path.parent.is_dir():
                     raise
                 # Another command swept, as each does once, when it starts.
 
 
-def _write_once(path: Path, content: bytes, name: Callable[[Path, Path], T]) -> T:
+def _write_once(path: Path, chunks: Iterable[bytes], name: Callable[[Path, Path], T]) -> T:
     # Not by tempfile, whose files nobody else may read: runs are shared.
     temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        _create(temporary, content)
+        _create(temporary, chunks)
         result = name(temporary, path)
     finally:
         remove(temporary)
@@ -109,12 +119,13 @@ def _write_once(path: Path, content: bytes, name: Callable[[Path, Path], T]) -> 
     return result
 
 
-def _create(path: Path, content: bytes) -> None:
+def _create(path: Path, chunks: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

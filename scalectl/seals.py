@@ -5,10 +5,14 @@ and images have no check at all. Each kind carries the sha256 of all its other b
 its usual readers do not mind.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 
-_LENGTH = 64
+LENGTH = 64
+"""Bytes of a digest."""
 _JSON, _TOML = b'{"sha256": "', b"# sha256 "
+LONG = ".rows"
+"""Suffix of files that are too long to hold: their digest comes last."""
 
 
 def seal(content: bytes, suffix: str) -> bytes:
@@ -24,7 +28,16 @@ def seal(content: bytes, suffix: str) -> bytes:
     else:
         start = _find_footer(content) if suffix == ".parquet" else 0
         head, tail = content[:start], content[start:]
-    return head + _digest(head + tail) + tail
+    return head + _digest(head, tail) + tail
+
+
+def seal_long(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks of a file with the suffix `LONG`, and its digest."""
+    digest = sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+    yield digest.hexdigest().encode()
 
 
 def unseal(content: bytes, suffix: str) -> bytes:
@@ -32,18 +45,33 @@ def unseal(content: bytes, suffix: str) -> bytes:
 
     Raises `ValueError` where any byte is not what was written.
     """
-    places = {".json": len(_JSON), ".toml": len(_TOML), ".parquet": _find_footer(content) - _LENGTH}
-    start = places.get(suffix, 0)
-    rest = content[:start] + content[start + _LENGTH :]
-    if content[start : start + _LENGTH] != _digest(rest):
+    prove(memoryview(content), suffix)
+    return content if suffix in _PLACES else content[LENGTH:]
+
+
+def prove(content: memoryview, suffix: str) -> None:
+    """Raises `ValueError` where any byte is not what was sealed. Nothing is copied."""
+    start = _PLACES[suffix](content) if suffix in _PLACES else 0
+    end = start + LENGTH
+    if start < 0 or content[start:end] != _digest(content[:start], content[end:]):
         raise ValueError("its content does not match its sha256")
-    return content if suffix in places else rest
 
 
-def _digest(content: bytes) -> bytes:
-    return sha256(content).hexdigest().encode()
+def _digest(head: bytes | memoryview, tail: bytes | memoryview) -> bytes:
+    digest = sha256(head)
+    digest.update(tail)
+    return digest.hexdigest().encode()
 
 
-def _find_footer(content: bytes) -> int:
+def _find_footer(content: bytes | memoryview) -> int:
     """Where the footer of a Parquet file begins: its length stands before the last four bytes."""
     return len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+
+
+_PLACES: dict[str, Callable[[memoryview], int]] = {
+    ".json": lambda _content: len(_JSON),
+    ".toml": lambda _content: len(_TOML),
+    ".parquet": lambda content: _find_footer(content) - LENGTH,
+    LONG: lambda content: len(content) - LENGTH,
+}
+"""Where the digest begins, by suffix; at the start for all others."""

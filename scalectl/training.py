@@ -6,6 +6,7 @@ import random
 import re
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -131,8 +132,9 @@ def _load(
         workspace.cache,
         lambda: open_dataset(workspace.data, workspace.limits),
     )
-    channels_first = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    return torch.from_numpy(channels_first).to(device), torch.from_numpy(labels).to(device)
+    with warnings.catch_warnings(action="ignore"):  # that the images must not be written to
+        pixels = torch.from_numpy(images)
+    return pixels.permute(0, 3, 1, 2).to(device), torch.from_numpy(labels).to(device)
 
 
 def _seed(trial_id: str, epoch: int) -> None:

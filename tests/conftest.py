@@ -2,12 +2,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from forge import Forge, search_in, table
+from numpy.typing import NDArray
 
 from scalectl import search
 from scalectl.baselines.efficientnet import B0
+from scalectl.datasets import Pixels
 from scalectl.documents import load_grid
 from scalectl.executors import Workspace
 from scalectl.grid import Design, Proxy, enumerate_candidates, shrink
@@ -16,6 +19,13 @@ from scalectl.network import build
 from scalectl.search import Plan
 from scalectl.store import Store
 from scalectl.trial import DataCard, Record, State, Trial
+
+
+def gather(pairs: Iterator[tuple[Pixels, int]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The images of a split, (N, H, W, C), and their labels, (N,)."""
+    images, labels = zip(*pairs, strict=True)
+    return np.stack(images), np.array(labels)
+
 
 CARD = DataCard(
     name="glyphs",

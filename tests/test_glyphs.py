@@ -1,4 +1,5 @@
 import numpy as np
+from conftest import gather
 
 from scalectl.datasets import open_dataset
 from scalectl.datasets.glyphs import _FONTS
@@ -14,8 +15,8 @@ def test_fonts_of_one_split_are_in_no_other() -> None:
 
 def test_resolution_carries_information() -> None:
     """Twice the pixels are not the small picture enlarged: they hold detail of their own."""
-    small, _ = DATASET.render("train", 36)
-    large, _ = DATASET.render("train", 72)
+    small, _ = gather(DATASET.render("train", 36))
+    large, _ = gather(DATASET.render("train", 72))
     enlarged = small.repeat(2, axis=1).repeat(2, axis=2)
     detail = np.abs(large.astype(float) - enlarged).mean()
     assert detail > 5
@@ -25,8 +26,8 @@ def test_resolution_carries_information() -> None:
 
 def test_a_larger_split_begins_with_the_smaller_one() -> None:
     """Images are seeded one by one."""
-    few = open_dataset("glyphs", Limits(16, 16, 16)).render("select", 24)[0]
-    many = DATASET.render("select", 24)[0]
+    few = gather(open_dataset("glyphs", Limits(16, 16, 16)).render("select", 24))[0]
+    many = gather(DATASET.render("select", 24))[0]
     assert np.array_equal(few, many[:16])
 
 

@@ -226,7 +226,7 @@ def test_links_in_a_run_lead_nowhere(tmp_path: Path, tiny: Plan) -> None:
     for name in (
         f"trials/{trial.id}.parquet",
         f"checkpoints/{trial.id}",
-        f"cache/{trial.data.digests['train']}-train-{trial.candidate.architecture.resolution}",
+        f"cache/{trial.data.digests['train']}-train-{trial.candidate.architecture.resolution}.rows",
         "grid.toml",
         "selection.json",
         "FORMAT.json",

@@ -4,7 +4,7 @@ A data set is opened from what follows its kind's name (`folder:PATH` -> `PATH`)
 disjoint splits. Everything is numpy: the training turns it into tensors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
@@ -17,10 +17,8 @@ from scalectl.trial import DataCard, Limits
 Split = Literal["train", "select", "test"]
 SPLITS: tuple[Split, ...] = ("train", "select", "test")
 
-Images = NDArray[np.uint8]
-"""(N, H, W, C) with H == W and C 1 (grey) or 3 (RGB)."""
-Labels = NDArray[np.int64]
-"""(N,), counted from 0."""
+Pixels = NDArray[np.uint8]
+"""(H, W, C) with H == W and C 1 (grey) or 3 (RGB)."""
 
 
 class Dataset(Protocol):
@@ -32,10 +30,11 @@ class Dataset(Protocol):
     def card(self) -> DataCard:
         """Name, classes, native resolution, and a digest of the content of each split."""
 
-    def render(self, split: Split, resolution: int) -> tuple[Images, Labels]:
-        """All images of a split, scaled down to `resolution` x `resolution` with antialiasing.
+    def render(self, split: Split, resolution: int) -> Iterator[tuple[Pixels, int]]:
+        """Each image of a split and its label, counted from 0, one after the other.
 
-        The order is that of the data set, the same at every resolution.
+        Scaled down to `resolution` x `resolution` with antialiasing, all with as many channels. The
+        order is that of the data set, the same at every resolution.
         """
 
 

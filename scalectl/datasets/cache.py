@@ -1,52 +1,77 @@
-"""Rendered splits on disk: made once, checked whenever they are read, shared by all trials."""
+"""Rendered splits on disk: made once, checked whenever they are opened, shared by all trials.
 
-from collections.abc import Callable
-from io import BytesIO
+Trials map a split into their memory, where the system holds it once for all of them, as far as there
+is room; so it may be larger than that.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalectl import files
-from scalectl.datasets import Dataset, Images, Labels, Split
+from scalectl.datasets import Dataset, Pixels, Split
 from scalectl.errors import ScalectlError
-from scalectl.seals import seal, unseal
+from scalectl.seals import LENGTH, LONG, prove, seal_long
 from scalectl.trial import DataCard
+
+Images = NDArray[np.uint8]
+"""(N, H, W, C), not to be written to."""
+Labels = NDArray[np.int64]
+"""(N,)"""
 
 
 def rendered(
     card: DataCard, split: Split, resolution: int, folder: Path, source: Callable[[], Dataset]
 ) -> tuple[Images, Labels]:
-    """A split at a resolution, from the cache or else from the source, which is opened only then.
+    """A split at a resolution, from the cache; from the source, which is opened only then, at first.
 
     Raises `ScalectlError` when the source no longer holds what the card describes.
     """
-    path = folder / f"{card.digests[split]}-{split}-{resolution}"
-    cached = _load(path)
-    if cached:
-        return cached
+    path = folder / f"{card.digests[split]}-{split}-{resolution}{LONG}"
+    count = card.sizes[split]
+    with suppress(FileNotFoundError, ValueError):  # absent or damaged
+        return _map(path, count, resolution)
     dataset = source()
     if dataset.card.digests[split] != card.digests[split]:
         raise ScalectlError(
             f"The {split} images of {card.name} are no longer those that the search began with.",
             "Put the data back, or start a new search with another -o.",
         )
-    images, labels = dataset.render(split, resolution)
-    _publish(path, images, labels)
-    return images, labels
+    first, _label = next(dataset.render(split, resolution))
+    row = _describe_row(*first.shape)
+    files.make_folder(folder)
+    files.stream(
+        path,
+        count * row.itemsize + LENGTH,
+        lambda: seal_long(_pack(dataset.render(split, resolution), row)),
+    )
+    return _map(path, count, resolution)
 
 
-def _load(path: Path) -> tuple[Images, Labels] | None:
-    """What was stored, or None when it is absent or damaged; then it is rendered again."""
-    try:
-        body = unseal(path.read_bytes(), "")
-    except (FileNotFoundError, ValueError):
-        return None
-    with np.load(BytesIO(body), allow_pickle=False) as arrays:
-        return arrays["images"], arrays["labels"]
+def _describe_row(height: int, width: int, channels: int) -> np.dtype[np.void]:
+    return np.dtype([("label", "<i8"), ("image", "u1", (height, width, channels))])
 
 
-def _publish(path: Path, images: Images, labels: Labels) -> None:
-    body = BytesIO()
-    np.savez(body, images=images, labels=labels)
-    files.make_folder(path.parent)
-    files.replace(path, seal(body.getvalue(), ""))
+def _pack(pairs: Iterator[tuple[Pixels, int]], row: np.dtype[np.void]) -> Iterator[bytes]:
+    """Rows, as many as fill a chunk at once."""
+    while some := list(islice(pairs, max(1, _CHUNK // row.itemsize))):
+        yield np.array([(label, image) for image, label in some], row).tobytes()
+
+
+_CHUNK = 2**20
+
+
+def _map(path: Path, count: int, resolution: int) -> tuple[Images, Labels]:
+    """Raises `FileNotFoundError`, and `ValueError` where it is damaged."""
+    with path.open("rb") as file:
+        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+    prove(content, LONG)
+    body = content[:-LENGTH]
+    channels = (len(body) // count - _describe_row(0, 0, 0).itemsize) // resolution**2
+    rows = np.frombuffer(body, _describe_row(resolution, resolution, channels))
+    return rows["image"], rows["label"].copy()

@@ -5,6 +5,7 @@ to the native size. Fonts of the select and test splits are never trained on.
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from scalectl.datasets import Images, Labels, Split
+from scalectl.datasets import Pixels, Split
 from scalectl.errors import ScalectlError
 from scalectl.trial import DataCard, Limits
 
@@ -71,17 +72,14 @@ class Glyphs:
             digests={split: self._digest(split) for split in self._sizes},
         )
 
-    def render(self, split: Split, resolution: int) -> tuple[Images, Labels]:
-        """Images of a split, (N, resolution, resolution, 1), and the index of their character."""
+    def render(self, split: Split, resolution: int) -> Iterator[tuple[Pixels, int]]:
+        """Grey images of characters, and the index of each."""
         fonts = [str(_font_file(name)) for name in _FONTS[split]]
-        size = self._sizes[split]
-        labels = np.arange(size, dtype=np.int64) % len(CHARACTERS)
-        images = np.empty((size, resolution, resolution, 1), np.uint8)
-        for index, label in enumerate(labels):
+        for index in range(self._sizes[split]):
+            label = index % len(CHARACTERS)
             # Seeded per image: the same scene at every resolution, whatever the size of the split.
             random = np.random.default_rng([_VERSION, list(_FONTS).index(split), index])
-            images[index, ..., 0] = _draw(CHARACTERS[label], fonts, resolution, random)
-        return images, labels
+            yield _draw(CHARACTERS[label], fonts, resolution, random)[..., None], label
 
     def _digest(self, split: Split) -> str:
         content = hashlib.sha256(f"{_VERSION} {CHARACTERS} {split} {self._sizes[split]}".encode())

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, zip_longest
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from scalectl.datasets import SPLITS, Images, Labels, Split
+from scalectl.datasets import SPLITS, Pixels, Split
 from scalectl.errors import ScalectlError
 from scalectl.trial import DataCard, Limits
 
@@ -65,24 +65,32 @@ class Pictures:
     @cached_property
     def card(self) -> DataCard:
         """Decodes every picture once, so that a corrupt one is found before the search begins."""
-        sides = [min(_decode(one).size) for split in SPLITS for one in self._splits[split]]
         left_out = f"{self._repeated} images that are in two splits were left out of the earlier"
         return DataCard(
             name=self._name,
             classes=len(self._classes),
-            native=min(sides),
+            native=min(self._shapes[split][0] for split in SPLITS),
             flip=self._flip,
             note=left_out if self._repeated else "",
             sizes={split: len(self._splits[split]) for split in SPLITS},
             digests={split: _digest_all(self._splits[split]) for split in SPLITS},
         )
 
-    def render(self, split: Split, resolution: int) -> tuple[Images, Labels]:
-        """The central square of each picture; grey, (N, H, W, 1), only where all pictures are."""
-        small = [_fit(_decode(picture), resolution) for picture in self._splits[split]]
-        channels = max(image.shape[-1] for image in small)
-        images = np.stack([np.broadcast_to(image, (*image.shape[:2], channels)) for image in small])
-        return images, np.array([picture.label for picture in self._splits[split]], np.int64)
+    def render(self, split: Split, resolution: int) -> Iterator[tuple[Pixels, int]]:
+        """The central square of each picture; grey, with one channel, only where all pictures are."""
+        shape = (resolution, resolution, self._shapes[split][1])
+        for picture in self._splits[split]:
+            yield np.broadcast_to(_fit(_decode(picture), resolution), shape), picture.label
+
+    @cached_property
+    def _shapes(self) -> dict[Split, tuple[int, int]]:
+        """The shortest side, and the most channels, of the pictures of a split."""
+        shapes: dict[Split, tuple[int, int]] = {}
+        for split in SPLITS:
+            decoded = (_decode(picture) for picture in self._splits[split])
+            sizes = [(min(one.size), len(one.getbands())) for one in decoded]
+            shapes[split] = min(side for side, _ in sizes), max(bands for _, bands in sizes)
+        return shapes
 
     def _check(self, split: Split) -> None:
         if not self._splits[split]:

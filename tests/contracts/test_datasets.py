@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import gather
 from PIL import Image
 
 from scalectl.datasets import SPLITS, open_dataset
@@ -80,7 +81,7 @@ def test_splits_are_disjoint_whole_and_stable(make: Callable[[Path], str], tmp_p
     assert set(card.sizes) == set(card.digests) == set(SPLITS)
     assert len(set(card.digests.values())) == 3
     for split in SPLITS:
-        images, labels = dataset.render(split, 16)
+        images, labels = gather(dataset.render(split, 16))
         assert images.shape[:3] == (card.sizes[split], 16, 16)
         assert images.dtype == np.uint8
         assert len(images) == len(labels) > 0
@@ -88,9 +89,9 @@ def test_splits_are_disjoint_whole_and_stable(make: Callable[[Path], str], tmp_p
         contents = {image.tobytes() for image in images}
         assert not contents & seen
         seen |= contents
-        native = dataset.render(split, card.native)[1]
+        native = gather(dataset.render(split, card.native))[1]
         assert (native == labels).all()
-    assert set(dataset.render("train", 16)[1]) == set(range(card.classes))
+    assert set(gather(dataset.render("train", 16))[1]) == set(range(card.classes))
     assert open_dataset(spec, limits).card == card
 
 
@@ -99,7 +100,7 @@ def test_limits_keep_the_classes_balanced(make: Callable[[Path], str], tmp_path:
     """And are part of the digest."""
     spec = make(tmp_path)
     dataset = open_dataset(spec, Limits(30, 6, 6))
-    labels = dataset.render("train", 16)[1]
+    labels = gather(dataset.render("train", 16))[1]
     assert len(labels) == 30
     assert np.ptp(np.bincount(labels)) <= 1
     assert dataset.card.digests["train"] != open_dataset(spec, ALL).card.digests["train"]

@@ -1,0 +1,139 @@
+"""How fast trials train: against a plain timm loop, and against the machine (`tests/bench.py`).
+
+Ratios alone count: whatever is compared runs in turn, several times, in one process after another.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from conftest import gather
+from PIL import Image
+from torch.nn import functional
+from torch.utils.data import Dataset as TorchDataset
+
+from scalectl import documents, search
+from scalectl.datasets import Split, open_dataset
+from scalectl.executors import make_executor
+from scalectl.search import Plan
+from scalectl.store import Store
+from scalectl.trial import Candidate, Record
+
+_ROUNDS = 3
+
+
+def measure() -> Iterator[tuple[str, str]]:
+    """What is measured, and its figure with its unit."""
+    plan = _plan()
+    cores = search.count_cores()
+    peak = measure_peak()
+    yield "dense 3 x 3 convolution, one core", f"{peak / 1e9:.1f} GFLOP/s"
+    for control in ("dwr", "depth"):
+        candidate = next(one for one in plan.enumeration.candidates if one.control == control)
+        ours, plain = [], []
+        for _ in range(_ROUNDS):
+            ours.append(train_trials(plan, candidate, cores))
+            plain.append(train_plainly(plan, candidate))
+        speed = statistics.median(ours)
+        flops = 6 * candidate.cost.macs * speed
+        ratio = statistics.median(one / other for one, other in zip(ours, plain, strict=True))
+        yield f"{control}: {cores} trials at once", f"{speed:.0f} images/s"
+        yield f"{control}: timm, create_loader, SGD", f"{statistics.median(plain):.0f} images/s"
+        yield f"{control}: ratio", f"{ratio:.2f}"
+        yield f"{control}: of the machine's peak", f"{flops / (cores * peak):.1%}"
+
+
+def measure_peak() -> float:
+    """FLOP/s of one core in a convolution that suits it: what no training exceeds."""
+    torch.set_num_threads(1)
+    images = torch.randn(32, 128, 16, 16).to(memory_format=torch.channels_last)
+    weight = torch.randn(128, 128, 3, 3).to(memory_format=torch.channels_last)
+    seconds = []
+    for _ in range(20):
+        start = time.perf_counter()
+        functional.conv2d(images, weight, padding=1)
+        seconds.append(time.perf_counter() - start)
+    return 2 * 32 * 16 * 16 * 128 * 128 * 9 / min(seconds)
+
+
+def train_trials(plan: Plan, candidate: Candidate, jobs: int) -> float:
+    """Training images per second of as many trials at once, evaluations included."""
+    first = plan.trials[0]
+    trials = [replace(first, candidate=candidate, seed=seed) for seed in range(jobs)]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        workspace = search.workspace(plan, store, jobs, "cpu")
+        news = list(make_executor("processes", jobs).run(trials, workspace))
+    seconds = [one.seconds for one in news if isinstance(one, Record) and one.seconds]
+    return jobs * first.data.sizes["train"] * first.recipe.epochs / max(seconds)
+
+
+def train_plainly(plan: Plan, candidate: Candidate) -> float:
+    """The same of a loop as timm's users write it: one process, all cores, two for the images."""
+    import timm.data
+
+    from scalectl.exports.builders.with_timm import build_network
+
+    torch.set_num_threads(search.count_cores())
+    trial, side = plan.trials[0], candidate.architecture.resolution
+    network = build_network(candidate.architecture.unroll())
+    optimizer = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9, nesterov=True)
+    loaders = {
+        split: timm.data.create_loader(
+            _Pictures(plan, split),
+            (3, side, side),
+            trial.recipe.batch_size,
+            is_training=split == "train",
+            use_prefetcher=False,
+            num_workers=2,
+            persistent_workers=True,
+        )
+        for split in ("train", "select")
+    }
+    start = time.perf_counter()
+    for _ in range(trial.recipe.epochs):
+        network.train()
+        for images, labels in loaders["train"]:
+            optimizer.zero_grad()
+            functional.cross_entropy(network(images), labels).backward()
+            optimizer.step()
+        network.eval()
+        with torch.inference_mode():
+            for images, _labels in loaders["select"]:
+                network(images)
+    seconds = time.perf_counter() - start
+    return trial.data.sizes["train"] * trial.recipe.epochs / seconds
+
+
+class _Pictures(TorchDataset[tuple[Image.Image, int]]):
+    """A split as most data sets for torch offer it, decoded already."""
+
+    transform: Callable[[Image.Image], torch.Tensor]  # timm's loader sets it
+
+    def __init__(self, plan: Plan, split: Split) -> None:
+        dataset = open_dataset(plan.grid.proxy.data, search._limits(plan.grid))
+        images, labels = gather(dataset.render(split, dataset.card.native))
+        self._pictures = [Image.fromarray(np.repeat(one, 3 // one.shape[-1], -1)) for one in images]
+        self._labels = labels.tolist()
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.transform(self._pictures[index]), self._labels[index]
+
+
+def _plan() -> Plan:
+    grid = documents.load_grid(None)
+    return search.plan(grid, documents.find_baseline(grid.baseline))
+
+
+if __name__ == "__main__":
+    for name, figure in measure():
+        sys.stdout.write(f"{name}: {figure}\n")
