@@ -46,3 +46,13 @@ def simulation(session: nox.Session) -> None:
     """
     python = Path(".nox", "tests", "bin", "python")
     session.run(str(python), "tests/simulation.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(venv_backend="none", default=False)
+def bench(session: nox.Session) -> None:
+    """What is fast and what is not, as a table: nox -s bench -- --write keeps it.
+
+    In the environment of the tests, which must have been made before. Alone on the machine, please.
+    """
+    python = Path(".nox", "tests", "bin", "python")
+    session.run(str(python), "tests/bench.py", *session.posargs, env=ONE_THREAD)
