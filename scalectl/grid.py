@@ -73,13 +73,13 @@ class Proxy(Recipe):
     """Image pixels per pixel of the last map; the earliest strides beyond it are dropped."""
     allow_upsampling: bool = False
     """Train above the native size of the images, where pixels carry no information."""
-    epochs: Annotated[int, Ge(1)] = 4
-    batch_size: Annotated[int, Ge(2)] = 32
+    epochs: Annotated[int, Ge(1)] = 7
+    batch_size: Annotated[int, Ge(2)] = 64
     learning_rate: Annotated[float, Gt(0)] = 0.015
     weight_decay: Annotated[float, Ge(0)] = 0.01
     gradient_clip: Annotated[float, Gt(0)] = 1.0
     label_smoothing: Annotated[float, Ge(0), Le(0.5)] = 0.0
-    shift: Annotated[float, Ge(0), Le(0.5)] = 0.1
+    shift: Annotated[float, Ge(0), Le(0.5)] = 0.05
     flip: bool = True
 
     @property

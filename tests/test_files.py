@@ -1,5 +1,6 @@
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,23 @@ def test_a_full_disk_is_told_with_the_bytes(
                 assert caught.value.exit_code == 5
         assert path.read_bytes() == b"kept"
         assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_chunks_are_written_one_after_the_other(tmp_path: Path) -> None:
+    """What fails half way leaves the older file."""
+    path = tmp_path / "file"
+    files.replace(path, b"old")
+
+    def fail() -> Iterator[bytes]:
+        yield b"new"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        files.stream(path, 6, fail)
+    assert path.read_bytes() == b"old"
+    files.stream(path, 6, lambda: iter((b"new", b"", b"er")))
+    assert path.read_bytes() == b"newer"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_swept_away_is_written_again(

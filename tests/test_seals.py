@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from scalectl.seals import seal, unseal
+from scalectl.seals import LONG, prove, seal, seal_long, unseal
 
 
 def parquet_bytes() -> bytes:
@@ -47,6 +47,20 @@ def test_junk_has_no_seal(suffix: str) -> None:
     for length in (*range(100), 1000, 10_000):
         with pytest.raises(ValueError, match="does not match"):
             unseal(dice.randbytes(length), suffix)
+
+
+def test_chunks_are_sealed_one_by_one() -> None:
+    """A long file proves itself without a copy, and none of its bits can flip either."""
+    sealed = b"".join(seal_long([b"one", b"", b"two"]))
+    assert sealed.startswith(b"onetwo")
+    prove(memoryview(sealed), LONG)
+    for position in range(len(sealed)):
+        flipped = bytearray(sealed)
+        flipped[position] ^= 1
+        with pytest.raises(ValueError, match="does not match"):
+            prove(memoryview(flipped), LONG)
+        with pytest.raises(ValueError, match="does not match"):
+            prove(memoryview(sealed[:position]), LONG)
 
 
 def test_a_sealed_file_is_still_one_of_its_kind() -> None:
