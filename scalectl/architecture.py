@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -91,7 +91,7 @@ class Block:
     """Whether it has a shortcut, which is a 1x1 convolution where size or width change."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: it keeps its fingerprint
 class Architecture:
     """A whole network at one resolution. Images are square and have three channels."""
 
@@ -172,13 +172,18 @@ class Architecture:
             return round_width(hidden * stage.se_ratio, 8)
         return round(width * stage.se_ratio)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Twelve hex digits that are equal for equal networks, whatever they are called.
 
         Fields at their default are left out, so that a new field changes no old fingerprint.
         """
-        return _fingerprint(self)
+        network = _without_defaults(self)
+        for key in ("name", "dropout", "drop_path", "rounding"):
+            network.pop(key, None)
+        network["stages"] = [_without_defaults(stage) for stage in self.stages]
+        text = json.dumps(network, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it stands in emitted configs and records."""
@@ -204,26 +209,20 @@ class Architecture:
         return cls(**{**content, **parts})
 
 
-# Asked for again and again: it is a part of every trial's id.
-@lru_cache(maxsize=4096)
-def _fingerprint(architecture: Architecture) -> str:
-    network = _without_defaults(architecture)
-    for key in ("name", "dropout", "drop_path", "rounding"):
-        network.pop(key, None)
-    network["stages"] = [_without_defaults(stage) for stage in architecture.stages]
-    text = json.dumps(network, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 def _without_defaults(value: Any) -> dict[str, Any]:
     kept = {}
-    for field in fields(value):
-        one = getattr(value, field.name)
-        if one != field.default:
+    for name, default in _list_defaults(type(value)):
+        one = getattr(value, name)
+        if one != default:
             # 6 and 6.0 are the same expansion.
             whole = isinstance(one, float) and one.is_integer()
-            kept[field.name] = int(one) if whole else one
+            kept[name] = int(one) if whole else one
     return kept
+
+
+@cache
+def _list_defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((field.name, field.default) for field in fields(kind))
 
 
 def round_width(width: float, divisor: int, limit: float = 0.9) -> int:
