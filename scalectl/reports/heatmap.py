@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from scalectl.evidence import Evidence
 from scalectl.reports.candidates import label
@@ -91,9 +91,13 @@ def _look(
     row: int, column: int, surface: tuple[Place, ...], span: tuple[float, float], letter: str
 ) -> Cell:
     centre = (row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE
-    nearest = min(surface, key=lambda one: math.dist(astuple(one.shares), centre))
-    if math.dist(astuple(nearest.shares), centre) > 1 / _DEGREE:
+    nearest = min(surface, key=lambda one: _distance(one.shares, centre))
+    if _distance(nearest.shares, centre) > 1 / _DEGREE:
         return Cell(None, letter=letter)
     low, high = span
     part = (nearest.top1 - low) / (high - low) if high > low else 1.0
     return Cell(min(LEVELS - 1, int(part * LEVELS)), nearest.indifferent, letter)
+
+
+def _distance(shares: Shares, centre: tuple[float, float, float]) -> float:
+    return math.dist((shares.depth, shares.width, shares.resolution), centre)
