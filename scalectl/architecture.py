@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -181,7 +181,7 @@ class Architecture:
         network = _without_defaults(self)
         for key in ("name", "dropout", "drop_path", "rounding"):
             network.pop(key, None)
-        network["stages"] = [_without_defaults(stage) for stage in self.stages]
+        network["stages"] = [_describe_stage(stage) for stage in self.stages]
         text = json.dumps(network, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -203,10 +203,19 @@ class Architecture:
         rounding = {**content.get("rounding", {})}
         rounding["fixed"] = tuple(rounding.get("fixed", ()))
         parts = {
-            "stages": tuple(Stage(**stage) for stage in content["stages"]),
+            "stages": tuple(_make_stage(**stage) for stage in content["stages"]),
             "rounding": Rounding(**rounding),
         }
         return cls(**{**content, **parts})
+
+
+# Thousands of networks have the same few hundred stages.
+_make_stage = lru_cache(maxsize=2**16, typed=True)(Stage)
+
+
+@lru_cache(maxsize=2**16)
+def _describe_stage(stage: Stage) -> dict[str, Any]:
+    return _without_defaults(stage)
 
 
 def _without_defaults(value: Any) -> dict[str, Any]:

@@ -18,6 +18,8 @@ Order = Literal["quadratic", "cubic"]
 CONFIDENCE = 0.95
 REFITS = 2000
 _SIMPLEX_DEGREE = 50
+_AT_ONCE = 1024
+"""Trainings whose residuals are drawn at once: for 100,000 of them the numbers would fill gigabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,8 +85,11 @@ class Surface:
         """
         residuals = np.array(self.fit.residuals) / np.sqrt((1 - self.leverage).clip(1e-9))
         residuals -= residuals.mean()
-        drawn = np.random.default_rng(seed).choice(residuals, (len(residuals), count))
-        return np.asarray(self.solver @ drawn)
+        random, moved = np.random.default_rng(seed), np.zeros((len(self.solver), count))
+        for start in range(0, len(residuals), _AT_ONCE):
+            part = self.solver[:, start : start + _AT_ONCE]
+            moved += part @ random.choice(residuals, (part.shape[1], count))
+        return moved
 
 
 def fit_surface(observations: Observations) -> Surface | None:
