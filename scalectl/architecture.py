@@ -220,7 +220,7 @@ def _describe_stage(stage: Stage) -> dict[str, Any]:
 
 def _without_defaults(value: Any) -> dict[str, Any]:
     kept = {}
-    for name, default in _list_defaults(type(value)):
+    for name, default in _list_defaults(value.__class__):
         one = getattr(value, name)
         if one != default:
             # 6 and 6.0 are the same expansion.
@@ -230,7 +230,7 @@ def _without_defaults(value: Any) -> dict[str, Any]:
 
 
 @cache
-def _list_defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+def _list_defaults(kind: type) -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.default) for field in fields(kind))
 
 

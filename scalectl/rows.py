@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -252,7 +251,7 @@ def _to_record(row: dict[str, Any]) -> Record:
     """The inverse of `_to_row`."""
     trial = Trial(
         baseline=_load_network(row["baseline"]),
-        candidate=_load_candidate(row.get("phi"), *_of_candidate(row)),
+        candidate=_load_candidate(row.get("phi"), *[row[name] for name in _CANDIDATE]),
         recipe=_load_recipe(row["recipe"]),
         data=_load_card(row["data"]),
         seed=row["seed"],
@@ -268,7 +267,7 @@ def _to_record(row: dict[str, Any]) -> Record:
 
 
 _STATES = {str(state): state for state in State}
-_of_candidate = itemgetter(
+_CANDIDATE = (
     *("control", "architecture", "nominal_ratio", "realised_ratio", "alpha", "beta", "gamma"),
     *(f"{one.name}_multiplier" for one in fields(Multipliers)),
     *(f"{one.name}_share" for one in fields(Shares)),
