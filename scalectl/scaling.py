@@ -41,6 +41,12 @@ class Shares:
     width: float
     resolution: float
 
+    def distance(self, other: "Shares") -> float:
+        """Between the points."""
+        return math.dist(
+            (self.depth, self.width, self.resolution), (other.depth, other.width, other.resolution)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
@@ -250,14 +256,40 @@ def solve_phi(
             f"{low:g}, the largest {largest:,} at phi = {high:g}.",
             "Ask for something between, or choose other coefficients or another baseline.",
         )
-    while high - low > step and smallest < largest:
-        middle = (low + high) / 2
-        between = cost(middle)
-        if between < target:
-            low, smallest = middle, between
-        else:
-            high, largest = middle, between
-    return high if math.log(largest / target) <= math.log(target / smallest) else low
+    (phi,) = bisect(lambda _, phis: list(map(cost, phis)), target, [low], [high], step)
+    return phi
+
+
+def bisect(
+    count: Callable[[Sequence[int], Sequence[float]], list[int]],
+    target: float,
+    low: Sequence[float],
+    high: Sequence[float],
+    step: float,
+) -> list[float]:
+    """Where each of several networks comes closest to `target`, between its `low` and its `high`.
+
+    They are searched in step: `count` gives the costs of networks, by their numbers, each at its own
+    place. Raises as `count` does.
+    """
+    low, high, every = [*low], [*high], range(len(low))
+    smallest, largest = count(every, low), count(every, high)
+
+    def is_open(number: int) -> bool:
+        return high[number] - low[number] > step and smallest[number] < largest[number]
+
+    while between := list(filter(is_open, every)):
+        middles = [(low[number] + high[number]) / 2 for number in between]
+        for number, middle, cost in zip(between, middles, count(between, middles), strict=True):
+            if cost < target:
+                low[number], smallest[number] = middle, cost
+            else:
+                high[number], largest[number] = middle, cost
+    ends = zip(low, high, smallest, largest, strict=True)
+    return [
+        upper if math.log(over / target) <= math.log(target / under) else lower
+        for lower, upper, under, over in ends
+    ]
 
 
 # 1 * 1.0000000002 must not become 2: multipliers come out of powers and logarithms.

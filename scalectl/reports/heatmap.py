@@ -1,6 +1,5 @@
 """The fitted surface over the triangle of shares, coarse enough for a terminal."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -90,14 +89,10 @@ def _place(shares: Shares) -> tuple[int, int]:
 def _look(
     row: int, column: int, surface: tuple[Place, ...], span: tuple[float, float], letter: str
 ) -> Cell:
-    centre = (row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE
-    nearest = min(surface, key=lambda one: _distance(one.shares, centre))
-    if _distance(nearest.shares, centre) > 1 / _DEGREE:
+    centre = Shares((row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE)
+    nearest = min(surface, key=lambda one: one.shares.distance(centre))
+    if nearest.shares.distance(centre) > 1 / _DEGREE:
         return Cell(None, letter=letter)
     low, high = span
     part = (nearest.top1 - low) / (high - low) if high > low else 1.0
     return Cell(min(LEVELS - 1, int(part * LEVELS)), nearest.indifferent, letter)
-
-
-def _distance(shares: Shares, centre: tuple[float, float, float]) -> float:
-    return math.dist((shares.depth, shares.width, shares.resolution), centre)
