@@ -1,11 +1,9 @@
 """Records <-> Parquet: one row each, with a digest of its own values."""
 
-import gc
 import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from functools import lru_cache
 from typing import Any
@@ -111,8 +109,7 @@ def decode(content: bytes, *, sealed: bool = True) -> tuple[Record, ...]:
     """
     try:
         unseal(content, ".parquet")
-        with _uncollected():
-            return tuple(map(_believe, _read_rows(content, _REPEATED)))
+        return tuple(map(_believe, _read_rows(content, _REPEATED)))
     except _UNREADABLE as problem:
         records, damage = _salvage(content)
         if sealed or damage:
@@ -165,29 +162,21 @@ def _read_rows(content: bytes, repeated: Sequence[str] = ()) -> Iterator[dict[st
     return (dict(zip(schema.names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
+_CODES: dict[pa.DataType, Any] = {_INTEGER: "q", _NUMBER: "d"}
+
+
 def _list_values(column: pa.ChunkedArray, kind: pa.DataType) -> Iterator[Any]:
-    """As Python values: by way of NumPy where that can hold them, which is ten times as fast."""
+    """As Python values; plain numbers from their bytes, which is ten times as fast."""
     for chunk in column.chunks:
         if pa.types.is_dictionary(chunk.type) and chunk.type.value_type == kind:
             texts = chunk.dictionary.to_pylist()
-            numbers = chunk.indices.to_pylist()
-            yield from (None if number is None else texts[number] for number in numbers)
-        elif chunk.type == kind and kind in (_INTEGER, _NUMBER) and not chunk.null_count:
-            yield from chunk.to_numpy().tolist()
+            places = chunk.indices.to_pylist()
+            yield from (None if place is None else texts[place] for place in places)
+        elif chunk.type == kind and kind in _CODES and not chunk.null_count:
+            numbers = memoryview(chunk.buffers()[1]).cast("B").cast(_CODES[kind])
+            yield from numbers[chunk.offset : chunk.offset + len(chunk)].tolist()
         else:  # cast where another program wrote it
             yield from (chunk if chunk.type == kind else chunk.cast(kind)).to_pylist()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Nothing of a record is ever garbage, and the collector would look at all of them many times."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _believe(row: dict[str, Any]) -> Record:
