@@ -118,13 +118,14 @@ def decode(content: bytes, *, sealed: bool = True) -> tuple[Record, ...]:
 
 
 def list_ids(content: bytes) -> frozenset[str]:
-    """The trial ids of a sealed file, without the rest; of a damaged one, those that prove undamaged."""
+    """The trial ids of a sealed file, without the rest. Raises as `decode` does."""
     try:
         unseal(content, ".parquet")
         file = parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         return frozenset(file.read(columns=["trial_id"]).column(0).to_pylist())
-    except _UNREADABLE:
-        return frozenset(record.trial.id for record in _salvage(content)[0])
+    except _UNREADABLE as problem:
+        records, damage = _salvage(content)
+        raise DamagedError(damage or _describe(problem), records) from None
 
 
 _UNREADABLE = (ValueError, KeyError, TypeError, OSError, pa.ArrowException, ScalectlError)
