@@ -1,5 +1,10 @@
 """Compound scaling as a tool: search depth, width and resolution, scale a ConvNet, show why."""
 
-from importlib.metadata import version
 
-__version__ = version("scalectl")
+def __getattr__(name: str) -> str:
+    """`__version__`, which takes longer to look up than the rest of a command to start."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("scalectl")

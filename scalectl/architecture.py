@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache, cached_property, lru_cache
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -91,7 +92,7 @@ class Block:
     """Whether it has a shortcut, which is a 1x1 convolution where size or width change."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: it keeps its fingerprint
 class Architecture:
     """A whole network at one resolution. Images are square and have three channels."""
 
@@ -133,16 +134,20 @@ class Architecture:
     @property
     def features(self) -> int:
         """Channels into the classifier."""
-        return self.head_width or self.stages[-1].width
+        return self.stages[-1].width if is_absent(self.head_width) else self.head_width
 
     def list_blocks(self) -> Iterator[tuple[Block, ...]]:
         """The blocks of each stage."""
+        for first, rest, repeats in self.pair_blocks():
+            yield (first, *[rest] * (repeats - 1))
+
+    def pair_blocks(self) -> Iterator[tuple[Block, Block, int]]:
+        """Of each stage the first block, what all others are, and how many blocks there are."""
         width = self.stem_width
         for stage in self.stages:
             first = self._block(stage, width, stage.stride)
             width = stage.width
-            rest = self._block(stage, width, 1) if stage.repeats > 1 else first
-            yield (first, *[rest] * (stage.repeats - 1))
+            yield first, self._block(stage, width, 1), stage.repeats
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -152,7 +157,7 @@ class Architecture:
     def _block(self, stage: Stage, width: int, stride: int) -> Block:
         hidden = _hidden_width(stage, width)
         projected = stage.block in ("basic", "bottleneck", "convnext")
-        same = stride == 1 and width == stage.width
+        same = (stride == 1) & (width == stage.width)
         bare = stage.block == "fused" and stage.expansion == 1
         return Block(
             kind=stage.block,
@@ -161,24 +166,29 @@ class Architecture:
             out=stage.width,
             kernel=stage.kernel,
             stride=stride,
-            groups=hidden // stage.group_width if stage.group_width else 1,
+            groups=1 if is_absent(stage.group_width) else hidden // stage.group_width,
             squeezed=0 if bare else self._squeezed_width(stage, width, hidden),
             activation=stage.activation or self.activation,
-            skip=projected or (same and stage.skip and stage.block != "separable"),
+            skip=projected or (same & stage.skip & (stage.block != "separable")),
         )
 
     def _squeezed_width(self, stage: Stage, width: int, hidden: int) -> int:
         if self.squeeze == "hidden" and stage.se_ratio:
             return round_width(hidden * stage.se_ratio, 8)
-        return round(width * stage.se_ratio)
+        return round_half_even(width * stage.se_ratio)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Twelve hex digits that are equal for equal networks, whatever they are called.
 
         Fields at their default are left out, so that a new field changes no old fingerprint.
         """
-        return _fingerprint(self)
+        network = _without_defaults(self)
+        for key in ("name", "dropout", "drop_path", "rounding"):
+            network.pop(key, None)
+        network["stages"] = [_describe_stage(stage) for stage in self.stages]
+        text = json.dumps(network, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it stands in emitted configs and records."""
@@ -198,32 +208,35 @@ class Architecture:
         rounding = {**content.get("rounding", {})}
         rounding["fixed"] = tuple(rounding.get("fixed", ()))
         parts = {
-            "stages": tuple(Stage(**stage) for stage in content["stages"]),
+            "stages": tuple(_make_stage(**stage) for stage in content["stages"]),
             "rounding": Rounding(**rounding),
         }
         return cls(**{**content, **parts})
 
 
-# Asked for again and again: it is a part of every trial's id.
-@lru_cache(maxsize=4096)
-def _fingerprint(architecture: Architecture) -> str:
-    network = _without_defaults(architecture)
-    for key in ("name", "dropout", "drop_path", "rounding"):
-        network.pop(key, None)
-    network["stages"] = [_without_defaults(stage) for stage in architecture.stages]
-    text = json.dumps(network, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+# Thousands of networks have the same few hundred stages.
+_make_stage = lru_cache(maxsize=2**16, typed=True)(Stage)
+
+
+@lru_cache(maxsize=2**16)
+def _describe_stage(stage: Stage) -> dict[str, Any]:
+    return _without_defaults(stage)
 
 
 def _without_defaults(value: Any) -> dict[str, Any]:
     kept = {}
-    for field in fields(value):
-        one = getattr(value, field.name)
-        if one != field.default:
+    for name, default in _list_defaults(value.__class__):
+        one = getattr(value, name)
+        if one != default:
             # 6 and 6.0 are the same expansion.
             whole = isinstance(one, float) and one.is_integer()
-            kept[field.name] = int(one) if whole else one
+            kept[name] = int(one) if whole else one
     return kept
+
+
+@cache
+def _list_defaults(kind: type) -> tuple[tuple[str, Any], ...]:
+    return tuple((field.name, field.default) for field in fields(kind))
 
 
 def round_width(width: float, divisor: int, limit: float = 0.9) -> int:
@@ -231,13 +244,69 @@ def round_width(width: float, divisor: int, limit: float = 0.9) -> int:
 
     From EfficientNet's `round_filters`; MobileNetV2's `make_divisible` is the same rule.
     """
-    rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < limit * width else rounded
+    rounded = at_least(divisor, truncate(width + divisor / 2) // divisor * divisor)
+    return rounded + divisor * (rounded < limit * width)
 
 
 def _hidden_width(stage: Stage, width: int) -> int:
     if stage.block in ("bottleneck", "convnext"):
-        return round(stage.width * stage.expansion)
+        return round_half_even(stage.width * stage.expansion)
     if stage.expansion == 1 or stage.block in ("separable", "basic"):
         return width
-    return round_width((stage.expanded_width or width) * stage.expansion, 8)
+    expanded = width if is_absent(stage.expanded_width) else stage.expanded_width
+    return round_width(expanded * stage.expansion, 8)
+
+
+def stack(networks: Sequence[Architecture]) -> Architecture:
+    """Sizes of one network as one value, in which each number that sizes differ in is an array.
+
+    `scale` and `measure` take it as they take a network: their arithmetic is the same. Arrays have
+    64 bits, which no network that was ever trained comes near to. Raises `ValueError` for networks
+    that differ in more than depth, width and resolution.
+    """
+    import numpy as np
+
+    if len({(_FORM(one), tuple(map(_STAGE_FORM, one.stages))) for one in networks}) > 1:
+        raise ValueError("these are not sizes of one network")
+    first = networks[0]
+
+    def collect(parts: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
+        return {
+            name: np.array([getattr(part, name) for part in parts])
+            for name in names
+            if getattr(parts[0], name)
+        }
+
+    stages = tuple(
+        replace(parts[0], **collect(parts, ("repeats", "width", "expanded_width", "group_width")))
+        for parts in zip(*(one.stages for one in networks), strict=True)
+    )
+    numbers = collect(networks, ("resolution", "stem_width", "head_width"))
+    return replace(first, stages=stages, **numbers)
+
+
+_FORM = attrgetter("stem", "head", "squeeze", "classes", "rounding")
+_STAGE_FORM = attrgetter("block", "stride", "kernel", "expansion", "se_ratio", "joined")
+
+
+# Of numbers, and of arrays of them (`stack`).
+
+
+def is_absent(size: int) -> bool:
+    """Whether it stands for what a network does not have, such as a head."""
+    return isinstance(size, int) and size == 0
+
+
+def truncate(value: float) -> int:
+    """Towards 0."""
+    return int(value) if isinstance(value, int | float) else value.astype("int64")
+
+
+def round_half_even(value: float) -> int:
+    """To the nearest whole number."""
+    return round(value) if isinstance(value, int | float) else value.round().astype("int64")
+
+
+def at_least(least: int, value: int) -> int:
+    """The larger one."""
+    return max(least, value) if isinstance(value, int) else value.clip(least)

@@ -4,14 +4,19 @@ from typing import Any
 
 import click
 
-from scalectl import __version__
 from scalectl.commands import COMMANDS, load_command
 from scalectl.commands.output import say
 from scalectl.errors import ScalectlError
 
 
 class _Group(click.Group):
-    """Turns problems that the user can mend into one sentence and an exit code."""
+    """Loads a command when it is asked for; problems become one sentence and an exit code."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        return load_command(name) if name in COMMANDS else None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -26,13 +31,12 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
-    commands=[load_command(name) for name in COMMANDS],
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "SCALECTL",
     },
 )
-@click.version_option(__version__)
+@click.version_option(package_name="scalectl")
 def main() -> None:
     r"""Search how to scale a ConvNet, scale it, and show the evidence.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from scalectl.collector import uncollected
 from scalectl.errors import ScalectlError
 from scalectl.rows import DamagedError, decode
 from scalectl.seals import unseal
@@ -50,6 +51,7 @@ def read(path: Path) -> Reading:
     return survey(path)
 
 
+@uncollected()
 def survey(folder: Path) -> Reading:
     """Everything in a run's folder, proven; nothing where there is no folder.
 

@@ -9,9 +9,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tomli_w
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
 from scalectl.architecture import Architecture, Rounding, Stage
 from scalectl.baselines import baseline
 from scalectl.cost import Cost
@@ -42,6 +39,8 @@ def load_grid(path: Path | None, overrides: Sequence[str] = ()) -> Grid:
 
 def dump_grid(grid: Grid) -> str:
     """TOML that `load_grid` reads back as the same grid."""
+    import tomli_w
+
     return tomli_w.dumps(asdict(grid))
 
 
@@ -114,10 +113,12 @@ for _part in (
     *(Stage, Rounding, Architecture, Cost, Factory),
     *(Design, Proxy, Strategy, Preference, Confirm, Longer, Watch, Grid),
 ):
-    _part.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[union-attr]
+    _part.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[union-attr]
 
 
 def _validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         # As JSON, so that "3" is no number and yet a list becomes a tuple.
         return TypeAdapter(kind).validate_json(json.dumps(content, default=str), strict=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scalectl import contents, latencies
+from scalectl.collector import uncollected
 from scalectl.comparison import Confirmation, confirm
 from scalectl.errors import ScalectlError
 from scalectl.fidelity import Fidelity, compare_epochs
@@ -55,6 +56,7 @@ class Evidence:
         return tuple(dict(one) for one in sorted(found))
 
 
+@uncollected()
 def gather(path: Path) -> Evidence:
     """Read a run's folder or a .parquet file.
 

@@ -1,27 +1,21 @@
 """A search as the user writes it, and the candidates it enumerates."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from functools import lru_cache
 from itertools import product
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from scalectl.architecture import Architecture, Rounding, RoundingRule, Stage
-from scalectl.cost import Cost, measure
+from scalectl.architecture import Architecture, RoundingRule, Stage
+from scalectl.cost import measure
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, Factory, resize
-from scalectl.scaling import (
-    NAMED,
-    Coefficients,
-    Multipliers,
-    Shares,
-    scale,
-    solve_phi,
-)
+from scalectl.matching import assess, match
+from scalectl.scaling import NAMED, Coefficients, Multipliers, Shares, scale
 from scalectl.trial import Candidate, Recipe
 
 GROWTH = 2
@@ -245,8 +239,7 @@ def enumerate_candidates(
     proposals = [*NAMED.items()]
     if not controls_only:
         proposals += (("", coefficients) for coefficients in _propose(design))
-    for control, coefficients in proposals:
-        candidate = realise(coefficients, control, design, baseline, native)
+    for candidate in _realise(proposals, design, baseline, native):
         if isinstance(candidate, Rejected):
             rejected.append(candidate)
         elif candidate.fingerprint in kept:
@@ -274,16 +267,8 @@ def realise(
     phi: float = 1.0,
 ) -> Candidate | Rejected:
     """The network of 2^phi times the baseline's MACs that is nearest to the coefficients."""
-    candidate = _realise(coefficients, control, design, baseline, phi)
-    reason = _reason_against(candidate, design, native)
-    if not reason:
-        return candidate
-    return Rejected(
-        coefficients=coefficients,
-        control=control,
-        realised_ratio=candidate.realised_ratio,
-        reason=reason,
-    )
+    (found,) = _realise([(control, coefficients)], design, baseline, native, phi)
+    return found
 
 
 def lattice(low: float, high: float, step: float, tolerance: float) -> Iterator[Coefficients]:
@@ -294,8 +279,12 @@ def lattice(low: float, high: float, step: float, tolerance: float) -> Iterator[
     start, stop, by = Decimal(str(low)), Decimal(str(high)), Decimal(str(step))
     axis = [start + by * i for i in range(int((stop - start) / by) + 1)]
     limit = Decimal(str(tolerance))
-    for alpha, beta, gamma in product(axis, repeat=3):
-        if abs(alpha * beta**2 * gamma**2 - GROWTH) <= limit:
+    squares = [one * one for one in axis]
+    for alpha, beta in product(axis, repeat=2):
+        area = alpha * beta**2
+        first = bisect_left(squares, GROWTH - limit, key=lambda square: area * square)
+        last = bisect_right(squares, GROWTH + limit, key=lambda square: area * square)
+        for gamma in axis[first:last]:
             yield Coefficients(float(alpha), float(beta), float(gamma))
 
 
@@ -327,140 +316,53 @@ def _propose(design: Design) -> Iterator[Coefficients]:
     return star(design.degree) if design.kind == "star" else simplex(design.degree)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """A network as a size of the baseline, counted."""
-
-    network: Baseline
-    cost: Cost
-    ratio: float
-    """MACs over the baseline's."""
-    shares: Shares | None
-    """How the added MACs are divided, each dimension applied alone."""
-    width: float
-    """The square root of what widening alone multiplies MACs by."""
-
-
 def _realise(
-    coefficients: Coefficients, control: str, design: Design, baseline: Baseline, phi: float
-) -> Candidate:
-    rounding = replace(baseline.rounding, rule=design.rounding)
-    if design.budget == "nominal":
-        fit = _assess(baseline, scale(baseline, coefficients.at(phi), rounding))
-    else:
-        fit = _match(coefficients, design, baseline, rounding, phi)
-    return Candidate(
-        control=control,
-        coefficients=coefficients,
-        multipliers=Multipliers(
-            fit.network.depth / baseline.depth,
-            fit.width,
-            fit.network.resolution / baseline.resolution,
-        ),
-        shares=fit.shares,
-        nominal_ratio=coefficients.growth**phi,
-        realised_ratio=fit.ratio,
-        architecture=fit.network,
-        cost=fit.cost,
-        phi=phi,
-    )
-
-
-def _assess(baseline: Baseline, network: Baseline) -> _Fit:
-    parts = (
-        _mix(network, baseline, baseline.resolution),
-        _mix(baseline, network, baseline.resolution),
-        _mix(baseline, baseline, network.resolution),
-    )
-    macs, cost = measure(baseline).macs, measure(network)
-    doublings = [math.log2(measure(part).macs / macs) for part in parts]
-    added = sum(doublings)
-    shares = Shares(*(part / added for part in doublings)) if added > 0 else None
-    return _Fit(network, cost, cost.macs / macs, shares, 2 ** (doublings[1] / 2))
+    proposals: Sequence[tuple[str, Coefficients]],
+    design: Design,
+    baseline: Baseline,
+    native: int,
+    phi: float = 1.0,
+) -> Iterator[Candidate | Rejected]:
+    """The same for many, each with its control or ""."""
+    for candidate in _match(proposals, design, baseline, phi):
+        reason = _reason_against(candidate, design, native)
+        if reason:
+            yield Rejected(
+                coefficients=candidate.coefficients,
+                control=candidate.control,
+                realised_ratio=candidate.realised_ratio,
+                reason=reason,
+            )
+        else:
+            yield candidate
 
 
 def _match(
-    coefficients: Coefficients,
-    design: Design,
-    baseline: Baseline,
-    rounding: Rounding,
-    phi: float,
-) -> _Fit:
-    """The network nearest to both: 2^phi times the counted MACs, and the shares asked for.
-
-    Small networks move in coarse steps, so the neighbourhood of the request is searched; a
-    dimension that is not to grow stays exactly as it is.
-    """
-    wanted, asked, target = coefficients.shares, coefficients.at(phi), GROWTH**phi
-
-    def misfit(fit: _Fit) -> float:
-        off = abs(math.log2(fit.ratio / target))
-        # Beyond the budget nothing else counts: such a candidate would be rejected.
-        rejected = (off > design.max_deviation) * 10
-        return rejected + off + (_distance(fit.shares, wanted) if fit.shares else 1)
-
-    options = (
-        _fit_width(baseline, deeper, resolution, target if asked.width > 1 else None)
-        for deeper in _deepen(baseline, asked.depth, rounding)
-        for resolution in _resolutions(asked.resolution, baseline.resolution, rounding)
-    )
-    return min((fit for fit in options if fit), key=misfit)
-
-
-# The candidates of a lattice ask for the same few depths and resolutions again and again.
-@lru_cache(maxsize=1024)
-def _deepen(baseline: Baseline, depth: float, rounding: Rounding) -> tuple[Baseline, ...]:
-    """The depths around what is asked for."""
-    depths = _depths(depth)
-    if isinstance(baseline, Factory):  # whose every size has to be built to be counted
-        depths = (depth,)
-    start = replace(baseline, rounding=rounding)
-    return tuple(dict.fromkeys(scale(start, Multipliers(depth=depth)) for depth in depths))
-
-
-@lru_cache(maxsize=16384)
-def _fit_width(
-    baseline: Baseline, deeper: Baseline, resolution: int, ratio: float | None
-) -> _Fit | None:
-    """With the width that comes closest to that ratio of MACs, if there is one; None: as it is."""
-    larger = _mix(deeper, deeper, resolution)
-    if ratio is None:
-        return _assess(baseline, larger)
-    target = ratio * measure(baseline).macs
-    if measure(larger).macs > target:
-        return None
-    # MACs grow with the square of the width, but for rounding and for what does not widen.
-    guess = math.log2(target / measure(larger).macs) / 2
-    # Each size of a factory has to be built to be counted, and its steps are as wide.
-    step = 2.0**-5 if isinstance(deeper, Factory) else 2.0**-11
-
-    def at(doublings: float) -> Baseline:
-        return scale(larger, Multipliers(width=2**doublings))
-
-    low, high = max(0.0, guess - 0.25), guess + 0.25
-    while low > 0 and measure(at(low)).macs > target:
-        low = max(0.0, low - 0.25)
-    while measure(at(high)).macs < target:
-        high += 0.25
-    return _assess(baseline, at(solve_phi(at, target, low=low, high=high, step=step)))
-
-
-def _depths(depth: float) -> tuple[float, ...]:
-    """Half to one and a half times the blocks that it adds; none where it is 1."""
-    return tuple(depth ** (percent / 100) for percent in range(50, 155, 5)) if depth > 1 else (1.0,)
-
-
-def _resolutions(growth: float, base: int, rounding: Rounding) -> tuple[int, ...]:
-    """Some steps to either side of what is asked for; the base's own where that is 1."""
-    if growth == 1:
-        return (base,)
-    step = rounding.resolution_divisor
-    middle = round(base * growth / step)
-    around = (step * (middle + offset) for offset in range(-_STEPS_ASIDE, _STEPS_ASIDE + 1))
-    return tuple(resolution for resolution in around if resolution >= base) or (base,)
-
-
-_STEPS_ASIDE = 3
+    proposals: Sequence[tuple[str, Coefficients]], design: Design, baseline: Baseline, phi: float
+) -> Iterator[Candidate]:
+    rounding = replace(baseline.rounding, rule=design.rounding)
+    requests = [coefficients for _, coefficients in proposals]
+    if design.budget == "nominal":
+        sizes = [scale(baseline, one.at(phi), rounding) for one in requests]
+        fits = assess(baseline, sizes)
+    else:
+        fits = match(requests, baseline, rounding, phi, GROWTH**phi, design.max_deviation)
+    for (control, coefficients), fit in zip(proposals, fits, strict=True):
+        yield Candidate(
+            control=control,
+            coefficients=coefficients,
+            multipliers=Multipliers(
+                fit.network.depth / baseline.depth,
+                fit.width,
+                fit.network.resolution / baseline.resolution,
+            ),
+            shares=fit.shares,
+            nominal_ratio=coefficients.growth**phi,
+            realised_ratio=fit.ratio,
+            architecture=fit.network,
+            cost=fit.cost,
+            phi=phi,
+        )
 
 
 def _unscaled(baseline: Baseline) -> Candidate:
@@ -511,23 +413,7 @@ def spread(candidates: Sequence[Candidate], limit: int) -> Sequence[Candidate]:
 def _apart(one: Candidate, other: Candidate) -> float:
     assert one.shares is not None
     assert other.shares is not None
-    return _distance(one.shares, other.shares)
-
-
-def _distance(one: Shares, other: Shares) -> float:
-    return math.dist(astuple(one), astuple(other))
-
-
-def _mix(depths: Baseline, widths: Baseline, resolution: int) -> Baseline:
-    """The depth of one size and the width of another."""
-    if isinstance(depths, Architecture) and isinstance(widths, Architecture):
-        stages = tuple(
-            replace(stage, repeats=other.repeats)
-            for stage, other in zip(widths.stages, depths.stages, strict=True)
-        )
-        return replace(widths, stages=stages, resolution=resolution)
-    assert isinstance(widths, Factory)
-    return resize(widths, depth=depths.depth, resolution=resolution)
+    return one.shares.distance(other.shares)
 
 
 def _limit_downsampling(architecture: Architecture, limit: int) -> Iterator[Stage]:

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, overload
 
-from scalectl.architecture import Architecture, Rounding, Stage, round_width
+from scalectl.architecture import (
+    Architecture,
+    Rounding,
+    Stage,
+    at_least,
+    is_absent,
+    round_half_even,
+    round_width,
+    truncate,
+)
 from scalectl.cost import measure
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, Factory, resize
@@ -31,6 +40,12 @@ class Shares:
     depth: float
     width: float
     resolution: float
+
+    def distance(self, other: "Shares") -> float:
+        """Between the points."""
+        return math.dist(
+            (self.depth, self.width, self.resolution), (other.depth, other.width, other.resolution)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +126,11 @@ def scale(
     `rounding` defaults to the architecture's own. A multiplier of exactly 1 changes nothing.
     """
     rounding = rounding or architecture.rounding
-    resolution = _rounder(
-        multipliers.resolution, lambda value: _round_nearest(value, rounding.resolution_divisor)
-    )(architecture.resolution)
+    resolution = _multiply(
+        architecture.resolution,
+        multipliers.resolution,
+        lambda value: _round_nearest(value, rounding.resolution_divisor),
+    )
     if isinstance(architecture, Factory):
         return resize(
             architecture,
@@ -122,8 +139,11 @@ def scale(
             resolution=resolution,
             rounding=rounding,
         )
-    width = _rounder(multipliers.width, lambda value: _round_width(value, rounding))
-    head = width(architecture.head_width) if architecture.head_width else 0
+
+    def width(size: int) -> int:
+        return _multiply(size, multipliers.width, lambda value: _round_width(value, rounding))
+
+    keeps_head = "head" in rounding.fixed or is_absent(architecture.head_width)
     return replace(
         architecture,
         resolution=resolution,
@@ -135,8 +155,8 @@ def scale(
             for stage in _deepen(architecture.stages, multipliers.depth, rounding)
         ),
         head_width=architecture.head_width
-        if "head" in rounding.fixed
-        else max(head, rounding.head_minimum if head else 0),
+        if keeps_head
+        else at_least(rounding.head_minimum, width(architecture.head_width)),
         rounding=rounding,
     )
 
@@ -149,16 +169,17 @@ def _deepen(stages: Sequence[Stage], depth: float, rounding: Rounding) -> Iterat
             groups[-1].append(stage)
         else:
             groups.append([stage])
-    repeats = _rounder(depth, lambda value: _round_repeats(value, rounding))
     for number, group in enumerate(groups):
         keep = ("first_repeats" in rounding.fixed and number == 0) or (
             "last_repeats" in rounding.fixed and number == len(groups) - 1
         )
         left = sum(stage.repeats for stage in group)
-        wanted = left if keep else repeats(left)
+        wanted = left
+        if not keep:
+            wanted = _multiply(left, depth, lambda value: _round_repeats(value, rounding))
         shared: list[Stage] = []
         for stage in reversed(group):
-            share = max(1, round(stage.repeats / left * wanted))
+            share = at_least(1, round_half_even(stage.repeats / left * wanted))
             shared.insert(0, replace(stage, repeats=share))
             left, wanted = left - stage.repeats, wanted - share
         yield from shared
@@ -166,19 +187,23 @@ def _deepen(stages: Sequence[Stage], depth: float, rounding: Rounding) -> Iterat
 
 def _widen(stage: Stage, width: float, rounding: Rounding) -> Stage:
     """Groups widen with the network (Dollar et al. 2021, section 4.2), and inner widths hold them."""
-    rounded = _rounder(width, lambda value: _round_width(value, rounding))
-    group = rounded(stage.group_width) if stage.group_width else 0
+
+    def rounded(size: int) -> int:
+        return _multiply(size, width, lambda value: _round_width(value, rounding))
+
     narrow = stage.block == "bottleneck" and stage.expansion < 1
-    inner = round(stage.width * stage.expansion) if narrow else stage.width
-    if group:
-        inner = _rounder(width, lambda value: _round_nearest(value, group))(inner)
-    else:
+    inner = round_half_even(stage.width * stage.expansion) if narrow else stage.width
+    group = 0
+    if is_absent(stage.group_width):
         inner = rounded(inner)
+    else:
+        group = rounded(stage.group_width)
+        inner = _multiply(inner, width, lambda value: _round_nearest(value, group))
     return replace(
         stage,
-        width=round(inner / stage.expansion) if narrow else inner,
+        width=round_half_even(inner / stage.expansion) if narrow else inner,
         group_width=group,
-        expanded_width=rounded(stage.expanded_width) if stage.expanded_width else 0,
+        expanded_width=0 if is_absent(stage.expanded_width) else rounded(stage.expanded_width),
     )
 
 
@@ -231,29 +256,56 @@ def solve_phi(
             f"{low:g}, the largest {largest:,} at phi = {high:g}.",
             "Ask for something between, or choose other coefficients or another baseline.",
         )
-    while high - low > step and smallest < largest:
-        middle = (low + high) / 2
-        between = cost(middle)
-        if between < target:
-            low, smallest = middle, between
-        else:
-            high, largest = middle, between
-    return high if math.log(largest / target) <= math.log(target / smallest) else low
+    (phi,) = bisect(lambda _, phis: list(map(cost, phis)), target, [low], [high], step)
+    return phi
+
+
+def bisect(
+    count: Callable[[Sequence[int], Sequence[float]], list[int]],
+    target: float,
+    low: Sequence[float],
+    high: Sequence[float],
+    step: float,
+) -> list[float]:
+    """Where each of several networks comes closest to `target`, between its `low` and its `high`.
+
+    They are searched in step: `count` gives the costs of networks, by their numbers, each at its own
+    place. Raises as `count` does.
+    """
+    low, high, every = [*low], [*high], range(len(low))
+    smallest, largest = count(every, low), count(every, high)
+
+    def is_open(number: int) -> bool:
+        return high[number] - low[number] > step and smallest[number] < largest[number]
+
+    while between := list(filter(is_open, every)):
+        middles = [(low[number] + high[number]) / 2 for number in between]
+        for number, middle, cost in zip(between, middles, count(between, middles), strict=True):
+            if cost < target:
+                low[number], smallest[number] = middle, cost
+            else:
+                high[number], largest[number] = middle, cost
+    ends = zip(low, high, smallest, largest, strict=True)
+    return [
+        upper if math.log(over / target) <= math.log(target / under) else lower
+        for lower, upper, under, over in ends
+    ]
 
 
 # 1 * 1.0000000002 must not become 2: multipliers come out of powers and logarithms.
 _SLACK = 1e-9
 
 
-def _rounder(multiplier: float, rounded: Callable[[float], int]) -> Callable[[int], int]:
-    if multiplier == 1:
-        return lambda size: size
-    return lambda size: rounded(size * multiplier)
+def _multiply(size: int, multiplier: float, rounded: Callable[[float], int]) -> int:
+    """A multiplier of 1 leaves a size as it is, rounded or not."""
+    made = rounded(size * multiplier)
+    return made + (size - made) * (multiplier == 1)
 
 
 def _round_repeats(repeats: float, rounding: Rounding) -> int:
     if rounding.rule == "official" and rounding.repeats == "ceil":
-        return math.ceil(repeats - _SLACK)
+        value = repeats - _SLACK
+        return truncate(value) + (truncate(value) < value)
     return _round_nearest(repeats, 1)
 
 
@@ -264,4 +316,4 @@ def _round_width(width: float, rounding: Rounding) -> int:
 
 
 def _round_nearest(value: float, divisor: int) -> int:
-    return max(divisor, math.floor(value / divisor + 0.5 + _SLACK) * divisor)
+    return at_least(divisor, truncate(value / divisor + 0.5 + _SLACK) * divisor)

@@ -243,7 +243,6 @@ def _decide(
         highest = summaries[int(heights.argmax())].candidate.coefficients
         guess = highest if _loses(surface, relief, preference.delta) else guess
         problem = _advise(problem, guess, needed, relief, preference.delta)
-    leaders = (ours @ (surface.coefficients[:, None] + refits)).argmax(axis=0)
     return Selection(
         status="not_identified" if problem else "identified",
         reason=problem or _explain_choice(preference),
@@ -260,11 +259,22 @@ def _decide(
             )
         ),
         chances={
-            one.candidate.fingerprint: float((leaders == number).mean())
-            for number, one in enumerate(summaries)
+            one.candidate.fingerprint: chance
+            for one, chance in zip(
+                summaries, _count_wins(ours, surface.coefficients[:, None] + refits), strict=True
+            )
         },
         seeds_needed=needed,
     )
+
+
+def _count_wins(terms: Floats, surfaces: Floats) -> list[float]:
+    """The part of the (P, R) surfaces on which each of the (G, P) points is the highest."""
+    # Some surfaces at once: the heights of 10,000 networks on all of them would fill a gigabyte.
+    parts = np.array_split(surfaces.T, -(-surfaces.shape[1] // 100))
+    best = np.concatenate([(part @ terms.T).argmax(axis=1) for part in parts])
+    wins: list[float] = (np.bincount(best, minlength=len(terms)) / len(best)).tolist()
+    return wins
 
 
 def _find_problem(fit: Fit, indifference: Indifference, members: Sequence[Summary]) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from scalectl import __version__, contents, files
 from scalectl.contents import Damaged, Reading
-from scalectl.rows import encode, list_ids
+from scalectl.rows import DamagedError, encode, list_ids
 from scalectl.seals import seal
 from scalectl.trial import Record
 
@@ -58,14 +58,7 @@ class Store:
 
     def write(self, record: Record) -> None:
         """Publish a record. The first to publish how a trial ended wins; nothing is replaced."""
-        name, content = record.trial.id, encode([record])
-        if not record.state.is_final:
-            numbered = (self._trials / f"{name}.{number}.parquet" for number in count(1))
-            while not files.publish(next(numbered), content):
-                pass
-            return
-        files.publish(self._trials / f"{name}.parquet", content)
-        files.remove(self.checkpoints / name)
+        self._publish(record)
         if sum(1 for _ in contents.list_ended(self._trials)) >= _COMPACT_FROM:
             self.compact()
 
@@ -86,20 +79,24 @@ class Store:
         commands may do this, be killed at it, and read meanwhile.
         """
         sources = contents.read_present(contents.list_ended(self._trials), contents.read_small)
-        rows, known = len(sources), set[str]()
-        merged = contents.read_compact(self._compact, contents.read_file)
-        for path, found in sorted(merged.items(), key=lambda item: len(item[1].records)):
+        rows, known, merged = len(sources), set[str](), list[Path]()
+        compact = contents.read_compact(self._compact, _list_proven)
+        for path, ids in sorted(compact.items(), key=lambda item: len(item[1])):
             # A larger one waits until as many have come together: each row is written seldom.
-            if len(found.records) <= rows:
-                sources[path] = found
-                rows += len(found.records)
+            if len(ids) <= rows:
+                merged.append(path)
+                rows += len(ids)
             else:
-                known.update(record.trial.id for record in found.records)
+                known |= ids
+        sources |= contents.read_present(merged, contents.read_file)
         whole = {path: found for path, found in sources.items() if not found.damaged}
         records = {one.trial.id: one for found in whole.values() for one in found.records}
         content = encode([records[name] for name in sorted(records.keys() - known)])
         target = self._compact / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
-        files.publish(target, content)
+        if not files.publish(target, content):
+            there = contents.read_present([target], contents.inspect)
+            if any(found.damaged for found in there.values()):
+                return  # and so holds nothing
         for path in whole.keys() - {target}:
             files.remove(path)
 
@@ -123,12 +120,22 @@ class Store:
             if path.name in ended:
                 files.remove(path)
 
+    def _publish(self, record: Record) -> None:
+        name, content = record.trial.id, encode([record])
+        if not record.state.is_final:
+            numbered = (self._trials / f"{name}.{number}.parquet" for number in count(1))
+            while not files.publish(next(numbered), content):
+                pass
+            return
+        files.publish(self._trials / f"{name}.parquet", content)
+        files.remove(self.checkpoints / name)
+
     def _set_aside(self, path: Path) -> None:
         found = contents.inspect(path)
         if not found.damaged:
             return  # another command has made it again
         for record in found.records:
-            self.write(record)
+            self._publish(record)  # nothing is compacted while the damaged file is there
         aside = self.folder / "quarantine"
         files.make_folder(aside)
         numbered = (aside / f"{path.name}.{number}" for number in count(1))
@@ -140,13 +147,25 @@ class Store:
     def _list_compacted(self, path: Path) -> frozenset[str]:
         # A name stands for one content: the file is read once.
         if path.name not in self._compacted:
-            self._compacted[path.name] = list_ids(path.read_bytes())
+            try:
+                ids = list_ids(path.read_bytes())
+            except DamagedError as problem:
+                ids = frozenset(record.trial.id for record in problem.records)
+            self._compacted[path.name] = ids
         return self._compacted[path.name]
 
     def _publish_format(self) -> None:
         content = {"format": contents.FORMAT, "created_by": f"scalectl {__version__}"}
         path = self.folder / "FORMAT.json"
         files.publish(path, seal(f"{json.dumps(content)}\n".encode(), path.suffix))
+
+
+def _list_proven(path: Path) -> frozenset[str]:
+    """None of a damaged file, whatever of it may be saved: it is about to be set aside."""
+    try:
+        return list_ids(path.read_bytes())
+    except DamagedError:
+        return frozenset()
 
 
 def write_file(records: Iterable[Record], path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cached_property
 from statistics import fmean
 from typing import Annotated, Literal
 
@@ -116,7 +117,7 @@ class DataCard:
     """A hash of the content of each split."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: it keeps its id
 class Trial:
     """A candidate x a seed x a recipe x the data: what one training needs to know."""
 
@@ -133,7 +134,7 @@ class Trial:
         """What it is scored on. Test images decide nothing: they confirm (METHOD, section 3)."""
         return "test" if self.stage == "confirm" else "select"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """A hash of what decides the result: layers, recipe, data and seed. Never of names.
 

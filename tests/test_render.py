@@ -5,8 +5,8 @@ from dataclasses import replace
 import invented
 import pytest
 
-from scalectl.render import draw_heat_map, draw_sparkline, render
-from scalectl.reports import Column, Table, tabulate
+from scalectl.render import _draw, _set_alike, draw_heat_map, draw_sparkline, render, show
+from scalectl.reports import REPORTS, Column, Table, tabulate
 from scalectl.reports.heatmap import tabulate_surface
 
 TABLE = Table(
@@ -133,3 +133,23 @@ def test_a_narrow_terminal_cuts_no_number(monkeypatch: pytest.MonkeyPatch) -> No
     assert sorted(line.count("%") for line in rows) == [3] + [4] * 12
     assert "…" not in text
     assert "winner" in text
+
+
+def test_tables_of_any_length_are_set_as_rich_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each width, with names that break, that are wide or begin with a space, and in colour."""
+    tables = [tabulate(name, invented.complete()) for name in REPORTS]
+    tables += [tabulate(name, invented.many()) for name in ("ranking", "curves")]
+    names = ("a name that is longer than a column of text", "名前", " a", "a\nb", "")
+    for name in names:
+        tables.append(replace(TABLE, rows=({**TABLE.rows[0], "name": name}, *TABLE.rows)))
+    alike = 0
+    for width in (None, 40, 80, 100, 130, 200):
+        if width:
+            monkeypatch.setenv("FORCE_COLOR", "1")
+            monkeypatch.setenv("COLUMNS", str(width))
+        for table in tables:
+            rows = [[show(row[one.name], one) for one in table.columns] for row in table.rows]
+            lines = _set_alike(table, rows) if rows else None
+            alike += lines is not None
+            assert lines in (None, _draw(table, rows)), (table.name, width)
+    assert alike > 30

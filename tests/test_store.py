@@ -188,6 +188,28 @@ def test_damaged_rows_of_a_compact_file_are_made_again(
     assert store.read() == Reading(by_id(records[:6])[1:])
 
 
+def test_many_rows_of_a_damaged_file_are_kept(
+    tmp_path: Path, records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than are compacted again, which would give a file of the same name."""
+    store, kept = Store(tmp_path), by_id(records[:12])
+    for record in kept:
+        store.write(record)
+    store.compact()
+    assert len(store.list_ended()) == 12
+    (path,) = (tmp_path / "compact").iterdir()
+    parquet.write_table(parquet.read_table(path), path)  # its rows prove undamaged, it does not
+    monkeypatch.setattr(store_module, "_COMPACT_FROM", 3)
+    found = store.read()
+    assert found.records == kept
+    store.compact()  # as another command may at any moment
+    assert store.read().records == kept
+    store.quarantine(found.damaged)
+    assert store.read() == Reading(kept)
+    store.compact()
+    assert store.read() == Reading(kept)
+
+
 def test_commands_that_compact_at_once_lose_nothing(
     tmp_path: Path, records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scalectl.collector import uncollected
 from scalectl.commands.output import say
 from scalectl.errors import ScalectlError
 from scalectl.reports import REPORTS, tabulate
@@ -14,6 +15,7 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.render import Format
 
 
+@uncollected()
 def print_findings(found: "Sequence[Evidence]", style: "Format", name: str | None = None) -> None:
     """The comparison where there are several, then each run; `name` is the one table to print."""
     from scalectl import render

@@ -1,7 +1,6 @@
 """What was tried, and what it really costs."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from scalectl.evidence import Evidence
 from scalectl.reports import Column, Table
@@ -50,15 +49,20 @@ def label(candidate: Candidate) -> str:
 
 def describe(candidate: Candidate) -> dict[str, object]:
     """A candidate under the keys of `--json`. The baseline has no coefficients."""
-    coefficients = asdict(candidate.coefficients)
+    coefficients, cost = candidate.coefficients, candidate.cost
+    known = candidate.shares is not None
     return {
-        **(coefficients if candidate.shares else dict.fromkeys(coefficients)),
+        "alpha": coefficients.alpha if known else None,
+        "beta": coefficients.beta if known else None,
+        "gamma": coefficients.gamma if known else None,
         "nominal_ratio": candidate.nominal_ratio,
         "realised_ratio": candidate.realised_ratio,
         "depth": candidate.architecture.depth,
         "width": candidate.multipliers.width,
         "resolution": candidate.architecture.resolution,
-        **asdict(candidate.cost),
+        "params": cost.params,
+        "macs": cost.macs,
+        "activations": cost.activations,
         "fingerprint": candidate.fingerprint,
         "control": candidate.control,
     }

@@ -1,7 +1,5 @@
 """How well the surface describes what was measured."""
 
-from dataclasses import asdict
-
 from scalectl.evidence import Evidence
 from scalectl.reports import Column, Table
 
@@ -23,7 +21,7 @@ def tabulate(evidence: Evidence) -> Table:
         name="fit",
         title="The fit",
         columns=COLUMNS,
-        rows=(asdict(fit),) if fit else (),
+        rows=({one.name: getattr(fit, one.name) for one in COLUMNS},) if fit else (),
         notes=(
             "Top-1 = seed + surface of the shares + a slope for what differs from twice the compute.",
             (

@@ -1,8 +1,7 @@
 """The fitted surface over the triangle of shares, coarse enough for a terminal."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from scalectl.evidence import Evidence
 from scalectl.reports.candidates import label
@@ -90,9 +89,9 @@ def _place(shares: Shares) -> tuple[int, int]:
 def _look(
     row: int, column: int, surface: tuple[Place, ...], span: tuple[float, float], letter: str
 ) -> Cell:
-    centre = (row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE
-    nearest = min(surface, key=lambda one: math.dist(astuple(one.shares), centre))
-    if math.dist(astuple(nearest.shares), centre) > 1 / _DEGREE:
+    centre = Shares((row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE)
+    nearest = min(surface, key=lambda one: one.shares.distance(centre))
+    if nearest.shares.distance(centre) > 1 / _DEGREE:
         return Cell(None, letter=letter)
     low, high = span
     part = (nearest.top1 - low) / (high - low) if high > low else 1.0
