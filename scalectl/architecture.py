@@ -266,23 +266,23 @@ def stack(networks: Sequence[Architecture]) -> Architecture:
     """
     import numpy as np
 
+    stranger = ValueError("these are not sizes of one network")
     if len({(_FORM(one), tuple(map(_STAGE_FORM, one.stages))) for one in networks}) > 1:
-        raise ValueError("these are not sizes of one network")
-    first = networks[0]
+        raise stranger
 
     def collect(parts: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
-        return {
-            name: np.array([getattr(part, name) for part in parts])
-            for name in names
-            if getattr(parts[0], name)
-        }
+        found = {name: [getattr(part, name) for part in parts] for name in names}
+        there = {name: sizes for name, sizes in found.items() if any(sizes)}
+        if not all(map(all, there.values())):
+            raise stranger
+        return {name: np.array(sizes) for name, sizes in there.items()}
 
     stages = tuple(
         replace(parts[0], **collect(parts, ("repeats", "width", "expanded_width", "group_width")))
         for parts in zip(*(one.stages for one in networks), strict=True)
     )
     numbers = collect(networks, ("resolution", "stem_width", "head_width"))
-    return replace(first, stages=stages, **numbers)
+    return replace(networks[0], stages=stages, **numbers)
 
 
 _FORM = attrgetter("stem", "head", "squeeze", "classes", "rounding")
