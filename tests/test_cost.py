@@ -15,6 +15,7 @@ from scalectl.architecture import Architecture, RoundingRule, round_width
 from scalectl.baselines import BASELINES, baseline
 from scalectl.baselines.efficientnet import B0
 from scalectl.cost import Cost, measure, measure_all
+from scalectl.errors import ScalectlError
 from scalectl.grid import Proxy, shrink
 from scalectl.network import build_on_meta, count_params
 from scalectl.scaling import Multipliers, scale
@@ -88,6 +89,14 @@ def test_only_sizes_of_one_network_are_counted_together() -> None:
         measure_all([B0, baseline("v2_s")])
     with pytest.raises(ValueError, match="not sizes of one network"):
         measure_all([B0, replace(B0, head_width=0)])
+
+
+def test_what_64_bits_cannot_hold_is_refused() -> None:
+    """By the name of the network; one alone is counted all the same."""
+    vast = scale(B0, Multipliers(width=2000.0, resolution=30.0))
+    assert measure(vast).macs > 2**50
+    with pytest.raises(ScalectlError, match="efficientnet_b0 has 640,000 channels on 6,720 px"):
+        measure_all([vast])
 
 
 def test_costs_add() -> None:
