@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
+from scalectl.errors import ScalectlError
+
 BlockKind = Literal["mbconv", "fused", "separable", "basic", "bottleneck", "convnext"]
 """mbconv: expand 1x1, depthwise, project 1x1 (Sandler et al. 2018); without the first at expansion 1.
 fused: the first two in one convolution (Tan & Le 2021); at expansion 1 it is that convolution alone.
@@ -260,31 +262,40 @@ def _hidden_width(stage: Stage, width: int) -> int:
 def stack(networks: Sequence[Architecture]) -> Architecture:
     """Sizes of one network as one value, in which each number that sizes differ in is an array.
 
-    `scale` and `measure` take it as they take a network: their arithmetic is the same. Arrays have
-    64 bits, which no network that was ever trained comes near to. Raises `ValueError` for networks
-    that differ in more than depth, width and resolution.
+    `scale` and `measure` take it as they take a network: their arithmetic is the same. Raises
+    `ValueError` for networks that differ in more than depth, width and resolution, and
+    `ScalectlError` for such as no machine could train, whose costs might not fit into 64 bits.
     """
     import numpy as np
 
+    stranger = ValueError("these are not sizes of one network")
     if len({(_FORM(one), tuple(map(_STAGE_FORM, one.stages))) for one in networks}) > 1:
-        raise ValueError("these are not sizes of one network")
-    first = networks[0]
+        raise stranger
 
     def collect(parts: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
-        return {
-            name: np.array([getattr(part, name) for part in parts])
-            for name in names
-            if getattr(parts[0], name)
-        }
+        found = {name: [getattr(part, name) for part in parts] for name in names}
+        there = {name: sizes for name, sizes in found.items() if any(sizes)}
+        if not all(map(all, there.values())):
+            raise stranger
+        return {name: np.array(sizes) for name, sizes in there.items()}
 
     stages = tuple(
         replace(parts[0], **collect(parts, ("repeats", "width", "expanded_width", "group_width")))
         for parts in zip(*(one.stages for one in networks), strict=True)
     )
     numbers = collect(networks, ("resolution", "stem_width", "head_width"))
-    return replace(first, stages=stages, **numbers)
+    widest = max(int(np.max(one.width)) for one in stages)
+    largest = int(np.max(numbers["resolution"]))
+    if widest * largest > _LIMIT:
+        raise ScalectlError(
+            f"{networks[0].name} has {widest:,} channels on {largest:,} px images, too many to search.",
+            "Make it narrower, or its images smaller.",
+        )
+    return replace(networks[0], stages=stages, **numbers)
 
 
+_LIMIT = 2**25
+"""Channels x pixels along a side: squared, and times the weights of a kernel, they fit 64 bits."""
 _FORM = attrgetter("stem", "head", "squeeze", "classes", "rounding")
 _STAGE_FORM = attrgetter("block", "stride", "kernel", "expansion", "se_ratio", "joined")
 

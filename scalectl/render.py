@@ -30,7 +30,10 @@ def show(value: object, column: Column) -> str:
     """A value as people read it."""
     if isinstance(value, tuple):
         return draw_sparkline(value)
-    return "-" if value is None else printable(format(value, column.format))
+    if value is None:
+        return "-"
+    text = format(value, column.format)
+    return text if text.isprintable() else printable(text)
 
 
 def draw_sparkline(curve: Sequence[float]) -> str:
@@ -90,8 +93,6 @@ _HEAT = ("#0d2149", "#123a6d", "#1f5791", "#3676b0", "#5c97c4", "#8ab6d3", "#bcd
 
 def printable(text: str) -> str:
     """Without what a terminal would obey: names and reasons may come from anywhere (PROMISES 11)."""
-    if text.isprintable():
-        return text
     return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 
 

@@ -18,7 +18,7 @@ Order = Literal["quadratic", "cubic"]
 CONFIDENCE = 0.95
 REFITS = 2000
 _SIMPLEX_DEGREE = 50
-_AT_ONCE = 1024
+_AT_ONCE = 256
 """Trainings whose residuals are drawn at once: for 100,000 of them the numbers would fill gigabytes."""
 
 

@@ -1,3 +1,8 @@
+import random
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
 import pytest
 import timm
 import torch
@@ -6,12 +11,14 @@ from hypothesis import strategies as st
 from timm.layers import make_divisible
 from torch.utils.flop_counter import FlopCounterMode
 
-from scalectl.architecture import Architecture, round_width
-from scalectl.baselines import baseline
+from scalectl.architecture import Architecture, RoundingRule, round_width
+from scalectl.baselines import BASELINES, baseline
 from scalectl.baselines.efficientnet import B0
-from scalectl.cost import Cost, measure
+from scalectl.cost import Cost, measure, measure_all
+from scalectl.errors import ScalectlError
 from scalectl.grid import Proxy, shrink
 from scalectl.network import build_on_meta, count_params
+from scalectl.scaling import Multipliers, scale
 
 
 def count(network: torch.nn.Module, resolution: int) -> tuple[int, int]:
@@ -56,6 +63,40 @@ def test_activations_of_the_baseline() -> None:
 def test_width_rounding_is_that_of_the_field(width: float, divisor: int) -> None:
     """timm's make_divisible."""
     assert round_width(width, divisor) == make_divisible(width, divisor)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_many_costs_are_those_of_each(name: str) -> None:
+    """Of random sizes of each published network, by either rule, to the unit; and so are the sizes."""
+    base, draw = BASELINES[name].architecture, random.Random(name)
+    for rule in get_args(RoundingRule):
+        rounding = replace(base.rounding, rule=rule)
+        # 1 is a case of its own: it leaves a size as it is, rounded or not.
+        drawn = [[draw.choice((1.0, draw.uniform(0.3, 4))) for _ in range(3)] for _ in range(40)]
+        sizes = [scale(base, Multipliers(*one), rounding) for one in drawn]
+        costs = [measure(size) for size in sizes]
+        assert measure_all(sizes) == costs
+        together = measure(scale(base, Multipliers(*np.array(drawn).T), rounding))
+        assert list(together.macs) == [cost.macs for cost in costs]
+        assert list(together.params) == [cost.params for cost in costs]
+        assert list(together.activations) == [cost.activations for cost in costs]
+
+
+def test_only_sizes_of_one_network_are_counted_together() -> None:
+    """Others would get each other's blocks."""
+    assert measure_all([]) == []
+    with pytest.raises(ValueError, match="not sizes of one network"):
+        measure_all([B0, baseline("v2_s")])
+    with pytest.raises(ValueError, match="not sizes of one network"):
+        measure_all([B0, replace(B0, head_width=0)])
+
+
+def test_what_64_bits_cannot_hold_is_refused() -> None:
+    """By the name of the network; one alone is counted all the same."""
+    vast = scale(B0, Multipliers(width=2000.0, resolution=30.0))
+    assert measure(vast).macs > 2**50
+    with pytest.raises(ScalectlError, match="efficientnet_b0 has 640,000 channels on 6,720 px"):
+        measure_all([vast])
 
 
 def test_costs_add() -> None:

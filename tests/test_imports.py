@@ -46,6 +46,12 @@ def test_light_commands_load_nothing_heavy(line: str, tmp_path: Path) -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_numbers_alone_need_no_libraries_for_them(tmp_path: Path) -> None:
+    """A size is arithmetic; what checks and stores files is loaded where there are any."""
+    loaded = list_modules(_PROBE, "scale", "--phi", "4", folder=tmp_path)
+    assert not loaded & {"numpy", "pyarrow", "pydantic", "scipy"}
+
+
 def test_a_page_is_drawn_without_windows(tmp_path: Path) -> None:
     """Nor does it load what trains."""
     loaded = list_modules(_PROBE, "report", str(RECORDS), "--html", "page.html", folder=tmp_path)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -208,6 +209,19 @@ def test_many_rows_of_a_damaged_file_are_kept(
     assert store.read() == Reading(kept)
     store.compact()
     assert store.read() == Reading(kept)
+
+
+def test_a_file_that_another_program_wrote_is_read(tmp_path: Path, records: list[Record]) -> None:
+    """In row groups, with other kinds of texts and numbers and another order of columns."""
+    failed = replace(records[0], state=State.KILLED, top1=None, loss=None, error="SIGKILL")
+    expected = by_id([failed, *records[1:9]])
+    path = tmp_path / "all.parquet"
+    write_file(expected, path)
+    rows = parquet.read_table(path)
+    kinds = {pa.string(): pa.large_string(), pa.int64(): pa.uint64()}
+    rows = rows.cast(pa.schema([(one.name, kinds.get(one.type, one.type)) for one in rows.schema]))
+    parquet.write_table(rows.select(sorted(rows.column_names)), path, row_group_size=2)
+    assert read(path) == Reading(expected)
 
 
 def test_commands_that_compact_at_once_lose_nothing(

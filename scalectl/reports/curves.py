@@ -56,4 +56,6 @@ def collect_curves(evidence: Evidence) -> list[tuple[Summary, list[tuple[float, 
 
 def average(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     """Epoch by epoch, as far as all of them go."""
+    if len(curves) == 1:
+        return curves[0]
     return tuple(fmean(values) for values in zip(*curves, strict=False))

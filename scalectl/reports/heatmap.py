@@ -1,6 +1,7 @@
 """The fitted surface over the triangle of shares, coarse enough for a terminal."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scalectl.evidence import Evidence
@@ -44,13 +45,18 @@ def tabulate_surface(evidence: Evidence) -> HeatMap | None:
         return None
     low, high = min(one.top1 for one in surface), max(one.top1 for one in surface)
     letters = _find_letters(evidence)
+    points = [(one.shares.depth, one.shares.width, one.shares.resolution) for one in surface]
     marks: dict[tuple[int, int], str] = {}
     for letter, (_, shares) in letters.items():
         marks.setdefault(_place(shares), letter)
     return HeatMap(
         rows=tuple(
             tuple(
-                _look(row, column, surface, (low, high), marks.get((row, column), ""))
+                _look(
+                    _find_nearest(row, column, points, surface),
+                    (low, high),
+                    marks.get((row, column), ""),
+                )
                 for column in range(row + 1)
             )
             for row in range(_DEGREE + 1)
@@ -86,12 +92,21 @@ def _place(shares: Shares) -> tuple[int, int]:
     return row, min(row, max(0, round(shares.width * _DEGREE)))
 
 
-def _look(
-    row: int, column: int, surface: tuple[Place, ...], span: tuple[float, float], letter: str
-) -> Cell:
-    centre = Shares((row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE)
-    nearest = min(surface, key=lambda one: one.shares.distance(centre))
-    if nearest.shares.distance(centre) > 1 / _DEGREE:
+def _find_nearest(
+    row: int,
+    column: int,
+    points: Sequence[tuple[float, float, float]],
+    surface: Sequence[Place],
+) -> Place | None:
+    """The place of the surface, all of whose points are given, that is in the cell or beside it."""
+    centre = (row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE
+    distances = [math.dist(point, centre) for point in points]
+    nearest = min(distances)
+    return surface[distances.index(nearest)] if nearest <= 1 / _DEGREE else None
+
+
+def _look(nearest: Place | None, span: tuple[float, float], letter: str) -> Cell:
+    if nearest is None:
         return Cell(None, letter=letter)
     low, high = span
     part = (nearest.top1 - low) / (high - low) if high > low else 1.0
