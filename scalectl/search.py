@@ -1,6 +1,5 @@
 """A search from its grid to its records: candidates -> trials -> executor -> store."""
 
-import os
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -150,7 +149,7 @@ def read_grid(run: Path, damaged: Sequence[Damaged]) -> Grid | None:
 
 _FREE = (
     *("proxy.data", "planned_for", "strategy.points"),
-    *("select.", "confirm.", "fidelity.", "watch."),
+    *("select.", "confirm.", "fidelity.", "watch.", "resources."),
 )
 """What may change from one command to the next: it decides no result, or adds to what is there."""
 
@@ -165,8 +164,8 @@ def _compare_grids(run: Path, grid: Grid, stored: Grid | None) -> None:
             raise _describe_stranger(run, f"{key} is {there[key]} there and {value} here")
 
 
-def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
-    """What the trials of a plan share on this machine, `jobs` of them at once."""
+def workspace(plan: Plan, store: Store, device: str) -> Workspace:
+    """What the trials of a plan share on this machine."""
     watch = plan.grid.watch
     return Workspace(
         data=plan.grid.proxy.data,
@@ -175,7 +174,7 @@ def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
         checkpoints=store.checkpoints,
         device=device,
         stall=watch.stall,
-        memory=int(watch.memory * 2**30) or _count_memory() // jobs,
+        memory=int(watch.memory * 2**30),
     )
 
 
@@ -252,16 +251,6 @@ def _collect(waiting: dict[str, Trial], store: Store, retries: int) -> Iterator[
         del waiting[name]
         if name in records:  # else its file was damaged since, which the next command repairs
             yield records[name]
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _count_memory() -> int:
-    """Bytes of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _strip_places(grid: Grid) -> Grid:

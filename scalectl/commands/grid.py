@@ -15,7 +15,7 @@ from scalectl.commands.planning import fit, measure_speed, show_plan
 from scalectl.commands.runs import RUNS
 from scalectl.commands.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import EXECUTORS
+from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, make_executor
 from scalectl.grid import Grid
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
@@ -55,7 +55,11 @@ def _check_duration(
     help="glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.",
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Trainings of each candidate.")
-@click.option("--jobs", type=click.IntRange(1), help="Trials at once.  [default: one per core]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Trials at once.  [default: one per core, or all that a cluster has room for]",
+)
 @click.option(
     "--device",
     default="auto",
@@ -64,7 +68,17 @@ def _check_duration(
     help="auto, cpu, mps, cuda or cuda:NUMBER.",
 )
 @click.option(
-    "--executor", type=click.Choice(list(EXECUTORS)), default="processes", show_default=True
+    "--executor",
+    type=click.Choice(list(EXECUTORS)),
+    default="processes",
+    show_default=True,
+    help="Where trials run: on this machine, on a Ray cluster, or as Slurm jobs.",
+)
+@click.option(
+    "--address",
+    metavar="A",
+    default="",
+    help="Of a Ray cluster: HOST:PORT, or auto; with slurm, local tries it without Slurm.",
 )
 @click.option(
     "--stall",
@@ -105,6 +119,7 @@ def grid(
     jobs: int | None,
     device: str,
     executor: str,
+    address: str,
     stall: float | None,
     optuna_storage: str | None,
     time_budget: float | None,
@@ -122,21 +137,24 @@ def grid(
     """
     if no_probe and (time_budget or not dry_run):
         raise click.UsageError("--no-probe goes with --dry-run alone.")
+    if address and executor not in CLUSTERS:
+        raise click.UsageError(f"--address goes with --executor {' or '.join(CLUSTERS)}.")
     from scalectl import documents, search
 
     chosen = _choose(documents.load_grid(grid_file, overrides), baseline, data, seeds, stall)
     chosen = replace(chosen, planned_for=time_budget or 0.0)
     plan = search.plan(chosen, documents.find_baseline(chosen.baseline))
     run = run or RUNS / (grid_file.stem if grid_file else "default")
-    jobs = jobs or search.count_cores()
-    measure = cache(partial(measure_speed, plan, jobs, device, executor))
+    cluster = Cluster(address=address, resources=chosen.resources)
+    make = cache(partial(make_executor, executor, jobs or 0, cluster))
+    measure = cache(partial(measure_speed, plan, make, device))
     if dry_run:
         plan = fit(plan, run, seeds, measure) if time_budget else plan
         show_plan(plan, run, None if no_probe else measure, as_json)
         return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        evidence, failed = conduct(plan, run, optuna_storage, jobs, device, executor, quiet)
+        evidence, failed = conduct(plan, run, optuna_storage, make, device, quiet)
     _show_evidence(evidence, as_json, plan)
     _judge(evidence, failed)
 

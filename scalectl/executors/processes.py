@@ -13,18 +13,19 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from scalectl.errors import OutOfSpaceError
-from scalectl.executors import Workspace
+from scalectl.executors import Cluster, Workspace, count_cores, count_memory
 from scalectl.executors.orphans import die_with_parent
 from scalectl.trial import News, Record, State, Trial
 
 _CONTEXT = multiprocessing.get_context("forkserver")
+_GPUS = "CUDA_VISIBLE_DEVICES"
 _PATIENCE = 0.5
 """Seconds after an unexpected SIGKILL: it may be on its way to this process too."""
 
@@ -45,12 +46,14 @@ _Running = dict[Connection, _Child]
 class Processes:
     """Keeps `jobs` processes busy."""
 
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: int, _cluster: Cluster | None = None) -> None:
+        self.jobs = jobs or count_cores()
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Start in order, one whenever there is room; yield in the order in which news arrives."""
         source, running = iter(trials), _Running()
+        memory = workspace.memory or count_memory() // self.jobs
+        workspace = replace(workspace, memory=memory)
         _start_server()
         try:
             while True:
@@ -107,7 +110,8 @@ def _signals_wait() -> Iterator[None]:
 
 def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
     ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_work, args=(trial, workspace, theirs), daemon=True)
+    gpus = os.environ.get(_GPUS)
+    process = _CONTEXT.Process(target=_work, args=(trial, workspace, theirs, gpus), daemon=True)
     process.start()
     theirs.close()
     running[ours] = _Child(trial, process, time.monotonic())
@@ -171,8 +175,10 @@ def _kill(child: _Child) -> None:
     child.process.join(timeout=5)
 
 
-def _work(trial: Trial, workspace: Workspace, pipe: Connection) -> None:
-    """In the child."""
+def _work(trial: Trial, workspace: Workspace, pipe: Connection, gpus: str | None) -> None:
+    """In the child. Its GPUs are those of its parent now; its server's may be of an earlier task."""
+    if gpus is not None:
+        os.environ[_GPUS] = gpus
     os.setpgid(0, 0)
     die_with_parent()
     threading.Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()
