@@ -137,6 +137,8 @@ def grid(
     """
     if no_probe and (time_budget or not dry_run):
         raise click.UsageError("--no-probe goes with --dry-run alone.")
+    if time_budget and executor == "slurm":
+        raise click.UsageError("--time-budget cannot time jobs that wait in a queue.")
     if address and executor not in CLUSTERS:
         raise click.UsageError(f"--address goes with --executor {' or '.join(CLUSTERS)}.")
     from scalectl import documents, search
@@ -150,7 +152,7 @@ def grid(
     measure = cache(partial(measure_speed, plan, make, device))
     if dry_run:
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        show_plan(plan, run, None if no_probe else measure, as_json)
+        show_plan(plan, run, None if no_probe or executor == "slurm" else measure, as_json)
         return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan

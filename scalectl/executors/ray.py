@@ -5,6 +5,7 @@ no disk in common; they need scalectl and the images. A worker or node that is l
 doing: the trial goes on from its last checkpoint on another one, in the same command.
 """
 
+import logging
 import os
 import signal
 import stat
@@ -182,6 +183,9 @@ def _connect(address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # A trial without a GPU sees none, which is what Ray warns of that it will change.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # What matters of its warnings is said here; the rest would tear the live screen.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+    logging.getLogger("ray").setLevel(logging.ERROR)
     import ray
 
     if ray.is_initialized():
@@ -196,9 +200,10 @@ def _connect(address: str) -> None:
             **({} if address else local),
         )
     except (ConnectionError, RuntimeError, ValueError) as problem:
+        reason = str(problem).splitlines()[0].rstrip(".")
         raise ScalectlError(
-            f"There is no Ray cluster at {address or 'hand'}: {str(problem).splitlines()[0]}",
-            "ray start --head starts one, and says its address.",
+            f"Ray cannot be used: {reason}.",
+            "ray start --head starts a cluster, and says its address.",
         ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray took it
