@@ -120,7 +120,7 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     content = seal(dump_grid(grid).encode(), path.suffix)
     if not files.publish(path, content):
         # With that of a command that started at the same moment.
-        _compare_grids(run, grid, read_grid(run, ()))
+        compare_grids(run, grid, read_grid(run, ()))
         files.replace(path, content)
     return store, before.damaged
 
@@ -128,15 +128,20 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
 def look(plan: Plan, run: Path) -> Reading:
     """What is in the run's folder, if there is one. Raises `ScalectlError` for another search's."""
     before = survey(run) if (run / "FORMAT.json").exists() else Reading()
-    _compare_grids(run, _strip_places(plan.grid), read_grid(run, before.damaged))
+    compare_grids(run, _strip_places(plan.grid), read_grid(run, before.damaged))
     ours = plan.trials[0]
-    for trial in (record.trial for record in before.records):
+    compare_trials(run, before.records, ours)
+    return before
+
+
+def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
+    """Raises `ScalectlError` where a record of the run is not of the search of our trial."""
+    for trial in (record.trial for record in records):
         if trial.data.digests != ours.data.digests:
             raise _describe_stranger(run, "it was trained on other images")
         searched = trial.stage == "search" and trial.recipe != ours.recipe
         if searched or trial.baseline != ours.baseline:
             raise _describe_stranger(run, "its baseline or its recipe is another one")
-    return before
 
 
 def read_grid(run: Path, damaged: Sequence[Damaged]) -> Grid | None:
@@ -154,7 +159,7 @@ _FREE = (
 """What may change from one command to the next: it decides no result, or adds to what is there."""
 
 
-def _compare_grids(run: Path, grid: Grid, stored: Grid | None) -> None:
+def compare_grids(run: Path, grid: Grid, stored: Grid | None) -> None:
     """Raises `ScalectlError` where the stored one, if there is one, asks for something else."""
     there = _flatten(asdict(stored or grid))
     # More of them would change what an adaptive search has decided.

@@ -97,11 +97,20 @@ class Store:
                 known.update(record.trial.id for record in found.records)
         whole = {path: found for path, found in sources.items() if not found.damaged}
         records = {one.trial.id: one for found in whole.values() for one in found.records}
-        content = encode([records[name] for name in sorted(records.keys() - known)])
-        target = self._compact / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
-        files.publish(target, content)
+        target = self._publish_compact([records[name] for name in records.keys() - known])
         for path in whole.keys() - {target}:
             files.remove(path)
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Publish many at once, such as those of another folder; what is here already stays."""
+        here = self.list_ended()
+        new = [record for record in records if record.trial.id not in here]
+        ended = [record for record in new if record.state.is_final]
+        if ended:
+            self._publish_compact(ended)
+        for record in new:
+            if not record.state.is_final:
+                self.write(record)
 
     def quarantine(self, damaged: Sequence[Damaged]) -> None:
         """Set damaged files aside, so that what was in them is made again.
@@ -122,6 +131,12 @@ class Store:
         for path in contents.list_files(self.checkpoints):
             if path.name in ended:
                 files.remove(path)
+
+    def _publish_compact(self, records: Iterable[Record]) -> Path:
+        content = encode(sorted(records, key=lambda record: record.trial.id))
+        path = self._compact / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
+        files.publish(path, content)
+        return path
 
     def _set_aside(self, path: Path) -> None:
         found = contents.inspect(path)

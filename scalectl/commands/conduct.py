@@ -29,10 +29,7 @@ def conduct(
     The second is how many trials have not ended. A command that is stopped anywhere in it continues
     when it is given again.
     """
-    executor = make()  # what it lacks is said before anything is written
-    store = _claim(plan, run)
-    mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
-    train = partial(_train, plan, store, mirror, executor, device, quiet)
+    store, train = _prepare(plan, run, optuna_storage, make, device, quiet)
     failed = _search(plan, store, train)
     if plan.grid.select.by == "latency":
         _time_networks(plan, run, device)
@@ -43,6 +40,33 @@ def conduct(
         failed += len(train([follow_ups]) - store.list_ended())
         evidence = _conclude(run)
     return evidence, failed
+
+
+def conduct_shard(
+    plan: "Plan",
+    run: Path,
+    optuna_storage: str | None,
+    make: Callable[[], Executor],
+    device: str,
+    quiet: bool,
+) -> int:
+    """Search alone: the choice is made of the records of all shards. How many trials have not ended."""
+    return _search(plan, *_prepare(plan, run, optuna_storage, make, device, quiet))
+
+
+def _prepare(
+    plan: "Plan",
+    run: Path,
+    optuna_storage: str | None,
+    make: Callable[[], Executor],
+    device: str,
+    quiet: bool,
+) -> "tuple[Store, Callable[..., set[str]]]":
+    """Where records go, and what trains rounds of trials."""
+    executor = make()  # what it lacks is said before anything is written
+    store = _claim(plan, run)
+    mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
+    return store, partial(_train, plan, store, mirror, executor, device, quiet)
 
 
 def _claim(plan: "Plan", run: Path) -> "Store":

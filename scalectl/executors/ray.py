@@ -8,6 +8,7 @@ doing: the trial goes on from its last checkpoint on another one, in the same co
 import logging
 import os
 import signal
+import socket
 import stat
 import tempfile
 import threading
@@ -183,14 +184,16 @@ def _connect(address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # A trial without a GPU sees none, which is what Ray warns of that it will change.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # What matters of its warnings is said here; the rest would tear the live screen.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
-    logging.getLogger("ray").setLevel(logging.ERROR)
     import ray
 
     if ray.is_initialized():
         return
+    if ":" in address:
+        _greet(address)
     before = signal.getsignal(signal.SIGTERM)
+    # What Ray says would tear the live screen, and fall into the JSON on stdout.
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    ray._private.worker._worker_logs_enabled = False  # noqa: SLF001 - of dead nodes it says it anyway
     local = {"include_dashboard": False, "num_cpus": count_cores()}
     try:
         ray.init(
@@ -207,6 +210,18 @@ def _connect(address: str) -> None:
         ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray took it
+
+
+def _greet(address: str) -> None:
+    """Raises `ScalectlError` where nobody listens: Ray itself would try, and warn, for long."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as problem:
+        raise ScalectlError(
+            f"There is no Ray cluster at {address}: {problem}.",
+            "ray start --head starts one, and says its address.",
+        ) from None
 
 
 def _list_nodes() -> list[_Node]:
