@@ -134,7 +134,7 @@ class Ray:
         """Which GPU it is, Ray says. Raises `ScalectlError` where that contradicts the command line."""
         if name == "auto":
             return "cuda" if self._resources.gpus else "cpu"
-        if ":" in name or (name == "cuda") != bool(self._resources.gpus):
+        if ":" in name or (name == "cuda" and not self._resources.gpus):
             raise ScalectlError(
                 f"--device {name} does not go with resources.gpus = {self._resources.gpus:g}: on a "
                 "cluster, that key says how much of a GPU each trial gets, and Ray which one.",
@@ -186,10 +186,10 @@ def _connect(address: str) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
-    if ray.is_initialized():
-        return
     if ":" in address:
         _greet(address)
+    if ray.is_initialized():
+        return
     before = signal.getsignal(signal.SIGTERM)
     # What Ray says would tear the live screen, and fall into the JSON on stdout.
     logging.getLogger("ray").setLevel(logging.ERROR)

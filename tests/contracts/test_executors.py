@@ -4,10 +4,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import ray
 
-from scalectl.executors import EXECUTORS, Workspace, make_executor
+from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, Executor, Workspace, make_executor
 from scalectl.search import Plan
 from scalectl.trial import Progress, Record, State, Trial
+
+ADDRESSES = {"slurm": "local"}
+"""Where it is no cluster of several machines; Ray starts its own."""
+
+
+def make(name: str, jobs: int) -> Executor:
+    return make_executor(name, jobs, Cluster(address=ADDRESSES.get(name, "")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_ends() -> Iterator[None]:
+    yield
+    ray.shutdown()
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -16,7 +30,7 @@ def test_every_trial_gets_one_record(name: str, tiny: Plan, workspace: Workspace
     first = tiny.trials[0]
     broken = replace(first, seed=7, data=replace(first.data, digests=dict.fromkeys("ab", "")))
     trials = [broken, *tiny.trials[:2]]
-    news = list(make_executor(name, 2).run(trials, workspace))
+    news = list(make(name, 2).run(trials, workspace))
     records = {one.trial.id: one.state for one in news if isinstance(one, Record)}
     assert len([one for one in news if isinstance(one, Record)]) == 3
     assert records == {
@@ -34,7 +48,7 @@ def test_results_do_not_depend_on_where_and_when(
 
     def train(name: str, jobs: int, order: Sequence[Trial]) -> dict[str, object]:
         place = replace(workspace, checkpoints=tmp_path / f"{name} {jobs} {order[0].id}")
-        news = list(make_executor(name, jobs).run(order, place))
+        news = list(make(name, jobs).run(order, place))
         return {
             one.trial.id: (one.curve, one.top1, one.train_loss, one.environment)
             for one in news
@@ -43,7 +57,9 @@ def test_results_do_not_depend_on_where_and_when(
 
     expected = train("inline", 1, trials)
     assert len(expected) == 3
-    for name in EXECUTORS:
+    for name in CLUSTERS:
+        assert train(name, 2, trials) == expected
+    for name in EXECUTORS.keys() - CLUSTERS:
         for jobs in (1, 2):
             assert train(name, jobs, trials) == expected
             assert train(name, jobs, trials[::-1]) == expected
@@ -96,7 +112,7 @@ def test_trials_are_taken_when_there_is_room(tiny: Plan, workspace: Workspace) -
                 yield trial
 
         ended = 0
-        for news in make_executor(name, 1).run(take(), workspace):
+        for news in make(name, 1).run(take(), workspace):
             assert len(taken) <= ended + 1
             ended += isinstance(news, Record)
         assert ended == 3
