@@ -28,10 +28,10 @@ from scalectl.grid import Resources
 from scalectl.search import Plan
 from scalectl.trial import Progress, Record, State
 
-EPOCHS = 8
+EPOCHS = 6
 SETTINGS = (*TINY, f"proxy.epochs={EPOCHS}")
-PART = Resources(cpus=0.5, gpus=0.5)
-"""Two trials on each node, by its GPU, which is none: they train on the processor."""
+PART = Resources(cpus=0.5, gpus=1.0)
+"""One trial on each node, by its GPU, which is none: they train on the processor."""
 QUICK = {
     "health_check_initial_delay_ms": 500,
     "health_check_period_ms": 500,
@@ -110,11 +110,11 @@ def test_a_killed_worker_costs_no_more_than_an_epoch(
     killed = []
 
     def kill(heard: int) -> None:
-        if heard in (3, 12):
+        if heard in (3, 10):
             killed.append(list_workers()[0])
             os.kill(killed[-1], signal.SIGKILL)
 
-    assert executor.jobs == 4
+    assert executor.jobs == 2
     heard = train(executor, tmp_path, kill)
     assert len(killed) == 2
     assert table(tmp_path / "run") == expected
@@ -122,24 +122,25 @@ def test_a_killed_worker_costs_no_more_than_an_epoch(
     assert heard.total() <= len(heard) + len(killed)
 
 
-def test_a_killed_node_costs_no_more_than_the_epochs_in_progress(
+def test_killed_nodes_cost_no_more_than_the_epochs_in_progress(
     executor: Executor, cluster: Simulated, expected: str, tmp_path: Path
 ) -> None:
-    """Of the two trials on it; they go on on the other node."""
+    """Two at once; their trials go on on the one that is left."""
+    others = [*cluster.worker_nodes]
     node = cluster.add_node(**NODE)
 
     def kill(heard: int) -> None:
         if heard == 6:
-            for one in [*cluster.worker_nodes][:2]:  # so that something ran there
+            for one in others:
                 cluster.remove_node(one, allow_graceful=False)
 
-    assert executor.jobs == 6
+    assert executor.jobs == 3
     heard = train(executor, tmp_path, kill)
     assert [*cluster.worker_nodes] == [node]
     cluster.add_node(**NODE)
     assert table(tmp_path / "run") == expected
     assert len(heard) == 5 * EPOCHS
-    assert heard.total() <= len(heard) + 4
+    assert heard.total() <= len(heard) + len(others)
 
 
 def test_a_killed_command_goes_on(cluster: Simulated, expected: str, tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_killed_command_goes_on(cluster: Simulated, expected: str, tmp_path: P
     heard = Counter(first + second.stdout.splitlines(keepends=True))
     assert table(tmp_path / "run") == expected
     assert len(heard) == 5 * EPOCHS
-    assert heard.total() <= len(heard) + 4
+    assert heard.total() <= len(heard) + 2
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
@@ -197,11 +198,26 @@ def test_what_no_node_has_is_not_waited_for(cluster: Simulated) -> None:
     assert "2 and 1" in caught.value.message
 
 
+def test_trials_share_a_gpu(cluster: Simulated) -> None:
+    """As many as have room on both nodes; --jobs is less or more."""
+    place = Cluster(address=cluster.address, resources=Resources(cpus=0.5, gpus=0.25))
+    assert make_executor("ray", 0, place).jobs == 8
+    assert make_executor("ray", 3, place).jobs == 3
+
+
 def test_ray_says_which_gpu(cluster: Simulated, tiny: Plan, workspace: Workspace) -> None:
     place = Cluster(address=cluster.address)
     for device in ("cuda", "cuda:1"):
         with pytest.raises(ScalectlError, match="says how much of a GPU"):
             list(make_executor("ray", 0, place).run(tiny.trials, replace(workspace, device=device)))
+
+
+def is_agent(process: int) -> bool:
+    """Two small ones of Ray leave a minute after it was killed."""
+    try:
+        return b"Agent" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -227,10 +243,8 @@ def test_a_command_leaves_nothing_of_a_ray_of_its_own(number: int, tmp_path: Pat
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
     assert process.returncode == (143 if number == signal.SIGTERM else -number)
-    assert said.startswith(
-        "Interrupted. Every finished trial is in run" if process.returncode > 0 else ""
-    )
-    wait_until(lambda: not find_processes(str(tmp_path)))
+    assert ("to continue, run the same command" in said) == (number == signal.SIGTERM)
+    wait_until(lambda: not [one for one in find_processes(str(tmp_path)) if not is_agent(one)])
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> str:

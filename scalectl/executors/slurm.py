@@ -135,6 +135,7 @@ class _Queue:
             checkpoints=workspace.checkpoints.absolute(),
         )
         self._jobs: dict[str, _Job] = {}
+        self._handles: list[Any] = []
         self._asked = time.monotonic()
         (folder / _ALIVE).touch()
 
@@ -158,17 +159,18 @@ class _Queue:
 
     def cancel(self, kind: str) -> None:
         """All of them at once; those of this machine are waited for."""
-        handles = [job.handle for job in self._jobs.values()]
-        if kind == "slurm" and handles:
-            arrays = sorted({handle.job_id.partition("_")[0] for handle in handles})
+        if kind == "slurm":
+            left = {job.handle.job_id.partition("_")[0] for job in self._jobs.values()}
+            if not left:
+                return
             with suppress(OSError, subprocess.TimeoutExpired):
-                command = [shutil.which("scancel") or "scancel", *arrays]
+                command = [shutil.which("scancel") or "scancel", *sorted(left)]
                 subprocess.run(command, check=False, timeout=4)  # noqa: S603 - numbers of ours
             return
-        for handle in handles:
-            handle.cancel()
+        for job in self._jobs.values():
+            job.handle.cancel()
         patience = time.monotonic() + 4
-        while time.monotonic() < patience and not all(handle.done() for handle in handles):
+        while time.monotonic() < patience and not all(one.done() for one in self._handles):
             time.sleep(0.05)
 
     def _hand_over(self, trials: Sequence[Trial]) -> list[Any]:
@@ -184,6 +186,7 @@ class _Queue:
             raise ScalectlError(
                 f"Slurm takes no jobs: {reason}.", "SBATCH_PARTITION and the like say where to."
             ) from None
+        self._handles += handles
         return handles
 
     def _collect(self, name: str, names: set[str]) -> Iterator[News]:
