@@ -103,44 +103,30 @@ def list_workers() -> list[int]:
     return found
 
 
-def test_a_killed_worker_costs_no_more_than_an_epoch(
-    executor: Executor, expected: str, tmp_path: Path
-) -> None:
-    """Two of them, one after the other: their trials go on in others, and the table is the same."""
-    killed = []
-
-    def kill(heard: int) -> None:
-        if heard in (3, 10):
-            killed.append(list_workers()[0])
-            os.kill(killed[-1], signal.SIGKILL)
-
-    assert executor.jobs == 2
-    heard = train(executor, tmp_path, kill)
-    assert len(killed) == 2
-    assert table(tmp_path / "run") == expected
-    assert len(heard) == 5 * EPOCHS
-    assert heard.total() <= len(heard) + len(killed)
-
-
-def test_killed_nodes_cost_no_more_than_the_epochs_in_progress(
+def test_what_is_killed_costs_no_more_than_an_epoch(
     executor: Executor, cluster: Simulated, expected: str, tmp_path: Path
 ) -> None:
-    """Two at once; their trials go on on the one that is left."""
+    """A worker, then both nodes: their trials go on elsewhere, and the table is the same."""
     others = [*cluster.worker_nodes]
-    node = cluster.add_node(**NODE)
+    killed: list[int] = []
 
     def kill(heard: int) -> None:
-        if heard == 6:
+        if heard == 3:
+            killed.append(list_workers()[0])
+            os.kill(killed[0], signal.SIGKILL)
+        elif heard == 12:
             for one in others:
                 cluster.remove_node(one, allow_graceful=False)
 
+    node = cluster.add_node(**NODE)
     assert executor.jobs == 3
     heard = train(executor, tmp_path, kill)
     assert [*cluster.worker_nodes] == [node]
+    assert len(killed) == 1
     cluster.add_node(**NODE)
     assert table(tmp_path / "run") == expected
     assert len(heard) == 5 * EPOCHS
-    assert heard.total() <= len(heard) + len(others)
+    assert heard.total() <= len(heard) + len(killed) + len(others)
 
 
 def test_a_killed_command_goes_on(cluster: Simulated, expected: str, tmp_path: Path) -> None:
