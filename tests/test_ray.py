@@ -119,7 +119,7 @@ def test_what_is_killed_costs_no_more_than_an_epoch(
                 cluster.remove_node(one, allow_graceful=False)
 
     node = cluster.add_node(**NODE)
-    assert executor.jobs == 3
+    wait_until(lambda: executor.jobs == 3)
     heard = train(executor, tmp_path, kill)
     assert [*cluster.worker_nodes] == [node]
     assert len(killed) == 1

@@ -6,6 +6,7 @@ doing: the trial goes on from its last checkpoint on another one, in the same co
 """
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -69,6 +70,7 @@ class Ray:
     def __init__(self, jobs: int, cluster: Cluster) -> None:
         self._most = jobs
         self._resources = cluster.resources
+        self._room, self._counted = 0, -math.inf
         _connect(cluster.address)
         self._refuse_the_impossible()
 
@@ -143,7 +145,11 @@ class Ray:
         return name
 
     def _count_room(self) -> int:
-        return sum(node.count_room(self._resources) for node in _list_nodes())
+        """For how many trials, asked once in a second."""
+        if time.monotonic() - self._counted > 1:
+            self._room = sum(node.count_room(self._resources) for node in _list_nodes())
+            self._counted = time.monotonic()
+        return self._room
 
     def _see_room(self, seen: float) -> float:
         """When there last was a node that would do. Raises `ScalectlError` where that is long ago."""
