@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from forge import search_in, table
 
 from scalectl.cli import main
+from scalectl.errors import ScalectlError
 from scalectl.executors import Cluster, Workspace, make_executor
 from scalectl.search import Plan
 from scalectl.trial import Progress, Record, State
@@ -105,6 +106,18 @@ def test_closing_leaves_no_job(tiny: Plan, workspace: Workspace, tmp_path: Path)
     assert not list(tmp_path.glob("slurm-*"))
 
 
+def test_a_command_that_slept_for_long_says_so(
+    tiny: Plan, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Its jobs have left, with their folder."""
+    news = make_executor("slurm", 1, LOCAL).run(tiny.trials[:1], workspace)
+    next(news)
+    (folder,) = tmp_path.glob("slurm-*")
+    (folder / "alive").unlink()
+    with pytest.raises(ScalectlError, match="gave no sign of life for 180 seconds"):
+        list(news)
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_jobs_leave_with_the_command(there: bool, tmp_path: Path) -> None:
     """Where it was killed, it gives no sign of life; where it ended, its folder is gone."""
@@ -113,10 +126,13 @@ def test_jobs_leave_with_the_command(there: bool, tmp_path: Path) -> None:
         "slurm._ABANDONED = 0.1; slurm._PAUSE = 0.05\n"
         "slurm._leave_with_command(Path(sys.argv[1]))"
     )
+    folder = tmp_path / "slurm-x"
     if there:
-        (tmp_path / "alive").touch()
-    command = [sys.executable, "-c", script, str(tmp_path)]
+        folder.mkdir()
+        (folder / "alive").touch()
+    command = [sys.executable, "-c", script, str(folder)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 1
+    assert not folder.exists()
 
 
 def plant_stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

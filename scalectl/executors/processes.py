@@ -73,21 +73,25 @@ class Processes:
 
 
 def _start_server() -> None:
-    """And wait until it has loaded torch, for which signals do not wait.
-
-    It is deaf to Ctrl-C, as its children then are from their first moment: that is the parent's.
-    """
+    """And wait until it has loaded torch, for which signals do not wait."""
     forkserver.set_forkserver_preload(["scalectl.executors.server", "scalectl.training"])
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    try:
+    with starting_deaf():
         forkserver.ensure_running()
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, before)
     first = _CONTEXT.Process(target=int, daemon=True)
     first.start()
     first.join()
+
+
+@contextmanager
+def starting_deaf() -> Iterator[None]:
+    """What is started now does not hear Ctrl-C, nor do its children: that is the parent's."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    try:
+        yield
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

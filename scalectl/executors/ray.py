@@ -251,6 +251,7 @@ def _receive(stream: Any, task: _Task, workspace: Workspace) -> News | None:
         return Record(trial=task.trial, state=State.OUT_OF_MEMORY, error=reason)
     except exceptions.RayTaskError as problem:
         reason = f"{type(problem.cause).__name__}: {problem.cause}".splitlines()[0]
+        reason = reason.replace(str(Path.home()), "~")  # no names of users (PROMISES 12)
         return Record(trial=task.trial, state=State.ERROR, error=reason)
     except (exceptions.RayError, StopIteration):
         return None

@@ -8,6 +8,7 @@ Partition, account and the like are sbatch's own environment variables, such as 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -24,7 +25,7 @@ from typing import Any
 from scalectl import files
 from scalectl.errors import ScalectlError
 from scalectl.executors import Cluster, Workspace
-from scalectl.executors.processes import Processes
+from scalectl.executors.processes import Processes, starting_deaf
 from scalectl.rows import decode, encode
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
 
@@ -149,7 +150,13 @@ class _Queue:
 
     def look(self) -> Iterator[News]:
         """What jobs have left since the last look; lost ones are submitted again."""
-        os.utime(self._folder / _ALIVE)
+        try:
+            os.utime(self._folder / _ALIVE)
+        except FileNotFoundError:
+            raise ScalectlError(
+                f"This command gave no sign of life for {_ABANDONED:g} seconds, and its jobs left.",
+                "Run the same command again: it goes on where they were.",
+            ) from None
         names = {path.name for path in self._folder.iterdir()}
         for name in list(self._jobs):
             yield from self._collect(name, names)
@@ -167,8 +174,10 @@ class _Queue:
                 command = [shutil.which("scancel") or "scancel", *sorted(left)]
                 subprocess.run(command, check=False, timeout=4)  # noqa: S603 - numbers of ours
             return
+        shutil.rmtree(self._folder, ignore_errors=True)  # at which they leave
         for job in self._jobs.values():
-            job.handle.cancel()
+            with suppress(ProcessLookupError):  # those that have not begun leave at this
+                os.kill(int(job.handle.job_id), signal.SIGTERM)
         patience = time.monotonic() + 4
         while time.monotonic() < patience and not all(one.done() for one in self._handles):
             time.sleep(0.05)
@@ -180,7 +189,8 @@ class _Queue:
 
         work = [_Work(trial, self._workspace, self._folder) for trial in trials]
         try:
-            handles: list[Any] = self._executor.submit_array(work)
+            with starting_deaf():
+                handles: list[Any] = self._executor.submit_array(work)
         except (FailedJobError, OSError, subprocess.CalledProcessError) as problem:
             reason = (str(problem).strip().splitlines() or ["no reason was given"])[-1]
             raise ScalectlError(
@@ -264,7 +274,7 @@ class _Work:
 
 
 def _leave_with_command(folder: Path) -> None:
-    """No job outlives the command that submitted it for long."""
+    """No job outlives the command that submitted it for long; nor does their folder."""
     mark, seen = 0, time.monotonic()
     while time.monotonic() - seen < _ABANDONED:
         try:
@@ -274,4 +284,5 @@ def _leave_with_command(folder: Path) -> None:
         if found != mark:
             mark, seen = found, time.monotonic()
         time.sleep(_PAUSE)
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
