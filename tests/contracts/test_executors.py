@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 import ray
+from conftest import TINY
 
+from scalectl import search
+from scalectl.documents import find_baseline, load_grid
 from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, Executor, Workspace, make_executor
 from scalectl.search import Plan
 from scalectl.trial import Progress, Record, State, Trial
@@ -116,6 +119,42 @@ def test_trials_are_taken_when_there_is_room(tiny: Plan, workspace: Workspace) -
             assert len(taken) <= ended + 1
             ended += isinstance(news, Record)
         assert ended == 2
+
+
+SEEING = """
+import os
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, deep, wide, classes):
+        super().__init__()
+        layers = [nn.Conv2d(3 if one == 0 else wide, wide, 3, padding=1) for one in range(deep)]
+        self.body, self.top = nn.Sequential(*layers), nn.Linear(wide, classes)
+
+    def forward(self, images):
+        if images.device.type != "meta":
+            raise RuntimeError(f"sees GPUs {os.environ['CUDA_VISIBLE_DEVICES']}.")
+        return self.top(self.body(images).mean((2, 3)))
+
+
+def build(depth, width, resolution, num_classes):
+    return Net(max(1, round(2 * depth)), max(4, round(8 * width)), num_classes)
+"""
+
+
+def test_a_process_sees_the_gpus_that_its_parent_sees_now(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker of Ray is given others for each trial, while its server lives on."""
+    (tmp_path / "seeing.py").write_text(SEEING)
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = search.plan(load_grid(None, [*TINY, "proxy.width=1"]), find_baseline("seeing:build@16"))
+    for gpus in ("3", "GPU-7"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+        *_, record = make("processes", 1).run(plan.trials[:1], workspace)
+        assert isinstance(record, Record)
+        assert f"sees GPUs {gpus}." in record.error
 
 
 def test_closing_leaves_no_process(tiny: Plan, workspace: Workspace) -> None:
