@@ -39,6 +39,16 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def load(session: nox.Session) -> None:
+    """What thousands of trials ask of the command that drives them: nox -s load -- --trials 10000.
+
+    In the environment of the tests, which must have been made before.
+    """
+    python = Path(".nox", "tests", "bin", "python")
+    session.run(str(python), "tests/driver_load.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(venv_backend="none", default=False)
 def simulation(session: nox.Session) -> None:
     """How well the selection chooses where the truth is known, as a table.
 

@@ -98,7 +98,7 @@ def calibrate(plan: Plan, executor: Executor, device: str) -> Calibration:
     """Train some networks of the plan for seconds. Raises `ScalectlError` where one of them fails."""
     with TemporaryDirectory(prefix="scalectl-") as name:
         chosen = choose(plan.enumeration.candidates)
-        workspace = search.workspace(plan, Store(Path(name)), executor.jobs, device)
+        workspace = search.workspace(plan, Store(Path(name)), device)
         workspace = replace(workspace, limits=_limit(plan, len(chosen) * _SEEDS))
         card, opening, drawing = _draw(workspace, chosen)
         recipe = replace(plan.trials[0].recipe, epochs=_EPOCHS)

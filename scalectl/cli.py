@@ -44,6 +44,7 @@ def main() -> None:
     scalectl grid             search the coefficients by brief trainings
     scalectl scale --phi 4    emit a config from the winner
     scalectl report           tables of what was found
+    scalectl merge RUN...     unite what several machines found
 
     \b
     scalectl profile TARGET   what a network costs

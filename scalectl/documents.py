@@ -14,7 +14,17 @@ from scalectl.baselines import baseline
 from scalectl.cost import Cost
 from scalectl.errors import ScalectlError
 from scalectl.factory import Baseline, Factory, realise
-from scalectl.grid import Confirm, Design, Grid, Longer, Preference, Proxy, Strategy, Watch
+from scalectl.grid import (
+    Confirm,
+    Design,
+    Grid,
+    Longer,
+    Preference,
+    Proxy,
+    Resources,
+    Strategy,
+    Watch,
+)
 
 T = TypeVar("T")
 
@@ -111,7 +121,7 @@ def find_baseline(name: str) -> Baseline:
 # pydantic takes the settings of a plain dataclass from this attribute alone.
 for _part in (
     *(Stage, Rounding, Architecture, Cost, Factory),
-    *(Design, Proxy, Strategy, Preference, Confirm, Longer, Watch, Grid),
+    *(Design, Proxy, Strategy, Preference, Confirm, Longer, Watch, Resources, Grid),
 ):
     _part.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[union-attr]
 

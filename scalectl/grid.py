@@ -151,6 +151,18 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one trial asks of a cluster: of `--executor ray` and `--executor slurm`."""
+
+    cpus: Annotated[float, Gt(0)] = 1.0
+    """Cores; a trial computes on one. Slurm gives whole ones."""
+    gpus: Annotated[float, Ge(0)] = 0.0
+    """0.25 puts four trials on one GPU of a Ray cluster; Slurm gives whole ones."""
+    minutes: Annotated[int, Ge(1)] = 60
+    """Of a Slurm job; a trial that takes longer goes on in the next one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """A search: the baseline, the candidates, the proxy, the seeds."""
 
@@ -167,6 +179,7 @@ class Grid:
     confirm: Confirm = field(default_factory=Confirm)
     fidelity: Longer = field(default_factory=Longer)
     watch: Watch = field(default_factory=Watch)
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

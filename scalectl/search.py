@@ -1,6 +1,5 @@
 """A search from its grid to its records: candidates -> trials -> executor -> store."""
 
-import os
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -121,7 +120,7 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
     content = seal(dump_grid(grid).encode(), path.suffix)
     if not files.publish(path, content):
         # With that of a command that started at the same moment.
-        _compare_grids(run, grid, read_grid(run, ()))
+        compare_grids(run, grid, read_grid(run, ()))
         files.replace(path, content)
     return store, before.damaged
 
@@ -129,15 +128,20 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[Damaged, ...]]:
 def look(plan: Plan, run: Path) -> Reading:
     """What is in the run's folder, if there is one. Raises `ScalectlError` for another search's."""
     before = survey(run) if (run / "FORMAT.json").exists() else Reading()
-    _compare_grids(run, _strip_places(plan.grid), read_grid(run, before.damaged))
+    compare_grids(run, _strip_places(plan.grid), read_grid(run, before.damaged))
     ours = plan.trials[0]
-    for trial in (record.trial for record in before.records):
+    compare_trials(run, before.records, ours)
+    return before
+
+
+def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
+    """Raises `ScalectlError` where a record of the run is not of the search of our trial."""
+    for trial in (record.trial for record in records):
         if trial.data.digests != ours.data.digests:
             raise _describe_stranger(run, "it was trained on other images")
         searched = trial.stage == "search" and trial.recipe != ours.recipe
         if searched or trial.baseline != ours.baseline:
             raise _describe_stranger(run, "its baseline or its recipe is another one")
-    return before
 
 
 def read_grid(run: Path, damaged: Sequence[Damaged]) -> Grid | None:
@@ -150,12 +154,12 @@ def read_grid(run: Path, damaged: Sequence[Damaged]) -> Grid | None:
 
 _FREE = (
     *("proxy.data", "planned_for", "strategy.points"),
-    *("select.", "confirm.", "fidelity.", "watch."),
+    *("select.", "confirm.", "fidelity.", "watch.", "resources."),
 )
 """What may change from one command to the next: it decides no result, or adds to what is there."""
 
 
-def _compare_grids(run: Path, grid: Grid, stored: Grid | None) -> None:
+def compare_grids(run: Path, grid: Grid, stored: Grid | None) -> None:
     """Raises `ScalectlError` where the stored one, if there is one, asks for something else."""
     there = _flatten(asdict(stored or grid))
     # More of them would change what an adaptive search has decided.
@@ -165,8 +169,8 @@ def _compare_grids(run: Path, grid: Grid, stored: Grid | None) -> None:
             raise _describe_stranger(run, f"{key} is {there[key]} there and {value} here")
 
 
-def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
-    """What the trials of a plan share on this machine, `jobs` of them at once."""
+def workspace(plan: Plan, store: Store, device: str) -> Workspace:
+    """What the trials of a plan share on this machine."""
     watch = plan.grid.watch
     return Workspace(
         data=plan.grid.proxy.data,
@@ -175,7 +179,7 @@ def workspace(plan: Plan, store: Store, jobs: int, device: str) -> Workspace:
         checkpoints=store.checkpoints,
         device=device,
         stall=watch.stall,
-        memory=int(watch.memory * 2**30) or _count_memory() // jobs,
+        memory=int(watch.memory * 2**30),
     )
 
 
@@ -252,16 +256,6 @@ def _collect(waiting: dict[str, Trial], store: Store, retries: int) -> Iterator[
         del waiting[name]
         if name in records:  # else its file was damaged since, which the next command repairs
             yield records[name]
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _count_memory() -> int:
-    """Bytes of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _strip_places(grid: Grid) -> Grid:

@@ -91,14 +91,21 @@ class Store:
         sources |= contents.read_present(merged, contents.read_file)
         whole = {path: found for path, found in sources.items() if not found.damaged}
         records = {one.trial.id: one for found in whole.values() for one in found.records}
-        content = encode([records[name] for name in sorted(records.keys() - known)])
-        target = self._compact / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
-        if not files.publish(target, content):
-            there = contents.read_present([target], contents.inspect)
-            if any(found.damaged for found in there.values()):
-                return  # and so holds nothing
+        target = self._publish_compact([records[name] for name in records.keys() - known])
+        if target is None:
+            return
         for path in whole.keys() - {target}:
             files.remove(path)
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Publish many at once, such as those of another folder; what is here already stays."""
+        here = self.list_ended()
+        new = [record for record in records if record.trial.id not in here]
+        ended = [record for record in new if record.state.is_final]
+        together = bool(ended) and self._publish_compact(ended) is not None
+        for record in new:
+            if not (together and record.state.is_final):
+                self.write(record)
 
     def quarantine(self, damaged: Sequence[Damaged]) -> None:
         """Set damaged files aside, so that what was in them is made again.
@@ -129,6 +136,16 @@ class Store:
             return
         files.publish(self._trials / f"{name}.parquet", content)
         files.remove(self.checkpoints / name)
+
+    def _publish_compact(self, records: Iterable[Record]) -> Path | None:
+        """None where a damaged file has the name, which holds nothing then."""
+        content = encode(sorted(records, key=lambda record: record.trial.id))
+        path = self._compact / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
+        if not files.publish(path, content):
+            there = contents.read_present([path], contents.inspect)
+            if any(found.damaged for found in there.values()):
+                return None
+        return path
 
     def _set_aside(self, path: Path) -> None:
         found = contents.inspect(path)

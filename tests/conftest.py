@@ -95,7 +95,7 @@ def undisturbed(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def workspace(tiny: Plan, tmp_path: Path) -> Workspace:
-    return search.workspace(tiny, Store(tmp_path), search.count_cores(), "cpu")
+    return search.workspace(tiny, Store(tmp_path), "cpu")
 
 
 Make = Callable[[float], Learner]

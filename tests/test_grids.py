@@ -16,7 +16,14 @@ def test_the_default_is_the_built_in_one() -> None:
     """With every key written down."""
     text = (GRIDS / "default.toml").read_text()
     assert load_grid(GRIDS / "default.toml") == Grid()
-    for part in (Grid(), Grid().design, Grid().proxy, Grid().strategy, Grid().watch):
+    for part in (
+        Grid(),
+        Grid().design,
+        Grid().proxy,
+        Grid().strategy,
+        Grid().watch,
+        Grid().resources,
+    ):
         for name in (field for field in part.__dataclass_fields__):
             assert f"\n{name} = " in text or f"[{name}]" in text
 

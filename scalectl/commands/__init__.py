@@ -12,6 +12,7 @@ COMMANDS = {
     "grid": "scalectl.commands.grid",
     "scale": "scalectl.commands.scale",
     "report": "scalectl.commands.report",
+    "merge": "scalectl.commands.merge",
     "profile": "scalectl.commands.profile",
     "verify": "scalectl.commands.verify",
     "baselines": "scalectl.commands.baselines",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalectl.commands.output import say
+from scalectl.executors import Executor
 from scalectl.trial import Record, Trial
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
@@ -19,9 +20,8 @@ def conduct(
     plan: "Plan",
     run: Path,
     optuna_storage: str | None,
-    jobs: int,
+    make: Callable[[], Executor],
     device: str,
-    executor: str,
     quiet: bool,
 ) -> "tuple[Evidence, int]":
     """Search, choose, and train what shows whether the choice holds.
@@ -29,9 +29,7 @@ def conduct(
     The second is how many trials have not ended. A command that is stopped anywhere in it continues
     when it is given again.
     """
-    store = _claim(plan, run)
-    mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
-    train = partial(_train, plan, store, mirror, jobs, device, executor, quiet)
+    store, train = _prepare(plan, run, optuna_storage, make, device, quiet)
     failed = _search(plan, store, train)
     if plan.grid.select.by == "latency":
         _time_networks(plan, run, device)
@@ -42,6 +40,33 @@ def conduct(
         failed += len(train([follow_ups]) - store.list_ended())
         evidence = _conclude(run)
     return evidence, failed
+
+
+def conduct_shard(
+    plan: "Plan",
+    run: Path,
+    optuna_storage: str | None,
+    make: Callable[[], Executor],
+    device: str,
+    quiet: bool,
+) -> int:
+    """Search alone: the choice is made of the records of all shards. How many trials have not ended."""
+    return _search(plan, *_prepare(plan, run, optuna_storage, make, device, quiet))
+
+
+def _prepare(
+    plan: "Plan",
+    run: Path,
+    optuna_storage: str | None,
+    make: Callable[[], Executor],
+    device: str,
+    quiet: bool,
+) -> "tuple[Store, Callable[..., set[str]]]":
+    """Where records go, and what trains rounds of trials."""
+    executor = make()  # what it lacks is said before anything is written
+    store = _claim(plan, run)
+    mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
+    return store, partial(_train, plan, store, mirror, executor, device, quiet)
 
 
 def _claim(plan: "Plan", run: Path) -> "Store":
@@ -94,9 +119,8 @@ def _train(
     plan: "Plan",
     store: "Store",
     mirror: "Mirror | None",
-    jobs: int,
+    executor: Executor,
     device: str,
-    executor: str,
     quiet: bool,
     rounds: Iterable[Sequence[Trial]],
     most: int | None = None,
@@ -108,18 +132,17 @@ def _train(
     from rich.console import Console
 
     from scalectl import search
-    from scalectl.executors import make_executor
     from scalectl.progress import Live
 
-    workspace = search.workspace(plan, store, jobs, device)
-    chosen, retries = make_executor(executor, jobs), plan.grid.watch.retries
+    workspace = search.workspace(plan, store, device)
+    retries = plan.grid.watch.retries
     asked = set[str]()
     with Live(Console(stderr=True, quiet=quiet), most) as live:
         for trials in rounds:
             asked |= {trial.id for trial in trials}
             left = search.remaining(trials, plan, store)
             live.expect(left)
-            for news in search.search(left, chosen, workspace, store, retries):
+            for news in search.search(left, executor, workspace, store, retries):
                 live.show(news)
                 if mirror and isinstance(news, Record):
                     mirror.add([news])

@@ -8,19 +8,19 @@ import click
 
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.errors import ScalectlError
+from scalectl.executors import Executor
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.calibration import Calibration
     from scalectl.search import Plan
 
 
-def measure_speed(plan: "Plan", jobs: int, device: str, executor: str) -> "Calibration":
-    """How fast this machine trains the networks of a plan."""
+def measure_speed(plan: "Plan", make: Callable[[], Executor], device: str) -> "Calibration":
+    """How fast this machine, or its cluster, trains the networks of a plan."""
     from scalectl.calibration import calibrate
-    from scalectl.executors import make_executor
 
     say("Some networks are trained for seconds, to see how fast this machine is ...", err=True)
-    return calibrate(plan, make_executor(executor, jobs), device)
+    return calibrate(plan, make(), device)
 
 
 def fit(

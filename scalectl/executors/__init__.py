@@ -1,11 +1,13 @@
 """Executors, a slot: one file per way of running trials, and its line in `EXECUTORS`."""
 
+import os
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
+from scalectl.grid import Resources
 from scalectl.trial import Limits, News, Trial
 
 
@@ -25,14 +27,25 @@ class Workspace:
     stall: float
     """Seconds without a step after which a trial is stopped."""
     memory: int
-    """Bytes that one trial may take."""
+    """Bytes that one trial may take; 0 means an equal part of the machine's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where the executors of several machines train."""
+
+    address: str = ""
+    """As the executor takes it, or "" for the usual one."""
+    resources: Resources = field(default_factory=Resources)
+    """What each trial asks for."""
 
 
 class Executor(Protocol):
     """What an executor must offer. It is told how many trials may run at once when it is made."""
 
-    jobs: int
-    """How many do run at once."""
+    @property
+    def jobs(self) -> int:
+        """How many do run at once."""
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Train every trial; yield as things happen.
@@ -40,19 +53,36 @@ class Executor(Protocol):
         Trials are taken in order, each when it can start, since others may train the same ones.
         There is exactly one `Record` for each: one that dies is a record with a reason, and never
         the end of the others. Closing the generator stops what runs and leaves no process. Raises
-        `OutOfSpaceError` alone.
+        `OutOfSpaceError`, and another `ScalectlError` where nothing can be trained any more.
         """
 
 
 EXECUTORS = {
     "inline": "scalectl.executors.inline:Inline",
     "processes": "scalectl.executors.processes:Processes",
+    "ray": "scalectl.executors.ray:Ray",
+    "slurm": "scalectl.executors.slurm:Slurm",
 }
 """Name -> where its class is; imported when chosen."""
+CLUSTERS = ("ray", "slurm")
+"""Those that train on other machines too."""
 
 
-def make_executor(name: str, jobs: int) -> Executor:
-    """The executor of that name, for `jobs` trials at once."""
+def make_executor(name: str, jobs: int, cluster: Cluster | None = None) -> Executor:
+    """The executor of that name, for `jobs` trials at once; 0 means as many as there is room for.
+
+    Raises `ScalectlError` where what it needs is not installed or not reached.
+    """
     module, _, attribute = EXECUTORS[name].partition(":")
-    factory: Callable[[int], Executor] = getattr(import_module(module), attribute)
-    return factory(jobs)
+    factory: Callable[[int, Cluster], Executor] = getattr(import_module(module), attribute)
+    return factory(jobs, cluster or Cluster())
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def count_memory() -> int:
+    """Bytes of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -2,14 +2,14 @@
 
 from collections.abc import Generator, Iterable
 
-from scalectl.executors import Workspace
+from scalectl.executors import Cluster, Workspace
 from scalectl.trial import News, Trial
 
 
 class Inline:
     """Ignores the jobs it is given: there is one process."""
 
-    def __init__(self, _jobs: int) -> None:
+    def __init__(self, _jobs: int, _cluster: Cluster) -> None:
         self.jobs = 1
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:

@@ -13,18 +13,19 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from scalectl.errors import OutOfSpaceError
-from scalectl.executors import Workspace
+from scalectl.executors import Cluster, Workspace, count_cores, count_memory
 from scalectl.executors.orphans import die_with_parent
 from scalectl.trial import News, Record, State, Trial
 
 _CONTEXT = multiprocessing.get_context("forkserver")
+_GPUS = "CUDA_VISIBLE_DEVICES"
 _PATIENCE = 0.5
 """Seconds after an unexpected SIGKILL: it may be on its way to this process too."""
 
@@ -45,12 +46,14 @@ _Running = dict[Connection, _Child]
 class Processes:
     """Keeps `jobs` processes busy."""
 
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: int, _cluster: Cluster | None = None) -> None:
+        self.jobs = jobs or count_cores()
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Start in order, one whenever there is room; yield in the order in which news arrives."""
         source, running = iter(trials), _Running()
+        memory = workspace.memory or count_memory() // self.jobs
+        workspace = replace(workspace, memory=memory)
         _start_server()
         try:
             while True:
@@ -70,21 +73,25 @@ class Processes:
 
 
 def _start_server() -> None:
-    """And wait until it has loaded torch, for which signals do not wait.
-
-    It is deaf to Ctrl-C, as its children then are from their first moment: that is the parent's.
-    """
+    """And wait until it has loaded torch, for which signals do not wait."""
     forkserver.set_forkserver_preload(["scalectl.executors.server", "scalectl.training"])
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    try:
+    with starting_deaf():
         forkserver.ensure_running()
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, before)
     first = _CONTEXT.Process(target=int, daemon=True)
     first.start()
     first.join()
+
+
+@contextmanager
+def starting_deaf() -> Iterator[None]:
+    """What is started now does not hear Ctrl-C, nor do its children: that is the parent's."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    try:
+        yield
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -107,7 +114,8 @@ def _signals_wait() -> Iterator[None]:
 
 def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
     ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_work, args=(trial, workspace, theirs), daemon=True)
+    gpus = os.environ.get(_GPUS)
+    process = _CONTEXT.Process(target=_work, args=(trial, workspace, theirs, gpus), daemon=True)
     process.start()
     theirs.close()
     running[ours] = _Child(trial, process, time.monotonic())
@@ -171,8 +179,10 @@ def _kill(child: _Child) -> None:
     child.process.join(timeout=5)
 
 
-def _work(trial: Trial, workspace: Workspace, pipe: Connection) -> None:
-    """In the child."""
+def _work(trial: Trial, workspace: Workspace, pipe: Connection, gpus: str | None) -> None:
+    """In the child. Its GPUs are those of its parent now; its server's may be of an earlier task."""
+    if gpus is not None:
+        os.environ[_GPUS] = gpus
     os.setpgid(0, 0)
     die_with_parent()
     threading.Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()

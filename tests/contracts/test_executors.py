@@ -4,10 +4,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import ray
+from conftest import TINY
 
-from scalectl.executors import EXECUTORS, Workspace, make_executor
+from scalectl import search
+from scalectl.documents import find_baseline, load_grid
+from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, Executor, Workspace, make_executor
 from scalectl.search import Plan
 from scalectl.trial import Progress, Record, State, Trial
+
+ADDRESSES = {"slurm": "local"}
+"""Where it is no cluster of several machines; Ray starts its own."""
+
+
+def make(name: str, jobs: int) -> Executor:
+    return make_executor(name, jobs, Cluster(address=ADDRESSES.get(name, "")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_ends() -> Iterator[None]:
+    yield
+    ray.shutdown()
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -16,7 +33,7 @@ def test_every_trial_gets_one_record(name: str, tiny: Plan, workspace: Workspace
     first = tiny.trials[0]
     broken = replace(first, seed=7, data=replace(first.data, digests=dict.fromkeys("ab", "")))
     trials = [broken, *tiny.trials[:2]]
-    news = list(make_executor(name, 2).run(trials, workspace))
+    news = list(make(name, 2).run(trials, workspace))
     records = {one.trial.id: one.state for one in news if isinstance(one, Record)}
     assert len([one for one in news if isinstance(one, Record)]) == 3
     assert records == {
@@ -34,7 +51,7 @@ def test_results_do_not_depend_on_where_and_when(
 
     def train(name: str, jobs: int, order: Sequence[Trial]) -> dict[str, object]:
         place = replace(workspace, checkpoints=tmp_path / f"{name} {jobs} {order[0].id}")
-        news = list(make_executor(name, jobs).run(order, place))
+        news = list(make(name, jobs).run(order, place))
         return {
             one.trial.id: (one.curve, one.top1, one.train_loss, one.environment)
             for one in news
@@ -43,7 +60,9 @@ def test_results_do_not_depend_on_where_and_when(
 
     expected = train("inline", 1, trials)
     assert len(expected) == 3
-    for name in EXECUTORS:
+    for name in CLUSTERS:
+        assert train(name, 2, trials) == expected
+    for name in EXECUTORS.keys() - CLUSTERS:
         for jobs in (1, 2):
             assert train(name, jobs, trials) == expected
             assert train(name, jobs, trials[::-1]) == expected
@@ -91,15 +110,51 @@ def test_trials_are_taken_when_there_is_room(tiny: Plan, workspace: Workspace) -
         taken: list[str] = []
 
         def take(taken: list[str] = taken) -> Iterator[Trial]:
-            for trial in tiny.trials[:3]:
+            for trial in tiny.trials[:2]:
                 taken.append(trial.id)
                 yield trial
 
         ended = 0
-        for news in make_executor(name, 1).run(take(), workspace):
+        for news in make(name, 1).run(take(), workspace):
             assert len(taken) <= ended + 1
             ended += isinstance(news, Record)
-        assert ended == 3
+        assert ended == 2
+
+
+SEEING = """
+import os
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, deep, wide, classes):
+        super().__init__()
+        layers = [nn.Conv2d(3 if one == 0 else wide, wide, 3, padding=1) for one in range(deep)]
+        self.body, self.top = nn.Sequential(*layers), nn.Linear(wide, classes)
+
+    def forward(self, images):
+        if images.device.type != "meta":
+            raise RuntimeError(f"sees GPUs {os.environ['CUDA_VISIBLE_DEVICES']}.")
+        return self.top(self.body(images).mean((2, 3)))
+
+
+def build(depth, width, resolution, num_classes):
+    return Net(max(1, round(2 * depth)), max(4, round(8 * width)), num_classes)
+"""
+
+
+def test_a_process_sees_the_gpus_that_its_parent_sees_now(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker of Ray is given others for each trial, while its server lives on."""
+    (tmp_path / "seeing.py").write_text(SEEING)
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = search.plan(load_grid(None, [*TINY, "proxy.width=1"]), find_baseline("seeing:build@16"))
+    for gpus in ("3", "GPU-7"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+        *_, record = make("processes", 1).run(plan.trials[:1], workspace)
+        assert isinstance(record, Record)
+        assert f"sees GPUs {gpus}." in record.error
 
 
 def test_closing_leaves_no_process(tiny: Plan, workspace: Workspace) -> None:

@@ -1,0 +1,93 @@
+"""`scalectl merge`: runs of one search, united."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scalectl.commands.findings import print_verdicts
+from scalectl.commands.options import PATH, json_option
+from scalectl.commands.output import print_json, say
+from scalectl.errors import ScalectlError
+
+if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.merging import Conflict, Merged
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="RUN",
+    type=PATH,
+    required=True,
+    help="Folder for all of it.",
+)
+@json_option
+def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
+    """Unite runs of one search, such as those of grid --shard, in one folder.
+
+    Of two records of one trial the first one stays, and differences are named. The runs themselves
+    stay as they are. scalectl grid with the same arguments, without --shard, then trains what is
+    missing, and chooses.
+    """
+    from scalectl import evidence, merging, verdict
+
+    merged = merging.merge(runs, target)
+    found = evidence.gather(target)
+    verdict.write(evidence.conclude(found), target)
+    if as_json:
+        print_json({"schema_version": 1, "run": str(target), **_document(merged)})
+    else:
+        say(
+            f"{merged.records} records of {len(runs)} runs are in {target}; {merged.repeated} of them "
+            "were in several."
+        )
+        for one in merged.conflicts:
+            say(f"Conflict: {_describe(one)}", err=True)
+        print_verdicts([found])
+    if merged.damaged:
+        raise ScalectlError(
+            f"{len(merged.damaged)} damaged files were left out; the first is "
+            f"{merged.damaged[0].path}: {merged.damaged[0].reason}.",
+            "Run scalectl grid again with the arguments that made them, and merge again.",
+            exit_code=3,
+        )
+
+
+def _document(merged: "Merged") -> dict[str, object]:
+    return {
+        "records": merged.records,
+        "repeated": merged.repeated,
+        "conflicts": [
+            {
+                "trial_id": one.kept.trial.id,
+                "kept_in": str(one.kept_in),
+                "kept_top1": one.kept.top1,
+                "other_in": str(one.other_in),
+                "other_top1": one.other.top1,
+                "same_environment": one.kept.environment == one.other.environment,
+            }
+            for one in merged.conflicts
+        ],
+        "damaged": [{"path": str(one.path), "reason": one.reason} for one in merged.damaged],
+    }
+
+
+def _describe(conflict: "Conflict") -> str:
+    from scalectl.progress import describe
+
+    kept, other = conflict.kept, conflict.other
+    alike = kept.environment == other.environment
+    why = "though on the same kind of machine" if alike else "on another kind of machine or version"
+    return (
+        f"{describe(kept.trial)} ({kept.trial.id}) ended {kept.state}, top-1 {_score(kept.top1)}, in "
+        f"{conflict.kept_in}, which is kept, and {other.state}, top-1 {_score(other.top1)}, in "
+        f"{conflict.other_in}, {why}."
+    )
+
+
+def _score(top1: float | None) -> str:
+    return "-" if top1 is None else f"{top1:.4%}"
