@@ -6,7 +6,7 @@ Machines are noisy, so ratios count, of what ran in turn. Nothing here is assert
 import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +17,10 @@ import bench_training
 import torch
 
 from scalectl.devices import describe_environment
-from scalectl.search import count_cores
+from scalectl.executors import count_cores
 
 TARGET = Path(__file__).parents[1] / ".github" / "BENCHMARKS.md"
-SECTIONS: dict[str, tuple[str, Callable[[], Iterator[tuple[str, str]]]]] = {
+SECTIONS: dict[str, tuple[str, Callable[[], Iterable[tuple[str, str]]]]] = {
     "training": ("Training", bench_training.measure),
     "search": ("A whole search", bench_search.measure),
     "scale": ("Commands and stores", bench_scale.measure),

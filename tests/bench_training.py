@@ -20,7 +20,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from scalectl import documents, search
 from scalectl.datasets import Split, open_dataset
-from scalectl.executors import make_executor
+from scalectl.executors import count_cores, make_executor
 from scalectl.search import Plan
 from scalectl.store import Store
 from scalectl.trial import Candidate, Record
@@ -31,7 +31,7 @@ _ROUNDS = 3
 def measure() -> Iterator[tuple[str, str]]:
     """What is measured, and its figure with its unit."""
     plan = _plan()
-    cores = search.count_cores()
+    cores = count_cores()
     peak = measure_peak()
     yield "dense 3 x 3 convolution, one core", f"{peak / 1e9:.1f} GFLOP/s"
     for control in ("dwr", "depth"):
@@ -68,7 +68,7 @@ def train_trials(plan: Plan, candidate: Candidate, jobs: int) -> float:
     trials = [replace(first, candidate=candidate, seed=seed) for seed in range(jobs)]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        workspace = search.workspace(plan, store, jobs, "cpu")
+        workspace = search.workspace(plan, store, "cpu")
         news = list(make_executor("processes", jobs).run(trials, workspace))
     seconds = [one.seconds for one in news if isinstance(one, Record) and one.seconds]
     return jobs * first.data.sizes["train"] * first.recipe.epochs / max(seconds)
@@ -80,7 +80,7 @@ def train_plainly(plan: Plan, candidate: Candidate) -> float:
 
     from scalectl.exports.builders.with_timm import build_network
 
-    torch.set_num_threads(search.count_cores())
+    torch.set_num_threads(count_cores())
     trial, side = plan.trials[0], candidate.architecture.resolution
     network = build_network(candidate.architecture.unroll())
     optimizer = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9, nesterov=True)
