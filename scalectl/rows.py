@@ -249,14 +249,13 @@ def _to_record(row: dict[str, Any]) -> Record:
     )
     return Record(
         trial=trial,
-        state=_STATES[row["state"]],
+        state=State(row["state"]),
         curve=tuple(row["curve"]),
         environment=_load_environment(row["environment"]),
         **{name: row[name] for name in _RESULTS},
     )
 
 
-_STATES = {str(state): state for state in State}
 _CANDIDATE = (
     *("control", "architecture", "nominal_ratio", "realised_ratio", "alpha", "beta", "gamma"),
     *(f"{one.name}_multiplier" for one in fields(Multipliers)),
