@@ -29,7 +29,26 @@ class _Group(click.Group):
             ctx.exit(130)
 
 
+_HELP = """Search how to scale a ConvNet, scale it, and show the evidence.
+
+\b
+scalectl grid             search the coefficients by brief trainings
+scalectl scale --phi 4    emit a config from the winner
+scalectl report           tables of what was found
+scalectl merge RUN...     unite what several machines found
+
+\b
+scalectl profile TARGET   what a network costs
+scalectl verify FILE...   rebuild emitted configs, and compare
+scalectl baselines        what can be scaled, and exported to what
+
+Exit codes: 0 done, 2 wrong usage or config, 3 damaged files (the rest is shown), 4 no eligible
+winner, 5 out of space, 6 some trials failed, 129, 130 or 143 interrupted.
+"""
+
+
 @click.group(
+    help=_HELP,
     cls=_Group,
     context_settings={
         "help_option_names": ["-h", "--help"],
@@ -38,19 +57,4 @@ class _Group(click.Group):
 )
 @click.version_option(package_name="scalectl")
 def main() -> None:
-    r"""Search how to scale a ConvNet, scale it, and show the evidence.
-
-    \b
-    scalectl grid             search the coefficients by brief trainings
-    scalectl scale --phi 4    emit a config from the winner
-    scalectl report           tables of what was found
-    scalectl merge RUN...     unite what several machines found
-
-    \b
-    scalectl profile TARGET   what a network costs
-    scalectl verify FILE...   rebuild emitted configs, and compare
-    scalectl baselines        what can be scaled, and exported to what
-
-    Exit codes: 0 done, 2 wrong usage or config, 3 damaged files (the rest is shown), 4 no eligible
-    winner, 5 out of space, 6 some trials failed, 129, 130 or 143 interrupted.
-    """
+    """The commands; `_HELP` says what for."""
