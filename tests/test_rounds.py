@@ -171,7 +171,14 @@ def test_pruning_spares_seeds_of_what_is_worse_and_of_nothing_else() -> None:
 
 def test_halving_trains_the_best_in_full() -> None:
     plan = search.plan(
-        load_grid(None, ["strategy.kind=halving", "design.kind=star", "strategy.reduction=2"]), B0
+        load_grid(
+            None,
+            [
+                *("strategy.kind=halving", "strategy.reduction=2"),
+                *("design.kind=star", "proxy.epochs=4"),
+            ],
+        ),
+        B0,
     )
     others = [one.fingerprint for one in plan.enumeration.candidates if not one.control]
     assert len(others) == 11

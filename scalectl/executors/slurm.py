@@ -201,10 +201,12 @@ class _Queue:
 
     def _collect(self, name: str, names: set[str]) -> Iterator[News]:
         job = self._jobs[name]
-        while (scores := _name_epoch(name, job.epoch + 1)) in names:
-            job.epoch, job.losses = job.epoch + 1, 0
-            content = json.loads((self._folder / scores).read_bytes())
-            yield Progress(trial=job.trial, epoch=job.epoch, **content)
+        # One is missing where a job was stopped right after its checkpoint.
+        for epoch in range(job.epoch + 1, job.trial.recipe.epochs + 1):
+            if (scores := _name_epoch(name, epoch)) in names:
+                job.epoch, job.losses = epoch, 0
+                content = json.loads((self._folder / scores).read_bytes())
+                yield Progress(trial=job.trial, epoch=epoch, **content)
         if _name_record(name) in names:
             (record,) = decode((self._folder / _name_record(name)).read_bytes())
             del self._jobs[name]
