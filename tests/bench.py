@@ -4,6 +4,7 @@ Machines are noisy, so ratios count, of what ran in turn. Nothing here is assert
 """
 
 import argparse
+import inspect
 import platform
 import sys
 from collections.abc import Callable, Iterable
@@ -36,7 +37,7 @@ def main() -> None:
     text = ""
     for name in options.sections or SECTIONS:
         title, measure = SECTIONS[name]
-        text += f"\n## {title}\n\n{measure.__doc__}\n\n| what | figure |\n| --- | ---: |\n"
+        text += f"\n## {title}\n\n{inspect.getdoc(measure)}\n\n| what | figure |\n| --- | ---: |\n"
         for what, figure in measure():
             text += f"| {what} | {figure} |\n"
             sys.stderr.write(f"{what}: {figure}\n")

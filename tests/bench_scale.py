@@ -32,7 +32,9 @@ TIMES = 3
 
 
 def measure() -> list[tuple[str, str]]:
-    """Name and figure, with its unit: medians, and the peak memory of what is a process of its own."""
+    """Medians, and the peak memory of what is a process of its own. To open a store is to know which trials
+    ended; to prove it is to read and check every record.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         return [
