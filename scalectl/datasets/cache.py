@@ -28,7 +28,7 @@ Labels = NDArray[np.int64]
 def rendered(
     card: DataCard, split: Split, resolution: int, folder: Path, source: Callable[[], Dataset]
 ) -> tuple[Images, Labels]:
-    """A split at a resolution, from the cache; from the source, which is opened only then, at first.
+    """A split at a resolution, from the cache; at first from the source, which is opened only then.
 
     Raises `ScalectlError` when the source no longer holds what the card describes.
     """
