@@ -29,40 +29,32 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def chaos(session: nox.Session) -> None:
-    """Searches killed at random, for hours if need be: nox -s chaos -- --minutes 60.
-
-    In the environment of the tests, which must have been made before.
-    """
-    python = Path(".nox", "tests", "bin", "python")
-    minutes = session.posargs or ("--minutes", "30")
-    session.run(str(python), "tests/chaos.py", *minutes, env=ONE_THREAD)
+    """Searches killed at random, for hours if need be: nox -s chaos -- --minutes 60."""
+    run_script(session, "tests/chaos.py", *(session.posargs or ("--minutes", "30")))
 
 
 @nox.session(venv_backend="none", default=False)
 def load(session: nox.Session) -> None:
-    """What thousands of trials ask of the command that drives them: nox -s load -- --trials 10000.
-
-    In the environment of the tests, which must have been made before.
-    """
-    python = Path(".nox", "tests", "bin", "python")
-    session.run(str(python), "tests/driver_load.py", *session.posargs, env=ONE_THREAD)
+    """What thousands of trials ask of the command that drives them: nox -s load -- --trials 10000."""
+    run_script(session, "tests/driver_load.py", *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)
 def simulation(session: nox.Session) -> None:
-    """How well the selection chooses where the truth is known, as a table.
-
-    In the environment of the tests, which must have been made before.
-    """
-    python = Path(".nox", "tests", "bin", "python")
-    session.run(str(python), "tests/simulation.py", *session.posargs, env=ONE_THREAD)
+    """How well the selection chooses where the truth is known, as a table."""
+    run_script(session, "tests/simulation.py", *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
     """What is fast and what is not, as a table: nox -s bench -- --write keeps it.
 
-    In the environment of the tests, which must have been made before. Alone on the machine, please.
+    Alone on the machine, please.
     """
+    run_script(session, "tests/bench.py", *session.posargs)
+
+
+def run_script(session: nox.Session, script: str, *arguments: str) -> None:
+    """In the environment of the tests, which must have been made before."""
     python = Path(".nox", "tests", "bin", "python")
-    session.run(str(python), "tests/bench.py", *session.posargs, env=ONE_THREAD)
+    session.run(str(python), script, *arguments, env=ONE_THREAD)

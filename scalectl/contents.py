@@ -5,14 +5,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TypeVar
 
 from scalectl.collector import uncollected
 from scalectl.errors import ScalectlError
 from scalectl.rows import DamagedError, decode
-from scalectl.seals import prove, unseal
+from scalectl.seals import map_proven, unseal
 from scalectl.trial import Record
 
 T = TypeVar("T")
@@ -118,12 +117,7 @@ def inspect(path: Path) -> Reading:
     if folder in ("trials", "compact"):
         return read_small(path) if folder == "trials" else read_file(path)
     try:
-        with (
-            path.open("rb") as file,
-            mmap(file.fileno(), 0, access=ACCESS_READ) as mapped,  # rendered images may be many
-            memoryview(mapped) as content,
-        ):
-            prove(content, path.suffix)
+        map_proven(path)  # rendered images may be many
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as problem:

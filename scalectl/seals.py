@@ -7,6 +7,8 @@ its usual readers do not mind.
 
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 
 LENGTH = 64
 """Bytes of a digest."""
@@ -55,6 +57,17 @@ def prove(content: memoryview, suffix: str) -> None:
     end = start + LENGTH
     if start < 0 or content[start:end] != _digest(content[:start], content[end:]):
         raise ValueError("its content does not match its sha256")
+
+
+def map_proven(path: Path) -> memoryview:
+    """A file of any length where it lies on the disk, as long as the view lives.
+
+    Raises `OSError`, and `ValueError` where any byte is not what was sealed.
+    """
+    with path.open("rb") as file:
+        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+    prove(content, path.suffix)
+    return content
 
 
 def _digest(head: bytes | memoryview, tail: bytes | memoryview) -> bytes:

@@ -1,6 +1,6 @@
 """How fast commands start, costs are counted, candidates enumerated and large stores read.
 
-`python tests/bench_scale.py` prints it as a markdown table, within some minutes.
+`nox -s bench -- scale` prints it, within some minutes.
 """
 
 import json
@@ -164,15 +164,6 @@ STEPS: dict[str, Callable[[Path], object]] = {
 """Who has ended, which is what a search needs to go on; and every record, with its proof."""
 
 
-def main() -> None:
-    if len(sys.argv) > 1:
-        step, run = STEPS[sys.argv[1]], Path(sys.argv[2])
-        print(json.dumps(_clock(lambda: step(run))))
-        return
-    print("| what | figure |\n| --- | ---: |")
-    for name, figure in measure():
-        print(f"| {name} | {figure} |", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    step, run = STEPS[sys.argv[1]], Path(sys.argv[2])
+    print(json.dumps(_clock(lambda: step(run))))

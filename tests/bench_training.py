@@ -4,7 +4,6 @@ Ratios alone count: whatever is compared runs in turn, several times, in one pro
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -135,8 +134,3 @@ class _Pictures(TorchDataset[tuple[Image.Image, int]]):
 def _plan() -> Plan:
     grid = documents.load_grid(None)
     return search.plan(grid, documents.find_baseline(grid.baseline))
-
-
-if __name__ == "__main__":
-    for name, figure in measure():
-        sys.stdout.write(f"{name}: {figure}\n")

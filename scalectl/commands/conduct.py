@@ -16,21 +16,32 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.store import Store
 
 
-def conduct(
+Train = Callable[..., set[str]]
+"""Trains rounds of trials, and gives the ids of all that were asked for."""
+
+
+def prepare(
     plan: "Plan",
     run: Path,
     optuna_storage: str | None,
     make: Callable[[], Executor],
     device: str,
     quiet: bool,
-) -> "tuple[Evidence, int]":
+) -> "tuple[Store, Train]":
+    """Where records go, and what trains."""
+    executor = make()  # what it lacks is said before anything is written
+    store = _claim(plan, run)
+    mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
+    return store, partial(_train, plan, store, mirror, executor, device, quiet)
+
+
+def conduct(plan: "Plan", store: "Store", train: Train, device: str) -> "tuple[Evidence, int]":
     """Search, choose, and train what shows whether the choice holds.
 
     The second is how many trials have not ended. A command that is stopped anywhere in it continues
     when it is given again.
     """
-    store, train = _prepare(plan, run, optuna_storage, make, device, quiet)
-    failed = _search(plan, store, train)
+    run, failed = store.folder, train_all(plan, store, train)
     if plan.grid.select.by == "latency":
         _time_networks(plan, run, device)
     evidence = _conclude(run)
@@ -42,31 +53,23 @@ def conduct(
     return evidence, failed
 
 
-def conduct_shard(
-    plan: "Plan",
-    run: Path,
-    optuna_storage: str | None,
-    make: Callable[[], Executor],
-    device: str,
-    quiet: bool,
-) -> int:
-    """Search alone: the choice is made of the records of all shards. How many trials have not ended."""
-    return _search(plan, *_prepare(plan, run, optuna_storage, make, device, quiet))
+def train_all(plan: "Plan", store: "Store", train: Train) -> int:
+    """Train what the strategy asks for; the number of trials that have not ended after it."""
+    from scalectl import search, strategies
 
-
-def _prepare(
-    plan: "Plan",
-    run: Path,
-    optuna_storage: str | None,
-    make: Callable[[], Executor],
-    device: str,
-    quiet: bool,
-) -> "tuple[Store, Callable[..., set[str]]]":
-    """Where records go, and what trains rounds of trials."""
-    executor = make()  # what it lacks is said before anything is written
-    store = _claim(plan, run)
-    mirror = _open_mirror(optuna_storage, store) if optuna_storage else None
-    return store, partial(_train, plan, store, mirror, executor, device, quiet)
+    bound = strategies.at_most(plan)
+    adaptive = plan.grid.strategy.is_adaptive
+    done = _announce(bound, store) if not adaptive else len(store.list_ended())
+    if adaptive and done:
+        say(f"{done} of at most {len(bound)} trials are in {store.folder} already.", err=True)
+    if note := strategies.note(plan):
+        say(f"Note: {note}", err=True)
+    retries = plan.grid.watch.retries
+    rounds = strategies.rounds(plan, lambda: search.read_over(store, retries))
+    asked = train(rounds, len(bound) - done if adaptive else None)
+    if len(asked) < len(bound):
+        say(f"{len(asked)} of at most {len(bound)} trials were enough.", err=True)
+    return len(asked - store.list_ended())
 
 
 def _claim(plan: "Plan", run: Path) -> "Store":
@@ -86,25 +89,6 @@ def _open_mirror(storage: str, store: "Store") -> "Mirror":
     from scalectl.mirror import Mirror
 
     return Mirror(storage, store, lambda text: say(text, err=True))
-
-
-def _search(plan: "Plan", store: "Store", train: Callable[..., set[str]]) -> int:
-    """Train what the strategy asks for; the number of trials that have not ended after it."""
-    from scalectl import search, strategies
-
-    bound = strategies.at_most(plan)
-    adaptive = plan.grid.strategy.is_adaptive
-    done = _announce(bound, store) if not adaptive else len(store.list_ended())
-    if adaptive and done:
-        say(f"{done} of at most {len(bound)} trials are in {store.folder} already.", err=True)
-    if note := strategies.note(plan):
-        say(f"Note: {note}", err=True)
-    retries = plan.grid.watch.retries
-    rounds = strategies.rounds(plan, lambda: search.read_over(store, retries))
-    asked = train(rounds, len(bound) - done if adaptive else None)
-    if len(asked) < len(bound):
-        say(f"{len(asked)} of at most {len(bound)} trials were enough.", err=True)
-    return len(asked - store.list_ended())
 
 
 def _announce(trials: Sequence[Trial], store: "Store") -> int:

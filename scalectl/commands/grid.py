@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.conduct import conduct, conduct_shard
+from scalectl.commands.conduct import conduct, prepare, train_all
 from scalectl.commands.findings import judge_files, print_findings
 from scalectl.commands.options import BASELINE_HELP, PATH, check_device, json_option
 from scalectl.commands.output import print_json, say
@@ -180,12 +180,15 @@ def grid(
         return
     if shard:
         with continuable(run):
-            failed = conduct_shard(plan, run, optuna_storage, make, device, quiet)
+            store, train = prepare(plan, run, optuna_storage, make, device, quiet)
+            failed = train_all(plan, store, train)
         _show_shard(shard, plan, len(whole.trials), run, failed, as_json)
+        _judge_trials(failed)
         return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        evidence, failed = conduct(plan, run, optuna_storage, make, device, quiet)
+        store, train = prepare(plan, run, optuna_storage, make, device, quiet)
+        evidence, failed = conduct(plan, store, train, device)
     _show_evidence(evidence, as_json, plan)
     _judge(evidence, failed)
 
@@ -216,7 +219,7 @@ def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:
 def _show_shard(
     shard: "Shard", plan: "Plan", trials: int, run: Path, failed: int, as_json: bool
 ) -> None:
-    """What it did, and what others have to do. Raises `ScalectlError` where trials failed."""
+    """What it did, and what others have to do."""
     from scalectl.reports.document import document_plan
 
     others = trials - len(plan.trials)
@@ -229,7 +232,6 @@ def _show_shard(
             f"are in {run}. The other shards have {others}. When all are over, scalectl merge RUN... "
             "-o RUN unites their folders, and this command without --shard chooses there."
         )
-    _judge_trials(failed)
 
 
 def _judge(evidence: "Evidence", failed: int) -> None:

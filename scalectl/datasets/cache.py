@@ -7,7 +7,6 @@ is room; so it may be larger than that.
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from scalectl import files
 from scalectl.datasets import Dataset, Pixels, Split
 from scalectl.errors import ScalectlError
-from scalectl.seals import LENGTH, LONG, prove, seal_long
+from scalectl.seals import LENGTH, LONG, map_proven, seal_long
 from scalectl.trial import DataCard
 
 Images = NDArray[np.uint8]
@@ -68,10 +67,7 @@ _CHUNK = 2**20
 
 def _map(path: Path, count: int, resolution: int) -> tuple[Images, Labels]:
     """Raises `FileNotFoundError`, and `ValueError` where it is damaged."""
-    with path.open("rb") as file:
-        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
-    prove(content, LONG)
-    body = content[:-LENGTH]
+    body = map_proven(path)[:-LENGTH]
     channels = (len(body) // count - _describe_row(0, 0, 0).itemsize) // resolution**2
     rows = np.frombuffer(body, _describe_row(resolution, resolution, channels))
     return rows["image"], rows["label"].copy()
