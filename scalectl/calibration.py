@@ -25,7 +25,7 @@ from scalectl import search
 from scalectl.datasets import SPLITS, open_dataset
 from scalectl.datasets.cache import rendered
 from scalectl.errors import ScalectlError
-from scalectl.executors import Executor, Workspace
+from scalectl.executors import Executor, Group, Workspace
 from scalectl.search import Plan
 from scalectl.store import Store
 from scalectl.trial import Candidate, DataCard, Limits, Progress, Record, Trial
@@ -36,8 +36,8 @@ _FEWEST, _MOST = 4, 12
 """Steps of an epoch of the probe."""
 _EPOCHS = 2
 """The first one warms up, and the second one is measured."""
-_SEEDS = 2
-"""Of each network: what else the machine does comes and goes."""
+_TIMES = 2
+"""That each network is trained: what else the machine does comes and goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,22 +99,24 @@ def calibrate(plan: Plan, executor: Executor, device: str) -> Calibration:
     with TemporaryDirectory(prefix="scalectl-") as name:
         chosen = choose(plan.enumeration.candidates)
         workspace = search.workspace(plan, Store(Path(name)), device)
-        workspace = replace(workspace, limits=_limit(plan, len(chosen) * _SEEDS))
+        together = min(workspace.seeds_per_step, plan.grid.seeds)
+        workspace = replace(workspace, limits=_limit(plan, len(chosen) * _TIMES * together))
         card, opening, drawing = _draw(workspace, chosen)
         recipe = replace(plan.trials[0].recipe, epochs=_EPOCHS)
         trials = [
             replace(plan.trials[0], candidate=candidate, recipe=recipe, data=card, seed=seed)
-            for seed in range(_SEEDS)
+            for seed in range(0, _TIMES * together, together)
             for candidate in chosen
         ]
-        boot, watched = _watch(trials, executor, workspace)
+        boot, watched = _watch(trials, together, executor, workspace)
     return Calibration(
         jobs=executor.jobs,
         boot=boot,
-        start=max(0.0, statistics.median(one.epochs[0] - one.begun - one.epoch for one in watched)),
+        start=max(0.0, statistics.median(one.epochs[0] - one.begun - one.epoch for one in watched))
+        / together,
         rates=fit(
             [_sizes(trial.candidate) for trial in trials],
-            [one.epoch / card.sizes["train"] for one in watched],
+            [one.epoch / card.sizes["train"] / together for one in watched],
         ),
         tail=statistics.median((one.ended - one.epochs[-1]) / one.epoch for one in watched),
         opening=opening,
@@ -186,24 +188,26 @@ def _draw(workspace: Workspace, chosen: Sequence[Candidate]) -> tuple[DataCard, 
 
 
 def _watch(
-    trials: Sequence[Trial], executor: Executor, workspace: Workspace
+    trials: Sequence[Trial], together: int, executor: Executor, workspace: Workspace
 ) -> tuple[float, list[_Watched]]:
-    """The seconds before the first trial, and what was seen of each."""
+    """The seconds before the first trial, and what was seen of each, which leads a group."""
     watched: dict[str, _Watched] = {}
 
-    def feed() -> Iterator[Trial]:
+    def feed() -> Iterator[Group]:
         # More than are waited for: until the last one is in, the machine is as busy as in the search.
-        for more in count(step=_SEEDS):
+        for more in count(step=_TIMES * together):
             for trial in trials:
-                one = replace(trial, seed=trial.seed + more)
-                watched[one.id] = _Watched(time.monotonic())
-                yield one
+                first = trial.seed + more
+                group = [replace(trial, seed=seed) for seed in range(first, first + together)]
+                watched[group[0].id] = _Watched(time.monotonic())
+                yield group
 
     called = time.monotonic()
     waiting = {trial.id for trial in trials}
     with closing(executor.run(feed(), workspace)) as events:
         for news in events:
-            one = watched[news.trial.id]
+            if (one := watched.get(news.trial.id)) is None:
+                continue
             if isinstance(news, Progress):
                 one.epochs.append(time.monotonic())
             elif isinstance(news, Record):

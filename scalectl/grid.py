@@ -152,8 +152,11 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one trial asks of a cluster: of `--executor ray` and `--executor slurm`."""
+    """How trials are run: how many seeds of a network together, and what they ask of a cluster."""
 
+    seeds_per_step: Annotated[int, Ge(1), Le(FRESH)] = 1
+    """Seeds of one network that take each step of training together, which spares calls: for GPUs above
+    all. Results are those of seeds alone, up to rounding."""
     cpus: Annotated[float, Gt(0)] = 1.0
     """Cores; a trial computes on one. Slurm gives whole ones."""
     gpus: Annotated[float, Ge(0)] = 0.0

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from scalectl.contents import Damaged, Reading, survey
 from scalectl.datasets import Dataset, open_dataset
 from scalectl.documents import dump_grid, load_grid
 from scalectl.errors import ScalectlError
-from scalectl.executors import Executor, Workspace
+from scalectl.executors import Executor, Group, Workspace
 from scalectl.factory import Baseline
 from scalectl.grid import Enumeration, Grid, enumerate_candidates, shrink, spread
 from scalectl.leases import Leases
@@ -180,6 +180,7 @@ def workspace(plan: Plan, store: Store, device: str) -> Workspace:
         device=device,
         stall=watch.stall,
         memory=int(watch.memory * 2**30),
+        seeds_per_step=plan.grid.resources.seeds_per_step,
     )
 
 
@@ -218,7 +219,7 @@ def search(
     waiting = {trial.id: trial for trial in trials}
     try:
         while waiting:
-            ours = _take(waiting, leases, store, retries)
+            ours = _take(waiting, leases, store, retries, workspace.seeds_per_step)
             with closing(executor.run(ours, workspace)) as events:
                 for news in events:
                     leases.renew(news.trial.id)
@@ -238,14 +239,37 @@ _PAUSE = 0.5
 """Seconds between looks at what other commands have done."""
 
 
-def _take(waiting: dict[str, Trial], leases: Leases, store: Store, retries: int) -> Iterator[Trial]:
-    """The trials that no other command trains, each when it is asked for; they wait no longer."""
-    for name in list(waiting):
-        if name in waiting and leases.take(name):
-            if name in store.list_over(retries):
-                leases.release(name)
-            else:
-                yield waiting.pop(name)
+def _take(
+    waiting: dict[str, Trial], leases: Leases, store: Store, retries: int, most: int
+) -> Iterator[Group]:
+    """The trials that no other command trains, each when it is asked for; they wait no longer.
+
+    A group is the next one in order, with other seeds of its network up to `most` in all.
+    """
+    alike: dict[Hashable, list[str]] = {}
+    for trial in waiting.values():
+        alike.setdefault(_describe_all_but_seed(trial), []).append(trial.id)
+
+    def is_ours(name: str) -> bool:
+        if name not in waiting or not leases.take(name):
+            return False
+        if name in store.list_over(retries):
+            leases.release(name)
+            return False
+        return True
+
+    for first in list(waiting):
+        if not is_ours(first):
+            continue
+        group = [waiting.pop(first)]
+        for name in alike[_describe_all_but_seed(group[0])]:
+            if len(group) < most and is_ours(name):
+                group.append(waiting.pop(name))
+        yield group
+
+
+def _describe_all_but_seed(trial: Trial) -> Hashable:
+    return trial.candidate.fingerprint, trial.recipe, trial.stage
 
 
 def _collect(waiting: dict[str, Trial], store: Store, retries: int) -> Iterator[Record]:

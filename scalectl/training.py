@@ -1,4 +1,4 @@
-"""The brief training of one trial: one loop, on a CPU or a GPU."""
+"""The brief training of a trial, or of several seeds at once: one loop, on a CPU or a GPU."""
 
 import hashlib
 import math
@@ -7,13 +7,16 @@ import re
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from scalectl import checkpoint, files
 from scalectl.datasets import Split, open_dataset
@@ -21,6 +24,7 @@ from scalectl.datasets.cache import rendered
 from scalectl.devices import choose_device, describe_environment, peak_memory, repeat_bits
 from scalectl.errors import OutOfSpaceError
 from scalectl.executors import Workspace
+from scalectl.factory import Factory
 from scalectl.learner import Learner, start_as_identity
 from scalectl.network import build
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
@@ -29,18 +33,29 @@ _BEAT = 1.0
 """Seconds between signs of life."""
 
 
-def run(trial: Trial, workspace: Workspace) -> Iterator[News]:
-    """Train a trial; yield each epoch, then the record. What goes wrong becomes a record too.
+def run(trials: Sequence[Trial], workspace: Workspace) -> Iterator[News]:
+    """Train one trial; or several that differ in their seeds alone, which take each step together.
 
-    It goes on from its checkpoint if there is one, and ends with the same bits as without. Raises
-    `OutOfSpaceError` alone: no other trial would find room either.
+    Yields each epoch of each, then their records. What goes wrong becomes a record too. They go on
+    from their checkpoints, if there are any. One alone ends with the same bits as without; of several
+    each ends as it would alone, up to rounding. Raises `OutOfSpaceError` alone: no other trial would
+    find room either.
     """
+    left = {trial.id: trial for trial in trials}
     try:
-        yield from _train(trial, workspace)
+        for news in _train(trials, workspace):
+            if isinstance(news, Record):
+                del left[news.trial.id]
+            yield news
     except OutOfSpaceError:
         raise
     except Exception as problem:
-        yield Record(trial=trial, state=_classify(problem), error=_explain(problem))
+        state, error = _classify(problem), _explain(problem)
+    for trial in left.values():
+        if state is State.OUT_OF_MEMORY and len(trials) > 1:
+            yield from run([trial], workspace)  # alone it may have room
+        else:
+            yield Record(trial=trial, state=state, error=error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,72 +68,159 @@ class _Past:
     train_loss: float = math.nan
     seconds: float = 0.0
 
+    @property
+    def is_finite(self) -> bool:
+        return not self.curve or math.isfinite(self.curve[-1] + self.train_loss)
 
-def _train(trial: Trial, workspace: Workspace) -> Iterator[News]:
-    recipe = trial.recipe
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a trial begins, or goes on."""
+
+    trial: Trial
+    past: _Past
+    state: dict[str, Any] | None
+    """The learner's; None at the very beginning."""
+
+    @property
+    def epochs(self) -> int:
+        """How many are done."""
+        return len(self.past.curve)
+
+
+def _train(trials: Sequence[Trial], workspace: Workspace) -> Iterator[News]:
     device = choose_device(workspace.device)
     repeat_bits(device)
-    images, labels = _load(trial, workspace, "train", device)
-    held_out, held_out_labels = _load(trial, workspace, trial.split, device)
-    _seed(trial.id, 0)
-    learner = Learner(start_as_identity(build(trial.candidate.architecture)), recipe, images)
     environment = describe_environment(device)
-    saved = workspace.checkpoints / trial.id
-    past = _resume(saved, trial, learner, environment)
-    started = time.monotonic() - past.seconds
+    starts = [_resume(workspace.checkpoints / one.id, one, environment) for one in trials]
+    for together in _arrange(starts):
+        yield from _train_together(together, workspace, device, environment)
 
-    for epoch in range(len(past.curve) + 1, recipe.epochs + 1):
-        _seed(trial.id, epoch)
-        order, draws = _draw(trial.seed, epoch, len(images))
-        total = torch.zeros((), device=device)
-        beat = time.monotonic()
-        for chosen in order.split(recipe.batch_size):
-            if len(chosen) == 1:
-                continue  # batch norm has no variance of one image on a 1 x 1 map
-            flip = recipe.flip and trial.data.flip
-            batch = _augment(images[chosen], draws[chosen], recipe.shift, flip=flip)
-            total += learner.learn(batch, labels[chosen]) * len(chosen)
-            if time.monotonic() - beat > _BEAT:
-                beat = time.monotonic()
-                yield Heartbeat(trial=trial, steps=learner.steps)
-        loss, top1 = learner.evaluate(held_out, held_out_labels)
-        past = _Past(
-            curve=(*past.curve, loss),
-            top1=top1,
-            train_loss=(total / len(images)).item(),
-            seconds=time.monotonic() - started,
-        )
-        if _is_finite(past):
-            _save(saved, trial, learner, past, environment)
-        yield Progress(trial=trial, epoch=epoch, train_loss=past.train_loss, loss=loss, top1=top1)
-        if not _is_finite(past):
+
+def _arrange(starts: Sequence[_Start]) -> list[list[_Start]]:
+    """Those that can take steps together: after the same epoch, and with a network of scalectl's own.
+
+    A user's may draw at random, or keep something, as stacked ones cannot.
+    """
+    if isinstance(starts[0].trial.candidate.architecture, Factory):
+        return [[one] for one in starts]
+    epochs = attrgetter("epochs")
+    return [list(some) for _, some in groupby(sorted(starts, key=epochs), epochs)]
+
+
+def _train_together(
+    starts: Sequence[_Start],
+    workspace: Workspace,
+    device: torch.device,
+    environment: dict[str, str],
+) -> Iterator[News]:
+    trials, pasts = [one.trial for one in starts], [one.past for one in starts]
+    images, labels = _load(trials[0], workspace, "train", device)
+    held_out, held_out_labels = _load(trials[0], workspace, trials[0].split, device)
+    learner = Learner([_begin(trial) for trial in trials], trials[0].recipe, images)
+    if states := [one.state for one in starts if one.state]:
+        learner.restore(states)
+    began = time.monotonic()
+
+    def part(start: _Start) -> float:
+        """Seconds of one of them: those of all in equal parts."""
+        return start.past.seconds + (time.monotonic() - began) / len(starts)
+
+    for epoch in range(starts[0].epochs + 1, trials[0].recipe.epochs + 1):
+        train_losses = yield from _learn(learner, trials, epoch, images, labels)
+        scores = learner.evaluate(held_out, held_out_labels)
+        pasts = [
+            _Past(curve=(*past.curve, loss), top1=top1, train_loss=train_loss, seconds=part(start))
+            for start, past, train_loss, (loss, top1) in zip(
+                starts, pasts, train_losses, scores, strict=True
+            )
+        ]
+        finite = all(past.is_finite for past in pasts)
+        if not finite and len(trials) > 1:
+            # One may have spoilt the others: each finds out alone, from the epoch before.
+            for trial in trials:
+                yield from _train([trial], workspace)
+            return
+        if finite:
+            for trial, past, state in zip(trials, pasts, learner.states(), strict=True):
+                _save(workspace.checkpoints / trial.id, trial, state, past, environment)
+        yield from map(_tell, trials, pasts)
+        if not finite:
             break
 
-    finite = _is_finite(past)
     probed = min(len(images), len(held_out))
-    train_loss, train_top1 = (
-        learner.evaluate(images[:probed], labels[:probed]) if finite else (None, None)
+    fits = learner.evaluate(images[:probed], labels[:probed])
+    for start, past, fit in zip(starts, pasts, fits, strict=True):
+        whole = replace(past, seconds=part(start))
+        forward = (3 * len(images) + len(held_out)) * len(past.curve) + probed
+        yield _conclude(start.trial, whole, fit, forward, peak_memory(device), environment)
+
+
+def _tell(trial: Trial, past: _Past) -> Progress:
+    return Progress(
+        trial=trial,
+        epoch=len(past.curve),
+        train_loss=past.train_loss,
+        loss=past.curve[-1],
+        top1=past.top1,
     )
-    epochs = len(past.curve)
-    forward = (3 * len(images) + len(held_out)) * epochs + probed
-    yield Record(
+
+
+def _conclude(
+    trial: Trial,
+    past: _Past,
+    fit: tuple[float, float],
+    forward: int,
+    memory: int,
+    environment: dict[str, str],
+) -> Record:
+    """The record; `fit` is loss and top-1 on training images, `forward` counts passes of one image."""
+    finite = past.is_finite
+    return Record(
         trial=trial,
         state=State.DONE if finite else State.DIVERGED,
         top1=past.top1 if finite else None,
         loss=past.curve[-1] if finite else None,
-        train_top1=train_top1,
-        train_loss=train_loss,
+        train_top1=fit[1] if finite else None,
+        train_loss=fit[0] if finite else None,
         curve=tuple(value for value in past.curve if math.isfinite(value)),
-        seconds=time.monotonic() - started,
+        seconds=past.seconds,
         macs_spent=forward * trial.candidate.cost.macs,
-        peak_memory=peak_memory(device),
-        error="" if finite else f"the loss was not finite after epoch {epochs}",
+        peak_memory=memory,
+        error="" if finite else f"the loss was not finite after epoch {len(past.curve)}",
         environment=environment,
     )
 
 
-def _is_finite(past: _Past) -> bool:
-    return math.isfinite(past.curve[-1]) and math.isfinite(past.train_loss)
+def _learn(
+    learner: Learner, trials: Sequence[Trial], epoch: int, images: Tensor, labels: Tensor
+) -> Generator[Heartbeat, None, list[float]]:
+    """One epoch of all; the mean loss of each."""
+    recipe, flip = trials[0].recipe, trials[0].recipe.flip and trials[0].data.flip
+    _seed(trials[0].id, epoch)
+    drawn = [_draw(trial.seed, epoch, len(images)) for trial in trials]
+    orders = torch.stack([order for order, _ in drawn]).to(images.device)
+    draws = torch.stack([draws[order] for order, draws in drawn]).to(images.device)
+    totals = torch.zeros(len(trials), device=images.device)
+    beat = time.monotonic()
+    size = recipe.batch_size
+    for chosen, draw in zip(orders.split(size, dim=1), draws.split(size, dim=1), strict=True):
+        count = chosen.shape[1]
+        if count == 1:
+            continue  # batch norm has no variance of one image on a 1 x 1 map
+        batch = _augment(images[chosen.flatten()], draw.flatten(0, 1), recipe.shift, flip=flip)
+        totals += learner.learn(batch.unflatten(0, chosen.shape), labels[chosen]) * count
+        if time.monotonic() - beat > _BEAT:
+            beat = time.monotonic()
+            for trial in trials:
+                yield Heartbeat(trial=trial, steps=learner.steps)
+    return (totals / len(images)).tolist()
+
+
+def _begin(trial: Trial) -> nn.Module:
+    """The network before its first step."""
+    _seed(trial.id, 0)
+    return start_as_identity(build(trial.candidate.architecture))
 
 
 def _load(
@@ -169,45 +271,38 @@ def _augment(images: Tensor, draws: Tensor, shift: float, *, flip: bool) -> Tens
     """
     count, side = len(images), images.shape[-1]
     move = ((draws[:, :2] * 2 - 1) * shift * side).round().long()
-    place = torch.arange(side)
-    rows = (place + move[:, :1]).clamp(0, side - 1).to(images.device)
+    place = torch.arange(side, device=images.device)
+    rows = (place + move[:, :1]).clamp(0, side - 1)
     columns = (place + move[:, 1:]).clamp(0, side - 1)
     if flip:
         columns = torch.where(draws[:, 2:] < 0.5, columns.flip(1), columns)
     channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
     each = torch.arange(count, device=images.device)[:, None, None, None]
-    return images[
-        each, channels, rows[:, None, :, None], columns.to(images.device)[:, None, None, :]
-    ]
+    return images[each, channels, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def _resume(path: Path, trial: Trial, learner: Learner, environment: dict[str, str]) -> _Past:
-    """Back to the last epoch that was saved, or else to the beginning.
+def _resume(path: Path, trial: Trial, environment: dict[str, str]) -> _Start:
+    """After the last epoch that was saved, or else at the beginning.
 
     A damaged checkpoint, or one of another machine class or version, is not continued: a record
     has one environment.
     """
     try:
-        state = checkpoint.decode(path.read_bytes())
+        saved = checkpoint.decode(path.read_bytes())
     except (OSError, ValueError):
-        return _Past()
-    if (state["trial"], state["environment"]) != (trial.id, environment):
-        return _Past()
-    learner.restore(state["learner"])
-    return _Past(**{**state["past"], "curve": tuple(state["past"]["curve"])})
+        return _Start(trial, _Past(), None)
+    if (saved["trial"], saved["environment"]) != (trial.id, environment):
+        return _Start(trial, _Past(), None)
+    past = _Past(**{**saved["past"], "curve": tuple(saved["past"]["curve"])})
+    return _Start(trial, past, saved["learner"])
 
 
 def _save(
-    path: Path, trial: Trial, learner: Learner, past: _Past, environment: dict[str, str]
+    path: Path, trial: Trial, state: dict[str, Any], past: _Past, environment: dict[str, str]
 ) -> None:
-    state = {
-        "trial": trial.id,
-        "environment": environment,
-        "past": asdict(past),
-        "learner": learner.state(),
-    }
+    whole = {"trial": trial.id, "environment": environment, "past": asdict(past), "learner": state}
     files.make_folder(path.parent)
-    files.replace(path, checkpoint.encode(state))
+    files.replace(path, checkpoint.encode(whole))
 
 
 def _classify(problem: Exception) -> State:

@@ -200,11 +200,12 @@ class Record:
     curve: tuple[float, ...] = ()
     """Log-loss on that split after each epoch."""
     seconds: float = 0.0
-    """Wall-clock of the training, evaluation included, loading not."""
+    """Wall-clock of the training, evaluation included, loading not; of several seeds that were trained
+    together an equal part."""
     macs_spent: int = 0
     """Multiply-adds of all forward and backward passes; a backward pass counts as two forward ones."""
     peak_memory: int = 0
-    """Bytes: of the process on a CPU, of the allocator on a GPU."""
+    """Bytes: of the process on a CPU, of the allocator on a GPU; of all seeds that share it."""
     error: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     """What decides the last bits: versions, device, threads."""

@@ -98,8 +98,8 @@ def workspace(tiny: Plan, tmp_path: Path) -> Workspace:
     return search.workspace(tiny, Store(tmp_path), "cpu")
 
 
-Make = Callable[[float], Learner]
-"""Of the decay of an average."""
+Make = Callable[..., Learner]
+"""Of the decay of an average, the seeds of networks, one by default, and the device."""
 
 
 @pytest.fixture
@@ -107,10 +107,13 @@ def make(tiny: Plan) -> Make:
     """A learner that has learned nothing."""
     trial = tiny.trials[0]
 
-    def make(ema: float) -> Learner:
-        torch.manual_seed(0)
-        network = build(trial.candidate.architecture)
-        return Learner(network, replace(trial.recipe, ema=ema, batch_size=2), pixels(0))
+    def make(ema: float, *seeds: int, device: str = "cpu") -> Learner:
+        networks = []
+        for seed in seeds or (0,):
+            torch.manual_seed(seed)
+            networks.append(build(trial.candidate.architecture))
+        recipe = replace(trial.recipe, ema=ema, batch_size=2)
+        return Learner(networks, recipe, pixels(0).to(device))
 
     return make
 
@@ -121,4 +124,8 @@ def pixels(seed: int) -> torch.Tensor:
 
 
 def train_some(learner: Learner, first: int, last: int) -> list[float]:
-    return [learner.learn(pixels(step), torch.arange(16)).item() for step in range(first, last)]
+    """Of one network: its losses."""
+    steps = [
+        learner.learn(pixels(step)[None], torch.arange(16)[None]) for step in range(first, last)
+    ]
+    return [loss.item() for loss in steps]

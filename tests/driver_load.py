@@ -19,9 +19,9 @@ from rich.console import Console
 from scalectl import evidence, files, search
 from scalectl.baselines.efficientnet import B0
 from scalectl.documents import load_grid
-from scalectl.executors import Workspace
+from scalectl.executors import Group, Workspace
 from scalectl.progress import Live
-from scalectl.trial import News, Progress, Record, State, Trial
+from scalectl.trial import News, Progress, Record, State
 
 
 class Pretend:
@@ -31,8 +31,8 @@ class Pretend:
         self.jobs = 64
         self._content = os.urandom(checkpoint)
 
-    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Iterator[News]:
-        for trial in trials:
+    def run(self, groups: Iterable[Group], workspace: Workspace) -> Iterator[News]:
+        for (trial,) in groups:
             curve = tuple(2 - epoch / 10 for epoch in range(trial.recipe.epochs))
             for epoch, loss in enumerate(curve, 1):
                 if self._content:

@@ -1,15 +1,19 @@
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from scalectl import search
+from scalectl import calibration, search
 from scalectl.baselines.efficientnet import B0
 from scalectl.calibration import Calibration, calibrate, choose, fit, schedule
 from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
-from scalectl.executors import make_executor
+from scalectl.executors import Group, Workspace, make_executor
+from scalectl.grid import Resources
 from scalectl.search import Plan
+from scalectl.trial import News, Progress, Record, State
 
 KNOWN = Calibration(
     jobs=2,
@@ -97,6 +101,46 @@ def test_a_probe_measures_every_part(
     assert min(found.tail, found.drawing, *map(found.predict, tiny.trials)) > 0
     assert found.estimate(tiny.trials) < found.estimate([*tiny.trials, *tiny.trials])
     assert not list(tmp_path.glob("scalectl-*"))  # multiprocessing keeps a folder of its own
+
+
+class OfASlowGpu:
+    """Each epoch takes eight seconds of `clock`, of however many seeds."""
+
+    jobs = 1
+
+    def __init__(self) -> None:
+        self.clock = 0.0
+        self.seeds = set[int]()
+
+    def run(self, groups: Iterable[Group], _workspace: Workspace) -> Generator[News, None, None]:
+        for group in groups:
+            self.seeds.add(len({trial.seed for trial in group}))
+            for epoch in (1, 2):
+                self.clock += 8
+                for trial in group:
+                    yield Progress(trial=trial, epoch=epoch, train_loss=1, loss=1, top1=0.5)
+            for trial in group:
+                yield Record(trial=trial, state=State.DONE, top1=0.5)
+
+
+def test_seeds_that_are_trained_together_are_probed_together(
+    tiny: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is predicted is the part of each."""
+
+    def predict(seeds: int, seeds_per_step: int) -> float:
+        executor = OfASlowGpu()
+        clock = SimpleNamespace(monotonic=lambda: executor.clock)
+        monkeypatch.setattr(calibration, "time", clock)
+        grid = replace(tiny.grid, seeds=seeds, resources=Resources(seeds_per_step=seeds_per_step))
+        found = calibrate(replace(tiny, grid=grid), executor, "cpu")
+        assert executor.seeds == {min(seeds, seeds_per_step)}
+        return found.predict(tiny.trials[0])
+
+    alone = predict(4, 1)
+    assert alone > 8
+    assert predict(4, 4) == pytest.approx(alone / 4)
+    assert predict(2, 4) == pytest.approx(alone / 2)
 
 
 def test_a_probe_that_fails_says_why(tiny: Plan) -> None:

@@ -25,7 +25,7 @@ def test_a_state_comes_back_as_it_was(make: Make) -> None:
     """Network, average, optimizer and schedule; numbers as keys, channels last in memory."""
     learner = make(0.5)
     train_some(learner, 0, 3)
-    state = learner.state()
+    (state,) = learner.states()
     assert state.keys() == {"network", "average", "optimizer", "schedule"}
     assert state["optimizer"]["state"].keys() >= {0, 1}
     back = checkpoint.decode(checkpoint.encode(state))
@@ -39,9 +39,9 @@ def test_a_restored_learner_goes_on_to_the_same_bits(make: Make) -> None:
     whole, first, second = make(0.5), make(0.5), make(0.5)
     losses = train_some(whole, 0, 6)
     train_some(first, 0, 3)
-    second.restore(checkpoint.decode(checkpoint.encode(first.state())))
+    second.restore([checkpoint.decode(checkpoint.encode(first.states()[0]))])
     assert train_some(second, 3, 6) == losses[3:]
-    assert equal(second.state(), whole.state())
+    assert equal(second.states(), whole.states())
     assert second.evaluate(pixels(9), torch.arange(16)) == whole.evaluate(
         pixels(9), torch.arange(16)
     )
@@ -55,14 +55,14 @@ def test_what_is_left_out_of_a_checkpoint_matters(make: Make) -> None:
     for part in ("network", "average", "optimizer", "schedule"):
         first, second = make(0.5), make(0.5)
         train_some(first, 0, 3)
-        second.restore({**first.state(), part: second.state()[part]})
+        second.restore([{**first.states()[0], part: second.states()[0][part]}])
         again = train_some(second, 3, 6)
         assert (again, second.evaluate(pixels(9), torch.arange(16))) != (losses[3:], scores)
 
 
 def test_no_flipped_byte_is_believed(make: Make) -> None:
     """Three hundred of them, and cuts."""
-    content, dice = checkpoint.encode(make(0.5).state()), random.Random(0)
+    content, dice = checkpoint.encode(make(0.5).states()[0]), random.Random(0)
     for position in [0, len(content) - 1, *dice.sample(range(len(content)), 300)]:
         flipped = bytearray(content)
         flipped[position] ^= 1 << dice.randrange(8)

@@ -158,7 +158,7 @@ def test_a_trial_whose_workers_are_lost_again_and_again_is_a_record(
     """Three times without an epoch in between; and the other trial does not notice."""
     victim, other = tiny.trials[:2]
     records = {}
-    for news in executor.run([victim, other], workspace):
+    for news in executor.run([[victim], [other]], workspace):
         if isinstance(news, Record):
             records[news.trial.id] = news
         elif news.trial.id == victim.id and not isinstance(news, Progress):
@@ -176,7 +176,7 @@ def test_a_trial_may_take_so_much_memory(
     """Of the node: the trial is watched there as here."""
     (record,) = (
         news
-        for news in executor.run(tiny.trials[:1], replace(workspace, memory=2**20))
+        for news in executor.run([tiny.trials[:1]], replace(workspace, memory=2**20))
         if isinstance(news, Record)
     )
     assert record.state is State.OUT_OF_MEMORY
@@ -201,7 +201,11 @@ def test_ray_says_which_gpu(cluster: Simulated, tiny: Plan, workspace: Workspace
     place = Cluster(address=cluster.address)
     for device in ("cuda", "cuda:1"):
         with pytest.raises(ScalectlError, match="says how much of a GPU"):
-            list(make_executor("ray", 0, place).run(tiny.trials, replace(workspace, device=device)))
+            list(
+                make_executor("ray", 0, place).run(
+                    [tiny.trials[:1]], replace(workspace, device=device)
+                )
+            )
 
 
 def is_agent(process: int) -> bool:

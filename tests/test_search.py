@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -10,11 +11,11 @@ from scalectl import search
 from scalectl.baselines.efficientnet import B0
 from scalectl.documents import load_grid
 from scalectl.errors import ScalectlError
-from scalectl.executors import Workspace, make_executor
+from scalectl.executors import Group, Workspace, make_executor
 from scalectl.leases import Leases
 from scalectl.search import Plan
 from scalectl.store import Store
-from scalectl.trial import Record, State
+from scalectl.trial import News, Record, State, Trial
 
 
 def test_a_search_goes_on_where_it_was(tiny: Plan, workspace: Workspace, tmp_path: Path) -> None:
@@ -62,6 +63,42 @@ def test_what_another_command_ends_is_yielded_too(
     }
     assert all(isinstance(one, Record) for one in news)
     others.release_all()
+
+
+def test_seeds_of_a_network_are_taken_together(
+    tiny: Plan, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Up to as many as were asked for, in order; without those that others train or have trained."""
+    store, others = Store(tmp_path / "run"), Leases(tmp_path / "run" / "locks", 100)
+    one, another = tiny.trials[:2]
+    trials = [replace(trial, seed=seed) for seed in range(6) for trial in (one, another)]
+    assert others.take(trials[4].id)  # seed 2 of the first
+    store.write(Record(trial=trials[5], state=State.DONE, top1=0.5))  # seed 2 of the second
+    groups: list[tuple[Trial, ...]] = []
+
+    class Noting:
+        jobs = 1
+
+        def run(self, given: Iterable[Group], _workspace: Workspace) -> Generator[News, None, None]:
+            for group in given:
+                groups.append(tuple(group))
+                for trial in group:
+                    yield Record(trial=trial, state=State.DONE, top1=0.5)
+
+    place = replace(workspace, seeds_per_step=3)
+    news = search.search(trials, Noting(), place, store, 2)
+    for _ in range(11):  # the twelfth is with the others
+        next(news)
+    others.release_all()
+    assert next(news).trial == trials[4]
+    taken = [(group[0].candidate == one.candidate, [one.seed for one in group]) for group in groups]
+    assert taken == [
+        (True, [0, 1, 3]),
+        (False, [0, 1, 3]),
+        (True, [4, 5]),
+        (False, [4, 5]),
+        (True, [2]),
+    ]
 
 
 def test_a_file_that_is_damaged_meanwhile_is_not_waited_for(

@@ -75,9 +75,9 @@ def test_a_job_that_is_stopped_goes_on_from_its_checkpoint(
     """Preempted, as Slurm says it by a signal; or gone. To the same bits, and in the same command."""
     trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, epochs=30))
     elsewhere = replace(workspace, checkpoints=tmp_path / "elsewhere" / "checkpoints")
-    *_, expected = make_executor("inline", 1).run([trial], elsewhere)
+    *_, expected = make_executor("inline", 1).run([[trial]], elsewhere)
     heard, stopped, record = [], [], None
-    for news in make_executor("slurm", 1, LOCAL).run([trial], workspace):
+    for news in make_executor("slurm", 1, LOCAL).run([[trial]], workspace):
         if isinstance(news, Record):
             record = news
         elif isinstance(news, Progress):
@@ -99,7 +99,7 @@ def test_a_job_that_is_stopped_goes_on_from_its_checkpoint(
 def test_closing_leaves_no_job(tiny: Plan, workspace: Workspace, tmp_path: Path) -> None:
     """As Ctrl-C does; nor a folder with names of hosts in it."""
     trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, epochs=5000))
-    news = make_executor("slurm", 1, LOCAL).run([trial], workspace)
+    news = make_executor("slurm", 1, LOCAL).run([[trial]], workspace)
     while not isinstance(next(news), Progress):
         pass
     assert list_jobs(tmp_path)
@@ -112,7 +112,7 @@ def test_a_command_that_slept_for_long_says_so(
     tiny: Plan, workspace: Workspace, tmp_path: Path
 ) -> None:
     """Its jobs have left, with their folder."""
-    news = make_executor("slurm", 1, LOCAL).run(tiny.trials[:1], workspace)
+    news = make_executor("slurm", 1, LOCAL).run([tiny.trials[:1]], workspace)
     next(news)
     (folder,) = tmp_path.glob("slurm-*")
     (folder / "alive").unlink()

@@ -1,7 +1,7 @@
 """Executors, a slot: one file per way of running trials, and its line in `EXECUTORS`."""
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +27,9 @@ class Workspace:
     stall: float
     """Seconds without a step after which a trial is stopped."""
     memory: int
-    """Bytes that one trial may take; 0 means an equal part of the machine's."""
+    """Bytes that one trial, or group, may take; 0 means an equal part of the machine's."""
+    seeds_per_step: int
+    """How many trials a group has at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,10 @@ class Cluster:
     """What each trial asks for."""
 
 
+Group = Sequence[Trial]
+"""One trial; or several that differ in their seeds alone, which take each step of training together."""
+
+
 class Executor(Protocol):
     """What an executor must offer. It is told how many trials may run at once when it is made."""
 
@@ -47,13 +53,14 @@ class Executor(Protocol):
     def jobs(self) -> int:
         """How many do run at once."""
 
-    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
         """Train every trial; yield as things happen.
 
-        Trials are taken in order, each when it can start, since others may train the same ones.
-        There is exactly one `Record` for each: one that dies is a record with a reason, and never
-        the end of the others. Closing the generator stops what runs and leaves no process. Raises
-        `OutOfSpaceError`, and another `ScalectlError` where nothing can be trained any more.
+        Groups are taken in order, each when it can start, since others may train the same trials.
+        There is exactly one `Record` for each trial: one that dies is a record with a reason, and
+        never the end of those of other groups. Closing the generator stops what runs and leaves no
+        process. Raises `OutOfSpaceError`, and another `ScalectlError` where nothing can be trained
+        any more.
         """
 
 

@@ -1,9 +1,9 @@
-"""One trial after another in this process: for debuggers and tests. Nothing watches it."""
+"""One group after another in this process: for debuggers and tests. Nothing watches it."""
 
 from collections.abc import Generator, Iterable
 
-from scalectl.executors import Cluster, Workspace
-from scalectl.trial import News, Trial
+from scalectl.executors import Cluster, Group, Workspace
+from scalectl.trial import News
 
 
 class Inline:
@@ -12,9 +12,9 @@ class Inline:
     def __init__(self, _jobs: int, _cluster: Cluster) -> None:
         self.jobs = 1
 
-    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
         """Train in order."""
         from scalectl import training
 
-        for trial in trials:
-            yield from training.run(trial, workspace)
+        for group in groups:
+            yield from training.run(group, workspace)

@@ -1,7 +1,7 @@
-"""One process for each trial, forked from a server that has torch loaded already.
+"""One process for each trial or group, forked from a server that has torch loaded already.
 
 A later start costs some tenths of a second instead of many, and a process that dies, hangs, or
-takes too much memory takes no more than its own trial with it.
+takes too much memory takes no more than its own trials with it.
 """
 
 import multiprocessing
@@ -11,7 +11,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
@@ -20,7 +20,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from scalectl.errors import OutOfSpaceError
-from scalectl.executors import Cluster, Workspace, count_cores, count_memory
+from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory
 from scalectl.executors.orphans import die_with_parent
 from scalectl.trial import News, Record, State, Trial
 
@@ -32,9 +32,10 @@ _PATIENCE = 0.5
 
 @dataclass(slots=True)
 class _Child:
-    """A running trial."""
+    """A running process."""
 
-    trial: Trial
+    left: dict[str, Trial]
+    """Trials without a record yet, by id."""
     process: ForkServerProcess
     heard: float
     """When it last gave a sign of life."""
@@ -49,17 +50,17 @@ class Processes:
     def __init__(self, jobs: int, _cluster: Cluster | None = None) -> None:
         self.jobs = jobs or count_cores()
 
-    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
         """Start in order, one whenever there is room; yield in the order in which news arrives."""
-        source, running = iter(trials), _Running()
+        source, running = iter(groups), _Running()
         memory = workspace.memory or count_memory() // self.jobs
         workspace = replace(workspace, memory=memory)
         _start_server()
         try:
             while True:
-                while len(running) < self.jobs and (trial := next(source, None)):
+                while len(running) < self.jobs and (group := next(source, None)):
                     with _signals_wait():
-                        _start(trial, workspace, running)
+                        _start(group, workspace, running)
                 if not running:
                     return
                 for pipe in wait(list(running), timeout=1.0):
@@ -112,16 +113,16 @@ def _signals_wait() -> Iterator[None]:
             signal.raise_signal(one)
 
 
-def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
+def _start(group: Group, workspace: Workspace, running: _Running) -> None:
     ours, theirs = _CONTEXT.Pipe()
     gpus = os.environ.get(_GPUS)
-    process = _CONTEXT.Process(target=_work, args=(trial, workspace, theirs, gpus), daemon=True)
+    process = _CONTEXT.Process(target=_work, args=(group, workspace, theirs, gpus), daemon=True)
     process.start()
     theirs.close()
-    running[ours] = _Child(trial, process, time.monotonic())
+    running[ours] = _Child({one.id: one for one in group}, process, time.monotonic())
 
 
-def _receive(pipe: Connection, running: _Running) -> News:
+def _receive(pipe: Connection, running: _Running) -> Sequence[News]:
     """Raises `OutOfSpaceError` where the child did."""
     child = running[pipe]
     try:
@@ -131,10 +132,10 @@ def _receive(pipe: Connection, running: _Running) -> News:
     if isinstance(news, OutOfSpaceError):
         raise news
     child.heard = time.monotonic()
-    return news
+    return [news]
 
 
-def _bury(child: _Child) -> Record:
+def _bury(child: _Child) -> Sequence[Record]:
     child.process.join(timeout=5)
     code = child.process.exitcode
     if code is None:
@@ -146,7 +147,7 @@ def _bury(child: _Child) -> Record:
     if code == -signal.SIGKILL:
         time.sleep(_PATIENCE)
         reason += "; if nobody did, the system was short of memory"
-    return Record(trial=child.trial, state=State.KILLED, error=reason)
+    return _give_up(child, State.KILLED, reason)
 
 
 def _find_stalled(running: _Running, stall: float) -> list[Connection]:
@@ -156,16 +157,24 @@ def _find_stalled(running: _Running, stall: float) -> list[Connection]:
     ]
 
 
-def _stop(child: _Child, stall: float) -> Record:
+def _stop(child: _Child, stall: float) -> Sequence[Record]:
     _kill(child)
     reason = f"it took no step for {stall:g} seconds, and was stopped"
-    return Record(trial=child.trial, state=State.STALLED, error=reason)
+    return _give_up(child, State.STALLED, reason)
 
 
-def _settle(news: News, pipe: Connection, running: _Running) -> Iterator[News]:
-    """Yield it; after a record the process has no more to say."""
-    yield news
-    if isinstance(news, Record):
+def _give_up(child: _Child, state: State, reason: str) -> Sequence[Record]:
+    return [Record(trial=trial, state=state, error=reason) for trial in child.left.values()]
+
+
+def _settle(heard: Sequence[News], pipe: Connection, running: _Running) -> Iterator[News]:
+    """Yield it; after its last record a process has no more to say."""
+    left = running[pipe].left
+    for news in heard:
+        yield news
+        if isinstance(news, Record):
+            del left[news.trial.id]
+    if not left:
         _kill(running.pop(pipe))
         pipe.close()
 
@@ -179,7 +188,7 @@ def _kill(child: _Child) -> None:
     child.process.join(timeout=5)
 
 
-def _work(trial: Trial, workspace: Workspace, pipe: Connection, gpus: str | None) -> None:
+def _work(group: Group, workspace: Workspace, pipe: Connection, gpus: str | None) -> None:
     """In the child. Its GPUs are those of its parent now; its server's may be of an earlier task."""
     if gpus is not None:
         os.environ[_GPUS] = gpus
@@ -190,7 +199,7 @@ def _work(trial: Trial, workspace: Workspace, pipe: Connection, gpus: str | None
     from scalectl import training
 
     try:
-        for news in training.run(trial, workspace):
+        for news in training.run(group, workspace):
             pipe.send(news)
     except OutOfSpaceError as problem:
         pipe.send(problem)

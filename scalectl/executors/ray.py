@@ -1,4 +1,4 @@
-"""Trials as tasks of a Ray cluster (Ray Core): each in a process of its own on a node, watched there.
+"""Groups of trials as tasks of a Ray cluster (Ray Core): each in a process on a node, watched there.
 
 A task streams what it hears to the driver, with the checkpoint after each epoch, so that nodes need
 no disk in common; they need scalectl and the images. A worker or node that is lost is not the trial's
@@ -14,7 +14,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ from typing import Any
 
 from scalectl import files
 from scalectl.errors import OutOfSpaceError, ScalectlError
-from scalectl.executors import Cluster, Workspace, count_cores, count_memory
+from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory
 from scalectl.executors.processes import Processes
 from scalectl.grid import Resources
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
@@ -42,7 +42,7 @@ class _Node:
     gpus: float
 
     def count_room(self, resources: Resources) -> int:
-        """For how many trials at once."""
+        """For how many tasks at once."""
         rooms = [self.cpus / resources.cpus]
         if resources.gpus:
             rooms.append(self.gpus / resources.gpus)
@@ -51,13 +51,18 @@ class _Node:
 
 @dataclass(slots=True)
 class _Task:
-    """A trial that runs, or waits for room on the cluster."""
+    """A group that runs, or waits for room on the cluster."""
 
-    trial: Trial
+    left: dict[str, Trial]
+    """Trials without a record yet, by id."""
     heard: float | None = None
     """When it last gave a sign of life; None before the first."""
     losses: int = 0
     """Of workers, since its last epoch."""
+
+    def give_up(self, state: State, reason: str) -> Sequence[Record]:
+        """Records of what has none yet."""
+        return [Record(trial=trial, state=state, error=reason) for trial in self.left.values()]
 
 
 _Running = dict[Any, _Task]
@@ -79,17 +84,17 @@ class Ray:
         """As told, or else for as many as there is room now."""
         return self._most or max(1, self._count_room())
 
-    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
         """Start in order, one whenever there is room; yield in the order in which news arrives."""
         import ray
 
-        source, running = iter(trials), _Running()
+        source, running = iter(groups), _Running()
         workspace = replace(workspace, device=self._choose_device(workspace.device))
         fitted = time.monotonic()
         try:
             while True:
-                while len(running) < self.jobs and (trial := next(source, None)):
-                    self._start(_Task(trial), workspace, running)
+                while len(running) < self.jobs and (group := next(source, None)):
+                    self._start(_Task({one.id: one for one in group}), workspace, running)
                 if not running:
                     return
                 ready, _ = ray.wait(list(running), timeout=1.0, fetch_local=False)
@@ -97,7 +102,7 @@ class Ray:
                     yield from self._settle(stream, workspace, running)
                 for stream in _find_stalled(running, workspace.stall + _GRACE):
                     ray.cancel(stream, force=True)
-                    yield _describe_stalled(running.pop(stream).trial, workspace.stall)
+                    yield from _describe_stalled(running.pop(stream), workspace.stall)
                 fitted = self._see_room(fitted)
         finally:
             for stream in running:
@@ -105,32 +110,36 @@ class Ray:
                     ray.cancel(stream, force=True)
 
     def _settle(self, stream: Any, workspace: Workspace, running: _Running) -> Iterator[News]:
-        """Its next news; where its worker was lost, the trial goes on in another one."""
+        """Its next news; where its worker was lost, the trials go on in another one."""
         task = running.pop(stream)
-        news = _receive(stream, task, workspace)
-        if news is None:
+        heard = _receive(stream, task, workspace)
+        if not heard:
             task.losses += 1
             if task.losses < _LOSSES:
                 self._start(task, workspace, running)
                 return
-            news = Record(trial=task.trial, state=State.KILLED, error=_GIVEN_UP)
-        if isinstance(news, Progress):
-            task.losses = 0
-        if not isinstance(news, Record):
+            heard = task.give_up(State.KILLED, _GIVEN_UP)
+        for news in heard:
+            if isinstance(news, Progress):
+                task.losses = 0
+            if isinstance(news, Record):
+                del task.left[news.trial.id]
+        if task.left:
             running[stream] = task  # behind the others, which are served first
-        yield news
+        yield from heard
 
     def _start(self, task: _Task, workspace: Workspace, running: _Running) -> None:
         import ray
 
         task.heard = None
-        saved = workspace.checkpoints / task.trial.id
-        # What is damaged of it is found out where it is read.
-        checkpoint = saved.read_bytes() if saved.exists() else b""
+        trials = list(task.left.values())
         train = ray.remote(num_returns="streaming", max_retries=0)(_train).options(
-            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, name=task.trial.id
+            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, name=trials[0].id
         )
-        running[train.remote(task.trial, workspace, checkpoint, self._resources.cpus)] = task
+        # What is damaged of them is found out where they are read.
+        saved = [(name, workspace.checkpoints / name) for name in task.left]
+        checkpoints = {name: path.read_bytes() for name, path in saved if path.exists()}
+        running[train.remote(trials, workspace, checkpoints, self._resources.cpus)] = task
 
     def _choose_device(self, name: str) -> str:
         """Which GPU it is, Ray says. Raises `ScalectlError` where that contradicts the command line."""
@@ -145,7 +154,7 @@ class Ray:
         return name
 
     def _count_room(self) -> int:
-        """For how many trials, asked once in a second."""
+        """For how many tasks, asked once in a second."""
         if time.monotonic() - self._counted > 1:
             self._room = sum(node.count_room(self._resources) for node in _list_nodes())
             self._counted = time.monotonic()
@@ -237,8 +246,8 @@ def _list_nodes() -> list[_Node]:
     return [_Node(one.get("CPU", 0.0), one.get("GPU", 0.0)) for one in found]
 
 
-def _receive(stream: Any, task: _Task, workspace: Workspace) -> News | None:
-    """The next news, its checkpoint stored; None where the worker was lost.
+def _receive(stream: Any, task: _Task, workspace: Workspace) -> Sequence[News]:
+    """The next news, its checkpoint stored; none where the worker was lost.
 
     Raises `OutOfSpaceError` where the node did, or the driver does.
     """
@@ -248,21 +257,20 @@ def _receive(stream: Any, task: _Task, workspace: Workspace) -> News | None:
         news, checkpoint = get(next(stream), timeout=workspace.stall)
     except exceptions.OutOfMemoryError:
         reason = "the node was short of memory, and Ray stopped its largest worker"
-        return Record(trial=task.trial, state=State.OUT_OF_MEMORY, error=reason)
+        return task.give_up(State.OUT_OF_MEMORY, reason)
     except exceptions.RayTaskError as problem:
         reason = f"{type(problem.cause).__name__}: {problem.cause}".splitlines()[0]
         reason = reason.replace(str(Path.home()), "~")  # no names of users (PROMISES 12)
-        return Record(trial=task.trial, state=State.ERROR, error=reason)
+        return task.give_up(State.ERROR, reason)
     except (exceptions.RayError, StopIteration):
-        return None
+        return []
     if isinstance(news, OutOfSpaceError):
         raise news
     if checkpoint:
         files.make_folder(workspace.checkpoints)
-        files.replace(workspace.checkpoints / task.trial.id, checkpoint)
+        files.replace(workspace.checkpoints / news.trial.id, checkpoint)
     task.heard = time.monotonic()
-    assert isinstance(news, News)
-    return news
+    return [news]
 
 
 def _find_stalled(running: _Running, patience: float) -> list[Any]:
@@ -275,16 +283,16 @@ def _find_stalled(running: _Running, patience: float) -> list[Any]:
     ]
 
 
-def _describe_stalled(trial: Trial, stall: float) -> Record:
+def _describe_stalled(task: _Task, stall: float) -> Sequence[Record]:
     reason = f"its node gave no sign of life for more than {stall:g} seconds, and it was stopped"
-    return Record(trial=trial, state=State.STALLED, error=reason)
+    return task.give_up(State.STALLED, reason)
 
 
 def _train(
-    trial: Trial, workspace: Workspace, checkpoint: bytes, cpus: float
+    trials: Group, workspace: Workspace, checkpoints: dict[str, bytes], cpus: float
 ) -> Iterator[tuple[News | OutOfSpaceError, bytes]]:
-    """On a node: the news of a trial, each with the checkpoint that came before it, or b""."""
-    yield Heartbeat(trial=trial, steps=0), b""
+    """On a node: the news of trials, each with the checkpoint that came before it, or b""."""
+    yield Heartbeat(trial=trials[0], steps=0), b""
     place = _find_place()
     part = min(1.0, cpus / count_cores())
     try:
@@ -295,11 +303,11 @@ def _train(
                 checkpoints=Path(name),
                 memory=workspace.memory or int(count_memory() * part),
             )
-            saved = here.checkpoints / trial.id
-            if checkpoint:
-                files.replace(saved, checkpoint)
-            with closing(Processes(1).run([trial], here)) as events:
+            for trial, checkpoint in checkpoints.items():
+                files.replace(here.checkpoints / trial, checkpoint)
+            with closing(Processes(1).run([trials], here)) as events:
                 for news in events:
+                    saved = here.checkpoints / news.trial.id
                     moved = isinstance(news, Progress) and saved.exists()
                     yield news, saved.read_bytes() if moved else b""
     except OutOfSpaceError as problem:

@@ -1,4 +1,4 @@
-"""Trials as jobs of Slurm, by submitit: one array; each trains in a process of its own, watched there.
+"""Groups of trials as jobs of Slurm, by submitit: one array; each in a process, watched there.
 
 The run's folder has to be on a disk that all nodes share: there jobs leave what happens, and a trial
 that was preempted, or took longer than a job may, finds its checkpoint when Slurm starts it again.
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import islice
 from math import ceil
@@ -24,7 +24,7 @@ from typing import Any
 
 from scalectl import files
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, Workspace
+from scalectl.executors import Cluster, Group, Workspace
 from scalectl.executors.processes import Processes, starting_deaf
 from scalectl.rows import decode, encode
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
@@ -47,13 +47,14 @@ _OVERHEAD = 4.0
 
 @dataclass(slots=True)
 class _Job:
-    """A trial that runs, or waits in Slurm's queue."""
+    """A group that runs, or waits in Slurm's queue."""
 
-    trial: Trial
+    left: dict[str, Trial]
+    """Trials without a record yet, by id."""
     handle: Any
     """submitit's."""
-    epoch: int = 0
-    """The last one that was heard of."""
+    epochs: dict[str, int] = field(default_factory=dict)
+    """The last one of each that was heard of."""
     missed: int = 0
     """Looks in a row at which the job was over without a record."""
     losses: int = 0
@@ -87,9 +88,9 @@ class Slurm:
                 "Set it to 0 or 1.",
             )
 
-    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
         """Submit all there is room for, at first as one array; yield what jobs leave."""
-        source, run = iter(trials), workspace.checkpoints.absolute().parent
+        source, run = iter(groups), workspace.checkpoints.absolute().parent
         files.make_folder(run)
         with files.explained(run):  # for this user alone: submitit runs what it finds there
             folder = Path(tempfile.mkdtemp(prefix="slurm-", dir=run))
@@ -135,7 +136,7 @@ class _Queue:
             cache=workspace.cache.absolute(),
             checkpoints=workspace.checkpoints.absolute(),
         )
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: list[_Job] = []
         self._handles: list[Any] = []
         self._asked = time.monotonic()
         (folder / _ALIVE).touch()
@@ -143,10 +144,10 @@ class _Queue:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def submit(self, trials: Sequence[Trial]) -> None:
+    def submit(self, groups: Sequence[Group]) -> None:
         """As one array. Raises `ScalectlError` where Slurm refuses them."""
-        for trial, handle in zip(trials, self._hand_over(trials), strict=True):
-            self._jobs[trial.id] = _Job(trial, handle)
+        for group, handle in zip(groups, self._hand_over(groups), strict=True):
+            self._jobs.append(_Job({one.id: one for one in group}, handle))
 
     def look(self) -> Iterator[News]:
         """What jobs have left since the last look; lost ones are submitted again."""
@@ -158,8 +159,10 @@ class _Queue:
                 "Run the same command again: it goes on where they were.",
             ) from None
         names = {path.name for path in self._folder.iterdir()}
-        for name in list(self._jobs):
-            yield from self._collect(name, names)
+        for job in self._jobs:
+            for trial in list(job.left.values()):
+                yield from self._collect(job, trial, names)
+        self._jobs = [job for job in self._jobs if job.left]
         if time.monotonic() - self._asked > _LOOK:
             self._asked = time.monotonic()
             yield from self._replace_lost()
@@ -167,7 +170,7 @@ class _Queue:
     def cancel(self, kind: str) -> None:
         """All of them at once; those of this machine are waited for."""
         if kind == "slurm":
-            left = {job.handle.job_id.partition("_")[0] for job in self._jobs.values()}
+            left = {job.handle.job_id.partition("_")[0] for job in self._jobs}
             if not left:
                 return
             with suppress(OSError, subprocess.TimeoutExpired):
@@ -175,19 +178,19 @@ class _Queue:
                 subprocess.run(command, check=False, timeout=4)  # noqa: S603 - numbers of ours
             return
         shutil.rmtree(self._folder, ignore_errors=True)  # at which they leave
-        for job in self._jobs.values():
+        for job in self._jobs:
             with suppress(ProcessLookupError):  # those that have not begun leave at this
                 os.kill(int(job.handle.job_id), signal.SIGTERM)
         patience = time.monotonic() + 4
         while time.monotonic() < patience and not all(one.done() for one in self._handles):
             time.sleep(0.05)
 
-    def _hand_over(self, trials: Sequence[Trial]) -> list[Any]:
-        if not trials:
+    def _hand_over(self, groups: Sequence[Group]) -> list[Any]:
+        if not groups:
             return []
         from submitit.core.utils import FailedJobError
 
-        work = [_Work(trial, self._workspace, self._folder) for trial in trials]
+        work = [_Work(group, self._workspace, self._folder) for group in groups]
         try:
             with starting_deaf():
                 handles: list[Any] = self._executor.submit_array(work)
@@ -199,35 +202,36 @@ class _Queue:
         self._handles += handles
         return handles
 
-    def _collect(self, name: str, names: set[str]) -> Iterator[News]:
-        job = self._jobs[name]
+    def _collect(self, job: _Job, trial: Trial, names: set[str]) -> Iterator[News]:
+        last = trial.recipe.epochs
         # One is missing where a job was stopped right after its checkpoint.
-        for epoch in range(job.epoch + 1, job.trial.recipe.epochs + 1):
-            if (scores := _name_epoch(name, epoch)) in names:
-                job.epoch, job.losses = epoch, 0
+        for epoch in range(job.epochs.get(trial.id, 0) + 1, last + 1):
+            if (scores := _name_epoch(trial.id, epoch)) in names:
+                job.epochs[trial.id], job.losses = epoch, 0
                 content = json.loads((self._folder / scores).read_bytes())
-                yield Progress(trial=job.trial, epoch=epoch, **content)
-        if _name_record(name) in names:
-            (record,) = decode((self._folder / _name_record(name)).read_bytes())
-            del self._jobs[name]
+                yield Progress(trial=trial, epoch=epoch, **content)
+        if _name_record(trial.id) in names:
+            (record,) = decode((self._folder / _name_record(trial.id)).read_bytes())
+            del job.left[trial.id]
             yield record
         else:
-            steps = job.trial.steps * job.epoch // job.trial.recipe.epochs
-            yield Heartbeat(trial=job.trial, steps=steps)
+            steps = trial.steps * job.epochs.get(trial.id, 0) // last
+            yield Heartbeat(trial=trial, steps=steps)
 
     def _replace_lost(self) -> Iterator[News]:
         """A job that Slurm no longer knows is lost, unless its record arrives by the next question."""
-        for name, job in list(self._jobs.items()):
+        for job in self._jobs:
             job.missed = job.missed + 1 if job.handle.done() else 0
             if job.missed < 2:
                 continue
             job.losses += 1
             if job.losses >= _LOSSES:
-                del self._jobs[name]
-                yield Record(trial=job.trial, state=State.KILLED, error=_GIVEN_UP)
+                for name in list(job.left):
+                    yield Record(trial=job.left.pop(name), state=State.KILLED, error=_GIVEN_UP)
                 continue
-            (job.handle,) = self._hand_over([job.trial])
+            (job.handle,) = self._hand_over([list(job.left.values())])
             job.missed = 0
+        self._jobs = [job for job in self._jobs if job.left]
 
 
 _ALIVE = "alive"
@@ -251,16 +255,16 @@ def _name_epoch(name: str, epoch: int) -> str:
 class _Work:
     """What a job does. submitit calls it again where it was preempted."""
 
-    trial: Trial
+    trials: Group
     workspace: Workspace
     folder: Path
 
     def __call__(self) -> None:
-        """Train; leave each epoch's scores, and the record."""
+        """Train; leave each epoch's scores, and the records."""
         threading.Thread(target=_leave_with_command, args=(self.folder,), daemon=True).start()
-        name = self.trial.id
-        with closing(Processes(1).run([self.trial], self.workspace)) as events:
+        with closing(Processes(1).run([self.trials], self.workspace)) as events:
             for news in events:
+                name = news.trial.id
                 if isinstance(news, Progress):
                     scores = {part: getattr(news, part) for part in _SCORES}
                     path = self.folder / _name_epoch(name, news.epoch)
