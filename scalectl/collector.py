@@ -14,4 +14,7 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if was_on:
+            # To the oldest generation, unseen: the first round would go through all of it otherwise.
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()

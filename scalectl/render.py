@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
@@ -38,10 +39,13 @@ def show(value: object, column: Column) -> str:
 
 def draw_sparkline(curve: Sequence[float]) -> str:
     """A curve as a line of blocks, between its own extremes; a long one at every so many epochs."""
+    if not curve:
+        return ""
     step = -(-len(curve) // _SPARKLINE)
-    points = [*curve[:-1:step], curve[-1]] if curve else []
-    low, span = min(points, default=0.0), (max(points, default=0.0) - min(points, default=0.0))
-    return "".join(_BLOCKS[round(7 * (one - low) / span)] if span else "▁" for one in points)
+    points = [*curve[:-1:step], curve[-1]]
+    low = min(points)
+    scale = 7 / (max(points) - low or math.inf)
+    return "".join([_BLOCKS[round(scale * (one - low))] for one in points])
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

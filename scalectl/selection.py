@@ -146,7 +146,9 @@ def _summarise(group: list[Record]) -> Summary:
 
     def mean(name: str) -> float | None:
         values = [getattr(record, name) for record in done]
-        return fmean(values) if values and None not in values else None
+        if not values or None in values:
+            return None
+        return fmean(values) if len(values) > 1 else values[0]
 
     return Summary(
         candidate=group[0].trial.candidate,

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from conftest import TINY
 from PIL import Image
 
 from scalectl.cli import main
+from scalectl.contents import survey
 from scalectl.seals import seal
 
 TINY_OPTIONS = [part for override in TINY for part in ("--set", override)]
@@ -48,6 +50,21 @@ def test_a_search_as_json_is_one_document(run: Path) -> None:
     assert document["trials"] == len(document["records"])
     assert document["selection"]["status"] == "not_identified"
     assert {one["state"] for one in document["records"]} == {"done"}
+
+
+def test_seeds_are_trained_together_where_that_is_asked_for(run: Path, tmp_path: Path) -> None:
+    """One network's after another; scores are those of seeds alone, but for rounding in few steps."""
+    settings = [*TINY_OPTIONS, "--set", "seeds=3", "--set", "resources.seeds_per_step=2"]
+    result = invoke("grid", "-o", str(tmp_path), "--executor", "inline", "--json", *settings)
+    assert result.exit_code == 0, result.stderr
+    seeds = re.findall(r"^ *\d+/15 .* seed (\d)", result.stderr, re.MULTILINE)
+    assert "".join(seeds) == "01" * 5 + "2" * 5
+    ours = {one["trial_id"]: one for one in json.loads(result.stdout)["records"]}
+    alone = survey(run).records
+    assert len(ours) == 15
+    assert len(alone) == 5
+    for record in alone:
+        assert ours[record.trial.id]["loss"] == pytest.approx(record.loss, rel=1e-3)
 
 
 def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
