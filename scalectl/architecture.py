@@ -190,7 +190,9 @@ class Architecture:
             network.pop(key, None)
         network["stages"] = None  # in their place the texts of each, which many networks share
         stages = ", ".join(map(_describe_stage, self.stages))
-        text = json.dumps(network, sort_keys=True).replace('"stages": null', f'"stages": [{stages}]')
+        text = json.dumps(network, sort_keys=True).replace(
+            '"stages": null', f'"stages": [{stages}]'
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:

@@ -306,9 +306,11 @@ def _save(
 
 
 def _classify(problem: Exception) -> State:
-    # torch has no type of its own for memory that a CPU lacks.
+    # torch and its oneDNN have no type of their own for memory that a CPU lacks.
+    text = str(problem)
     short = isinstance(problem, MemoryError | torch.cuda.OutOfMemoryError) or (
-        isinstance(problem, RuntimeError) and "can't allocate memory" in str(problem)
+        isinstance(problem, RuntimeError)
+        and ("can't allocate memory" in text or text.endswith("could not create a primitive"))
     )
     return State.OUT_OF_MEMORY if short else State.ERROR
 
