@@ -12,31 +12,30 @@ Find = Callable[[Tensor, Tensor], Tensor]
 """Images and labels -> losses; leaves gradients at the parameters."""
 
 
-class Captured:
-    """`find` as a graph. Batches of another shape than the first, such as the last one, go without.
+class Graph:
+    """What finds gradients, as a graph. Batches of another shape than the first, such as the last, go without.
 
     All of it runs on a stream of its own, also before it is recorded, as a graph requires (notes on
     CUDA semantics of torch, section on CUDA graphs).
     """
 
-    def __init__(self, find: Find, parameters: Sequence[nn.Parameter]) -> None:
-        self._find = find
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self._parameters = parameters
         self._seen = 0
         self._stream = torch.cuda.Stream()
         self._graph = torch.cuda.CUDAGraph()
 
-    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        """As `find`."""
+    def run(self, find: Find, images: Tensor, labels: Tensor) -> Tensor:
+        """As `find(images, labels)`, which must be the same one each time."""
         if not self._seen:
             self._images, self._labels = images.clone(), labels.clone()
         if images.shape != self._images.shape:
-            return self._find_aside(images, labels)
+            return self._run_aside(find, images, labels)
         self._seen += 1
         if self._seen <= _WARM_UP:
-            return self._find_aside(images, labels)
+            return self._run_aside(find, images, labels)
         if self._seen == _WARM_UP + 1:
-            self._record()
+            self._record(find)
         self._images.copy_(images)
         self._labels.copy_(labels)
         self._graph.replay()
@@ -45,18 +44,18 @@ class Captured:
             parameter.grad = gradient
         return self._losses.clone()
 
-    def _find_aside(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _run_aside(self, find: Find, images: Tensor, labels: Tensor) -> Tensor:
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
-            losses = self._find(images, labels)
+            losses = find(images, labels)
         current.wait_stream(self._stream)
         return losses
 
-    def _record(self) -> None:
+    def _record(self, find: Find) -> None:
         """Without computing anything. Gradients begin as none, so that their memory is the graph's."""
         for parameter in self._parameters:
             parameter.grad = None
         with torch.cuda.graph(self._graph, stream=self._stream):
-            self._losses = self._find(self._images, self._labels)
+            self._losses = find(self._images, self._labels)
         self._gradients = [parameter.grad for parameter in self._parameters]

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from scalectl import stacking
 from scalectl.blocks import Network, Residual
-from scalectl.capture import Captured
+from scalectl.capture import Graph
 from scalectl.depthwise import hasten
 from scalectl.trial import Recipe
 
@@ -53,10 +53,9 @@ class Learner:
         self._precision = (
             torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
         )
-        self._descend = self._find_gradients
         # Of a user's own network it is not known that it never asks a GPU for a number.
-        if device.type == "cuda" and isinstance(networks[0], Network):
-            self._descend = Captured(self._find_gradients, list(self._network.parameters()))
+        captured = device.type == "cuda" and isinstance(networks[0], Network)
+        self._graph = Graph(list(self._network.parameters())) if captured else None
 
     @property
     def steps(self) -> int:
@@ -70,7 +69,10 @@ class Learner:
         """
         if not self._network.training:
             self._network.train()
-        losses = self._descend(images, labels)
+        if self._graph:
+            losses = self._graph.run(self._find_gradients, images, labels)
+        else:
+            losses = self._find_gradients(images, labels)
         self._optimizer.step()
         self._schedule.step()
         if self._average:

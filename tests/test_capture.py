@@ -6,7 +6,7 @@ import torch
 from conftest import Make, pixels
 from torch import Tensor, nn
 
-from scalectl.capture import Captured
+from scalectl.capture import Find, Graph
 from scalectl.devices import repeat_bits
 from scalectl.executors import Workspace
 from scalectl.learner import Learner
@@ -27,20 +27,20 @@ class Stream:
 class Recording:
     """In the place of a CUDA graph: a replay computes anew, into the memory that was recorded."""
 
+    graph: Graph
+    find: Find
+
     def __init__(self) -> None:
         self.replays = 0
 
     def replay(self) -> None:
         self.replays += 1
-        captured = self.captured
-        losses = captured._find(captured._images, captured._labels)
-        fresh = [losses, *(one.grad for one in captured._parameters)]
-        for old, new in zip([captured._losses, *captured._gradients], fresh, strict=True):
+        losses = self.find(self.graph._images, self.graph._labels)
+        fresh = [losses, *(one.grad for one in self.graph._parameters)]
+        for old, new in zip([self.graph._losses, *self.graph._gradients], fresh, strict=True):
             assert old is not None
             assert new is not None
             old.copy_(new)
-
-    captured: Captured
 
 
 def test_whether_replayed_or_not_gradients_are_those_of_the_batch(
@@ -63,17 +63,17 @@ def test_whether_replayed_or_not_gradients_are_those_of_the_batch(
         loss.backward()
         return loss.detach()[None]
 
-    captured = Captured(find, list(layer.parameters()))
-    graph = captured._graph
-    assert isinstance(graph, Recording)
-    graph.captured = captured
+    graph = Graph(list(layer.parameters()))
+    recording = graph._graph
+    assert isinstance(recording, Recording)
+    recording.graph, recording.find = graph, find
     replays = []
     for step, size in enumerate([5, 5, 2, 5, 5, 5, 2, 2, 5, 5]):
         generator = torch.Generator().manual_seed(step)
         images = torch.rand(size, 4, generator=generator)
         labels = torch.randint(0, 3, (size,), generator=generator)
-        losses = captured(images, labels)
-        replays.append(graph.replays)
+        losses = graph.run(find, images, labels)
+        replays.append(recording.replays)
         found = [losses, *(one.grad.clone() for one in layer.parameters() if one.grad is not None)]
         expected = [find(images, labels), *(one.grad for one in layer.parameters())]
         for one, other in zip(found, expected, strict=True):
@@ -83,9 +83,7 @@ def test_whether_replayed_or_not_gradients_are_those_of_the_batch(
 
 @needs_gpu
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
-def test_a_graph_learns_what_its_steps_would(
-    seeds: tuple[int, ...], make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_graph_learns_what_its_steps_would(seeds: tuple[int, ...], make: Make) -> None:
     """To the bit, and with batches of another size between."""
 
     def train(learner: Learner) -> tuple[list[Tensor], list[dict[str, object]]]:
@@ -99,10 +97,11 @@ def test_a_graph_learns_what_its_steps_would(
 
     repeat_bits(torch.device("cuda"))
     with_graph = make(0.9, *seeds, device="cuda")
-    assert isinstance(with_graph._descend, Captured)
+    assert with_graph._graph
     losses, states = train(with_graph)
-    monkeypatch.setattr("scalectl.learner.Captured", lambda find, _parameters: find)
-    expected, expected_states = train(make(0.9, *seeds, device="cuda"))
+    without = make(0.9, *seeds, device="cuda")
+    without._graph = None
+    expected, expected_states = train(without)
     torch.testing.assert_close(losses, expected, rtol=0, atol=0)
     for state, other in zip(states, expected_states, strict=True):
         for part in ("network", "average"):
