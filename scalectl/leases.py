@@ -5,6 +5,7 @@ fails, or is taken from a process that sleeps, a trial is trained twice and stor
 """
 
 import fcntl
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Leases:
         self._patience = patience
         self._held: dict[str, int] = {}
         self._others: dict[str, _Sign] = {}
+        self._renewed = -math.inf
 
     def take(self, name: str) -> bool:
         """Whether this command may go on with it."""
@@ -37,12 +39,16 @@ class Leases:
             os.close(descriptor)
             return False
         self._held[name] = descriptor
-        self.renew(name)
+        os.utime(descriptor)
         return True
 
-    def renew(self, name: str) -> None:
-        """A sign of life for the others."""
-        os.utime(self._held[name])
+    def renew(self) -> None:
+        """A sign of life for the others, of all that are held; not oftener than they need it."""
+        now = time.monotonic()
+        if now - self._renewed > self._patience / 10:
+            self._renewed = now
+            for descriptor in self._held.values():
+                os.utime(descriptor)
 
     def release(self, name: str) -> None:
         """Let others go on with it."""

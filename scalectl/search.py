@@ -222,7 +222,7 @@ def search(
             ours = _take(waiting, leases, store, retries, workspace.seeds_per_step)
             with closing(executor.run(ours, workspace)) as events:
                 for news in events:
-                    leases.renew(news.trial.id)
+                    leases.renew()
                     if isinstance(news, Record):
                         store.write(news)
                         leases.release(news.trial.id)

@@ -73,6 +73,18 @@ def test_a_killed_command_holds_nothing(tmp_path: Path) -> None:
         leases.release_all()
 
 
+def test_a_sign_of_life_is_of_all_that_are_held(tmp_path: Path) -> None:
+    """Of a group of seeds too, of which one may be trained after the other."""
+    leases, names = Leases(tmp_path, 0.5), ("one", "another", "given back")
+    assert all(map(leases.take, names))
+    leases.release("given back")
+    for name in names:
+        os.utime(tmp_path / name, (1, 1))
+    leases.renew()
+    assert [(tmp_path / name).stat().st_mtime > 1 for name in names] == [True, True, False]
+    leases.release_all()
+
+
 def test_a_sleeping_command_is_overtaken(tmp_path: Path) -> None:
     """Only when it has given no sign of life for long enough: the file's time has not changed."""
     with start(_HOLD, tmp_path) as process:
