@@ -1,7 +1,5 @@
 """The group of commands: help, version, and what becomes of problems."""
 
-import atexit
-import gc
 from typing import Any
 
 import click
@@ -29,11 +27,6 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             say("Interrupted.", err=True)
             ctx.exit(130)
-
-
-# Python's last collection would look at all that was ever read, to no avail: it is half a second for
-# 10,000 records.
-atexit.register(gc.freeze)
 
 
 _HELP = """Search how to scale a ConvNet, scale it, and show the evidence.

@@ -1,8 +1,12 @@
 """Python's collector of cyclic garbage, held back where there is none."""
 
+import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# The last round, at the end of the process, would take a third of a second for 10,000 records.
+atexit.register(gc.freeze)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
@@ -43,9 +42,8 @@ def draw_sparkline(curve: Sequence[float]) -> str:
         return ""
     step = -(-len(curve) // _SPARKLINE)
     points = [*curve[:-1:step], curve[-1]]
-    low = min(points)
-    scale = 7 / (max(points) - low or math.inf)
-    return "".join([_BLOCKS[round(scale * (one - low))] for one in points])
+    low, span = min(points), max(points) - min(points)
+    return "".join(_BLOCKS[round(7 * (one - low) / span) if span else 0] for one in points)
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

@@ -242,10 +242,10 @@ _RESULTS = (
 
 def _to_records(columns: _Columns) -> tuple[Record, ...]:
     """The inverse of `_to_row`; of all rows at once, which is quicker than one after another."""
-    rows = range(len(columns["trial_id"]))
+    count = len(columns["trial_id"])
     candidates = map(
         _load_candidate,
-        columns.get("phi", [None for _ in rows]),
+        columns.get("phi", [None] * count),
         *(columns[name] for name in _CANDIDATE),
     )
     trials = [
@@ -258,7 +258,7 @@ def _to_records(columns: _Columns) -> tuple[Record, ...]:
             map(_load_recipe, columns["recipe"]),
             map(_load_card, columns["data"]),
             columns["seed"],
-            columns.get("stage", ["search" for _ in rows]),
+            columns.get("stage", ["search"] * count),
             strict=True,
         )
     ]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -262,9 +263,8 @@ def _take(
         if not is_ours(first):
             continue
         group = [waiting.pop(first)]
-        for name in alike[_describe_all_but_seed(group[0])]:
-            if len(group) < most and is_ours(name):
-                group.append(waiting.pop(name))
+        others = filter(is_ours, alike[_describe_all_but_seed(group[0])])
+        group += [waiting.pop(name) for name in islice(others, most - 1)]
         yield group
 
 

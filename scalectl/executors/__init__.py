@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scalectl.grid import Resources
-from scalectl.trial import Limits, News, Trial
+from scalectl.trial import Limits, News, Record, State, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,11 @@ def make_executor(name: str, jobs: int, cluster: Cluster | None = None) -> Execu
     module, _, attribute = EXECUTORS[name].partition(":")
     factory: Callable[[int, Cluster], Executor] = getattr(import_module(module), attribute)
     return factory(jobs, cluster or Cluster())
+
+
+def give_up(trials: Iterable[Trial], state: State, reason: str) -> list[Record]:
+    """The records of those that a process, task or job leaves without one."""
+    return [Record(trial=trial, state=state, error=reason) for trial in trials]
 
 
 def count_cores() -> int:

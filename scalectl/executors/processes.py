@@ -20,7 +20,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from scalectl.errors import OutOfSpaceError
-from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory
+from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory, give_up
 from scalectl.executors.orphans import die_with_parent
 from scalectl.trial import News, Record, State, Trial
 
@@ -147,7 +147,7 @@ def _bury(child: _Child) -> Sequence[Record]:
     if code == -signal.SIGKILL:
         time.sleep(_PATIENCE)
         reason += "; if nobody did, the system was short of memory"
-    return _give_up(child, State.KILLED, reason)
+    return give_up(child.left.values(), State.KILLED, reason)
 
 
 def _find_stalled(running: _Running, stall: float) -> list[Connection]:
@@ -160,11 +160,7 @@ def _find_stalled(running: _Running, stall: float) -> list[Connection]:
 def _stop(child: _Child, stall: float) -> Sequence[Record]:
     _kill(child)
     reason = f"it took no step for {stall:g} seconds, and was stopped"
-    return _give_up(child, State.STALLED, reason)
-
-
-def _give_up(child: _Child, state: State, reason: str) -> Sequence[Record]:
-    return [Record(trial=trial, state=state, error=reason) for trial in child.left.values()]
+    return give_up(child.left.values(), State.STALLED, reason)
 
 
 def _settle(heard: Sequence[News], pipe: Connection, running: _Running) -> Iterator[News]:

@@ -23,7 +23,7 @@ from typing import Any
 
 from scalectl import files
 from scalectl.errors import OutOfSpaceError, ScalectlError
-from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory
+from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory, give_up
 from scalectl.executors.processes import Processes
 from scalectl.grid import Resources
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
@@ -59,10 +59,6 @@ class _Task:
     """When it last gave a sign of life; None before the first."""
     losses: int = 0
     """Of workers, since its last epoch."""
-
-    def give_up(self, state: State, reason: str) -> Sequence[Record]:
-        """Records of what has none yet."""
-        return [Record(trial=trial, state=state, error=reason) for trial in self.left.values()]
 
 
 _Running = dict[Any, _Task]
@@ -118,7 +114,7 @@ class Ray:
             if task.losses < _LOSSES:
                 self._start(task, workspace, running)
                 return
-            heard = task.give_up(State.KILLED, _GIVEN_UP)
+            heard = give_up(task.left.values(), State.KILLED, _GIVEN_UP)
         for news in heard:
             if isinstance(news, Progress):
                 task.losses = 0
@@ -257,11 +253,11 @@ def _receive(stream: Any, task: _Task, workspace: Workspace) -> Sequence[News]:
         news, checkpoint = get(next(stream), timeout=workspace.stall)
     except exceptions.OutOfMemoryError:
         reason = "the node was short of memory, and Ray stopped its largest worker"
-        return task.give_up(State.OUT_OF_MEMORY, reason)
+        return give_up(task.left.values(), State.OUT_OF_MEMORY, reason)
     except exceptions.RayTaskError as problem:
         reason = f"{type(problem.cause).__name__}: {problem.cause}".splitlines()[0]
         reason = reason.replace(str(Path.home()), "~")  # no names of users (PROMISES 12)
-        return task.give_up(State.ERROR, reason)
+        return give_up(task.left.values(), State.ERROR, reason)
     except (exceptions.RayError, StopIteration):
         return []
     if isinstance(news, OutOfSpaceError):
@@ -285,7 +281,7 @@ def _find_stalled(running: _Running, patience: float) -> list[Any]:
 
 def _describe_stalled(task: _Task, stall: float) -> Sequence[Record]:
     reason = f"its node gave no sign of life for more than {stall:g} seconds, and it was stopped"
-    return task.give_up(State.STALLED, reason)
+    return give_up(task.left.values(), State.STALLED, reason)
 
 
 def _train(

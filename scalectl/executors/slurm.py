@@ -24,7 +24,7 @@ from typing import Any
 
 from scalectl import files
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, Group, Workspace
+from scalectl.executors import Cluster, Group, Workspace, give_up
 from scalectl.executors.processes import Processes, starting_deaf
 from scalectl.rows import decode, encode
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
@@ -226,8 +226,8 @@ class _Queue:
                 continue
             job.losses += 1
             if job.losses >= _LOSSES:
-                for name in list(job.left):
-                    yield Record(trial=job.left.pop(name), state=State.KILLED, error=_GIVEN_UP)
+                yield from give_up(job.left.values(), State.KILLED, _GIVEN_UP)
+                job.left.clear()
                 continue
             (job.handle,) = self._hand_over([list(job.left.values())])
             job.missed = 0
