@@ -6,6 +6,8 @@ import nox
 
 # For each worker: several fight for the cores.
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# Where scripts find what they share with the tests.
+HELPERS = {"PYTHONPATH": "tests:benchmarks"}
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
@@ -13,10 +15,11 @@ nox.options.reuse_existing_virtualenvs = True
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting and style."""
-    session.install("ruff")
+    """Formatting, style, and which package may import which."""
+    session.install("ruff", "import-linter")
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
+    session.run("lint-imports")
 
 
 @nox.session
@@ -28,6 +31,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def gpu(session: nox.Session) -> None:
+    """The tests that need a GPU, in the environment that nox runs in."""
+    session.run("python", "-m", "pytest", "-m", "gpu", *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
 def chaos(session: nox.Session) -> None:
     """Searches killed at random, for hours if need be: nox -s chaos -- --minutes 60."""
     run_script(session, "tests/chaos.py", *(session.posargs or ("--minutes", "30")))
@@ -36,13 +45,13 @@ def chaos(session: nox.Session) -> None:
 @nox.session(venv_backend="none", default=False)
 def load(session: nox.Session) -> None:
     """What thousands of trials ask of the command that drives them: nox -s load -- --trials 10000."""
-    run_script(session, "tests/driver_load.py", *session.posargs)
+    run_script(session, "benchmarks/driver_load.py", *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)
 def simulation(session: nox.Session) -> None:
     """How well the selection chooses where the truth is known, as a table."""
-    run_script(session, "tests/simulation.py", *session.posargs)
+    run_script(session, "benchmarks/simulation.py", *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -51,10 +60,10 @@ def bench(session: nox.Session) -> None:
 
     Alone on the machine, please.
     """
-    run_script(session, "tests/bench.py", *session.posargs)
+    run_script(session, "benchmarks/bench.py", *session.posargs)
 
 
 def run_script(session: nox.Session, script: str, *arguments: str) -> None:
     """In the environment of the tests, which must have been made before."""
     python = Path(".nox", "tests", "bin", "python")
-    session.run(str(python), script, *arguments, env=ONE_THREAD)
+    session.run(str(python), script, *arguments, env={**ONE_THREAD, **HELPERS})

@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str) -> str:
-    """`__version__`, which takes longer to look up than the rest of a command to start."""
+    """Look up `__version__` when it is asked for: that takes longer than a command does to start."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

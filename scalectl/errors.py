@@ -1,4 +1,4 @@
-"""What scalectl says when it cannot go on: one sentence and the next step."""
+"""Errors that a user can mend: what is wrong, and the next step."""
 
 
 class ScalectlError(Exception):
@@ -17,7 +17,7 @@ class ScalectlError(Exception):
 
 
 class OutOfSpaceError(ScalectlError):
-    """No room on the disk: what is stored stays, and nothing can go on."""
+    """The disk is full: what is stored stays, and nothing can go on (exit code 5)."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint, exit_code=5)

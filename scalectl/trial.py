@@ -1,4 +1,4 @@
-"""What is trained and what came of it: candidate -> trial -> record."""
+"""The values that all packages share: a candidate becomes a trial, and a trial a record."""
 
 import hashlib
 import json
@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
-from scalectl.cost import Cost
-from scalectl.factory import Baseline
-from scalectl.scaling import Coefficients, Multipliers, Shares
+from scalectl.arch.cost import Cost
+from scalectl.arch.factory import Baseline
+from scalectl.arch.scaling import Coefficients, Multipliers, Shares
 
 
 class State(StrEnum):
@@ -26,9 +26,9 @@ class State(StrEnum):
     ERROR = "error"
     """The training raised an exception."""
     OUT_OF_MEMORY = "out_of_memory"
-    """It asked for more than there is, or than it was allowed."""
+    """It asked for more memory than there is, or than it was allowed."""
     STALLED = "stalled"
-    """It gave no sign of life for too long, and was stopped."""
+    """It took no step for too long, and was stopped."""
     KILLED = "killed"
     """The process of the trial died: by a signal, or by leaving on its own."""
 
@@ -38,23 +38,23 @@ class State(StrEnum):
         return self in (State.DONE, State.DIVERGED)
 
 
-Stage = Literal["search", "confirm", "fidelity", "rung"]
+Purpose = Literal["search", "confirm", "fidelity", "rung"]
 """What a trial is for: to choose; to confirm the choice on fresh seeds and test images; to see whether
 longer trainings choose the same; or to see, by a shorter one, whether a candidate is worth a whole one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A network that may be trained: a size of the proxy, as a rule at phi = 1."""
+    """A network that may be trained: a size of the baseline, as a rule at phi = 1."""
 
     control: str
     """The name under which it is always in the search ("depth", "dwr", ...), or ""."""
     coefficients: Coefficients
-    """As requested, before any rounding."""
+    """What was asked for, before any rounding."""
     multipliers: Multipliers
-    """Realised: blocks, MAC-equivalent width and pixels, over those of the baseline."""
+    """What rounding made of it: blocks, MAC-equivalent width and pixels, over the baseline's."""
     shares: Shares | None
-    """Realised: how the added MACs are divided. None for the baseline, which adds none."""
+    """How the counted MACs that it adds are divided. None for the baseline, which adds none."""
     nominal_ratio: float
     """Compute over the baseline's by the formula, for the coefficients as requested."""
     realised_ratio: float
@@ -62,7 +62,7 @@ class Candidate:
     architecture: Baseline
     cost: Cost
     phi: float = 1.0
-    """Of the size that it is: 2^phi times the baseline's compute; 0 for the baseline."""
+    """The compute is to be 2^phi times the baseline's; 0 for the baseline."""
 
     @property
     def fingerprint(self) -> str:
@@ -72,7 +72,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How each candidate is trained: the same for all (METHOD: brief, last epoch's score)."""
+    """How every candidate is trained, briefly; the last epoch is scored (docs/method.md, section 3)."""
 
     epochs: int
     batch_size: int
@@ -87,7 +87,7 @@ class Recipe:
     flip: bool
     """Mirror half of the images, where the data set says that this keeps their class."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Decay, per step, of a moving average of the weights, which is then what is scored; 0 means none."""
+    """Decay, per step, of a moving average of the weights, which is then scored; 0 means none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataCard:
-    """What was trained on: enough to tell whether two trials saw the same data."""
+    """A description of the data, by which one can tell whether two trials saw the same."""
 
     name: str
     classes: int
@@ -119,7 +119,7 @@ class DataCard:
 
 @dataclass(frozen=True, kw_only=True)  # no slots: it keeps its id
 class Trial:
-    """A candidate x a seed x a recipe x the data: what one training needs to know."""
+    """One training: a candidate with a seed, a recipe and data."""
 
     baseline: Baseline
     """The full-size network that the candidate stands for."""
@@ -127,23 +127,28 @@ class Trial:
     recipe: Recipe
     data: DataCard
     seed: int
-    stage: Stage = "search"
+    purpose: Purpose = "search"
 
     @property
     def split(self) -> Literal["select", "test"]:
-        """What it is scored on. Test images decide nothing: they confirm (METHOD, section 3)."""
-        return "test" if self.stage == "confirm" else "select"
+        """The split that it is scored on: test images decide nothing, they confirm."""
+        return "test" if self.purpose == "confirm" else "select"
+
+    @property
+    def splits(self) -> tuple[Literal["train", "select", "test"], ...]:
+        """The split that it is trained on, and the one that it is scored on."""
+        return "train", self.split
 
     @cached_property
     def id(self) -> str:
-        """A hash of what decides the result: layers, recipe, data and seed. Never of names.
+        """Sixteen hex digits: a hash of all that decides the result (layers, recipe, data, seed).
 
         Parts of the recipe at their default are left out, so that a new part changes no old id.
         """
         recipe = {
-            one.name: getattr(self.recipe, one.name)
-            for one in fields(self.recipe)
-            if getattr(self.recipe, one.name) != one.default
+            part.name: getattr(self.recipe, part.name)
+            for part in fields(self.recipe)
+            if getattr(self.recipe, part.name) != part.default
         }
         content = {
             "architecture": self.candidate.fingerprint,
@@ -159,13 +164,13 @@ class Trial:
 
     @property
     def steps(self) -> int:
-        """Batches that it is trained on, over all epochs."""
+        """Number of batches that it is trained on, over all epochs."""
         return math.ceil(self.data.sizes["train"] / self.recipe.batch_size) * self.recipe.epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One finished epoch of a running trial."""
+    """A running trial has finished an epoch."""
 
     trial: Trial
     epoch: int
@@ -179,16 +184,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """A running trial is alive."""
+    """A running trial has taken a step."""
 
     trial: Trial
     steps: int
-    """How many it has taken."""
+    """How many it has taken so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What came of a trial. The scores are the last epoch's on the trial's split, never the best's."""
+    """How a trial ended. The scores are those of the last epoch on the trial's split."""
 
     trial: Trial
     state: State
@@ -200,19 +205,19 @@ class Record:
     curve: tuple[float, ...] = ()
     """Log-loss on that split after each epoch."""
     seconds: float = 0.0
-    """Wall-clock of the training, evaluation included, loading not; of several seeds that were trained
-    together an equal part."""
+    """Wall-clock of training and evaluation, without loading; an equal part of it where several seeds
+    were trained together."""
     macs_spent: int = 0
     """Multiply-adds of all forward and backward passes; a backward pass counts as two forward ones."""
     peak_memory: int = 0
-    """Bytes: of the process on a CPU, of the allocator on a GPU; of all seeds that share it."""
+    """Bytes of the process on a CPU, of the allocator on a GPU, of all seeds that share it."""
     error: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     """What decides the last bits: versions, device, threads."""
 
 
 def list_scores(records: Iterable[Record]) -> dict[str, dict[int, float]]:
-    """Top-1 by the network's fingerprint and by seed, of what was trained to the end."""
+    """Return top-1 by the network's fingerprint and by seed, of trials that are done."""
     scores: dict[str, dict[int, float]] = {}
     for record in records:
         if record.state is State.DONE and record.top1 is not None:
@@ -222,9 +227,9 @@ def list_scores(records: Iterable[Record]) -> dict[str, dict[int, float]]:
 
 
 def average_scores(records: Iterable[Record]) -> dict[str, float]:
-    """Mean top-1 over seeds, by the network's fingerprint."""
+    """Return the mean top-1 over seeds, by the network's fingerprint."""
     return {network: fmean(scores.values()) for network, scores in list_scores(records).items()}
 
 
 News = Progress | Heartbeat | Record
-"""What is heard of a trial; the record comes last."""
+"""What a trial reports while it runs; the record comes last."""

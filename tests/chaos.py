@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from forge import EPOCHS, TRIALS, Forge, search_in, table
+from command_server import EPOCHS, TRIALS, CommandServer, search_in, table
 
-from scalectl.contents import survey
+from scalectl.store.reader import read_run
 
 LONGEST = 0.3
 """Seconds until a kill: most come before the search would end."""
@@ -35,13 +35,13 @@ class Tally:
     violations: int = 0
 
 
-def torment(forge: Forge, folder: Path, seed: int, undisturbed: str, tally: Tally) -> None:
+def torment(server: CommandServer, folder: Path, seed: int, undisturbed: str, tally: Tally) -> None:
     """One search, killed until it comes to its end. Raises `AssertionError` where a promise breaks."""
     dice = random.Random(seed)
     arguments, together = search_in(folder), dice.choice((1, 1, 2, 3, 4))
     kills, done = 0, False
     while not done:
-        running = [forge.start(arguments, folder) for _ in range(together)]
+        running = [server.start(arguments, folder) for _ in range(together)]
         for process in [one for one in running if dice.random() < 0.85]:
             time.sleep(dice.uniform(0, LONGEST))
             with suppress(ProcessLookupError):
@@ -49,11 +49,11 @@ def torment(forge: Forge, folder: Path, seed: int, undisturbed: str, tally: Tall
                     os.kill(process, signal.SIGSTOP)
                     time.sleep(dice.uniform(0, LONGEST))
                 os.kill(process, signal.SIGKILL)
-        codes = [forge.wait(process) for process in running]
+        codes = [server.wait(process) for process in running]
         tally.commands += together
         kills += codes.count(-signal.SIGKILL)
         assert set(codes) <= {0, -signal.SIGKILL}, (folder / "stderr").read_text()
-        assert survey(folder / "run").damaged == () if (folder / "run").exists() else True
+        assert read_run(folder / "run").damaged == () if (folder / "run").exists() else True
         done = 0 in codes
     tally.searches += 1
     tally.kills += kills
@@ -80,14 +80,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0)
     options = parser.parse_args()
     tally = Tally()
-    with Forge() as forge, tempfile.TemporaryDirectory() as name:
+    with CommandServer() as server, tempfile.TemporaryDirectory() as name:
         reference = Path(name) / "undisturbed"
-        assert forge.run(search_in(reference), reference) == 0
+        assert server.run(search_in(reference), reference) == 0
         undisturbed = table(reference / "run")
         for seed in seeds(options.seed, options.rounds, options.minutes):
             try:
                 with tempfile.TemporaryDirectory(dir=name) as folder:
-                    torment(forge, Path(folder), seed, undisturbed, tally)
+                    torment(server, Path(folder), seed, undisturbed, tally)
             except AssertionError as problem:
                 tally.violations += 1
                 print(f"seed {seed}: {problem}", file=sys.stderr, flush=True)

@@ -14,22 +14,21 @@ def baselines(name: str | None, as_json: bool) -> None:
 
     With NAME (a baseline, a file or a factory): its parts, and what each format cannot express.
     """
-    from scalectl import render
-    from scalectl.baselines import BASELINES
-    from scalectl.documents import find_baseline
-    from scalectl.reports import baselines as report_baselines
-    from scalectl.reports.profile import tabulate_profile
+    from scalectl.arch.baselines import BASELINES
+    from scalectl.arch.loading import find_baseline
+    from scalectl.report import networks
+    from scalectl.report.render import render
 
     network = find_baseline(name) if name else None
     if as_json:
         chosen = [network] if network else [entry.architecture for entry in BASELINES.values()]
-        entries = [report_baselines.describe_baseline(one) for one in chosen]
+        entries = [networks.describe_baseline(one) for one in chosen]
         print_json({"schema_version": 1, "baselines": entries})
     elif network:
         for table in (
-            tabulate_profile(network, per_stage=True),
-            report_baselines.tabulate_obstacles(network),
+            networks.tabulate_profile(network, per_stage=True),
+            networks.tabulate_obstacles(network),
         ):
-            click.echo(render.render(table, "rich"))
+            click.echo(render(table, "rich"))
     else:
-        print_table(report_baselines.tabulate_baselines())
+        print_table(networks.tabulate_baselines())

@@ -5,21 +5,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.collector import uncollected
 from scalectl.commands.output import say
 from scalectl.errors import ScalectlError
-from scalectl.reports import REPORTS, tabulate
+from scalectl.report.tables import TABLES, tabulate
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.evidence import Evidence
-    from scalectl.render import Format
+    from scalectl.report.render import Format
+    from scalectl.search.results import Results
 
 
-@uncollected()
-def print_findings(found: "Sequence[Evidence]", style: "Format", name: str | None = None) -> None:
+def print_findings(found: "Sequence[Results]", style: "Format", name: str | None = None) -> None:
     """The comparison where there are several, then each run; `name` is the one table to print."""
-    from scalectl import render
-    from scalectl.reports.comparison import tabulate_runs
+    from scalectl.report import render
+    from scalectl.report.tables.comparison import tabulate_runs
 
     if name == "comparison" or (len(found) > 1 and name is None):
         click.echo(render.render(tabulate_runs(found), style), nl=False)
@@ -30,27 +28,27 @@ def print_findings(found: "Sequence[Evidence]", style: "Format", name: str | Non
         _print_tables(one, style, name)
 
 
-def _print_tables(evidence: "Evidence", style: "Format", chosen: str | None) -> None:
-    from scalectl import render
-    from scalectl.reports.heatmap import tabulate_surface
+def _print_tables(results: "Results", style: "Format", chosen: str | None) -> None:
+    from scalectl.report import render
+    from scalectl.report.heat_map import draw_heat_map
 
     if style == "csv":
-        click.echo(render.render(tabulate(chosen or "ranking", evidence), style), nl=False)
+        click.echo(render.render(tabulate(chosen or "ranking", results), style), nl=False)
         return
-    print_verdicts([evidence], style)
-    heat_map = tabulate_surface(evidence) if style == "rich" and not chosen else None
+    print_verdicts([results], style)
+    heat_map = draw_heat_map(results) if style == "rich" and not chosen else ""
     if heat_map:
-        click.echo("\n" + render.draw_heat_map(heat_map), nl=False)
-    for name in [chosen] if chosen else REPORTS:
-        table = tabulate(name, evidence)
+        click.echo("\n" + heat_map, nl=False)
+    for name in [chosen] if chosen else TABLES:
+        table = tabulate(name, results)
         if table.rows or chosen:
             click.echo("\n" + render.render(table, style), nl=False)
 
 
-def print_verdicts(found: "Sequence[Evidence]", style: "Format" = "rich") -> None:
+def print_verdicts(found: "Sequence[Results]", style: "Format" = "rich") -> None:
     """The name of each run, and what it decided, in words."""
-    from scalectl import render
-    from scalectl.reports.verdict import in_words
+    from scalectl.report import render
+    from scalectl.report.prose import in_words
 
     for one in found:
         name, words = one.name, in_words(one)
@@ -63,7 +61,7 @@ def print_verdicts(found: "Sequence[Evidence]", style: "Format" = "rich") -> Non
         say(words)
 
 
-def judge_files(found: "Sequence[Evidence]") -> None:
+def judge_files(found: "Sequence[Results]") -> None:
     """Raises `ScalectlError` where some were damaged, after the rest was shown."""
     damaged = [file for one in found for file in one.damaged]
     if damaged:

@@ -1,5 +1,7 @@
 """`scalectl grid`: the search, or what it would train."""
 
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -7,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.conduct import conduct, prepare, train_all
 from scalectl.commands.findings import judge_files, print_findings
 from scalectl.commands.options import BASELINE_HELP, PATH, check_device, json_option
 from scalectl.commands.output import print_json, say
@@ -15,19 +16,23 @@ from scalectl.commands.planning import fit, measure_speed, show_plan
 from scalectl.commands.runs import RUNS
 from scalectl.commands.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, make_executor
-from scalectl.grid import Grid
+from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, choose_executor, make_executor
+from scalectl.search.config import Config
+from scalectl.trial import Record
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.evidence import Evidence
-    from scalectl.search import Plan
-    from scalectl.shards import Shard
+    from scalectl.search.engine import Event
+    from scalectl.search.optuna_mirror import Mirror
+    from scalectl.search.plan import Plan
+    from scalectl.search.results import Results
+    from scalectl.search.shards import Shard
+    from scalectl.store.writer import Store
 
 
 def _check_duration(
     _context: click.Context, _option: click.Parameter, text: str | None
 ) -> float | None:
-    from scalectl.budget import parse_duration
+    from scalectl.parsing import parse_duration
 
     if text is None:
         return None
@@ -44,7 +49,7 @@ def _check_shard(
 ) -> "Shard | None":
     if text is None:
         return None
-    from scalectl import shards
+    from scalectl.search import shards
 
     try:
         return shards.parse(text)
@@ -72,7 +77,7 @@ def _check_shard(
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Trials at once.  [default: one per core, or all that a cluster has room for]",
+    help="Trials at once.  [default: one per core, what fills a GPU, or all that a cluster has room for]",
 )
 @click.option(
     "--device",
@@ -83,10 +88,10 @@ def _check_shard(
 )
 @click.option(
     "--executor",
-    type=click.Choice(list(EXECUTORS)),
-    default="processes",
+    type=click.Choice(["auto", *EXECUTORS]),
+    default="auto",
     show_default=True,
-    help="Where trials run: on this machine, on a Ray cluster, or as Slurm jobs.",
+    help="Where trials run: on this machine's GPUs or cores, on a Ray cluster, or as Slurm jobs.",
 )
 @click.option(
     "--address",
@@ -164,13 +169,16 @@ def grid(
         raise click.UsageError("--time-budget cannot time jobs that wait in a queue.")
     if address and executor not in CLUSTERS:
         raise click.UsageError(f"--address goes with --executor {' or '.join(CLUSTERS)}.")
-    from scalectl import documents, search, shards
+    from scalectl.arch import loading
+    from scalectl.search import config, engine, shards
+    from scalectl.search.plan import make_plan
 
-    chosen = _choose(documents.load_grid(grid_file, overrides), baseline, data, seeds, stall)
+    chosen = _choose(config.load_config(grid_file, overrides), baseline, data, seeds, stall)
     chosen = replace(chosen, planned_for=time_budget or 0.0)
-    plan = search.plan(chosen, documents.find_baseline(chosen.baseline))
+    plan = make_plan(chosen, loading.find_baseline(chosen.baseline))
     whole, plan = plan, shards.take(plan, shard) if shard else plan
     run = run or RUNS / (grid_file.stem if grid_file else "default")
+    executor = choose_executor(device) if executor == "auto" else executor
     cluster = Cluster(address=address, resources=chosen.resources)
     make = cache(partial(make_executor, executor, jobs or 0, cluster))
     measure = cache(partial(measure_speed, plan, make, device))
@@ -178,24 +186,52 @@ def grid(
         plan = fit(plan, run, seeds, measure) if time_budget else plan
         show_plan(plan, run, None if no_probe or executor == "slurm" else measure, as_json)
         return
-    if shard:
-        with continuable(run):
-            store, train = prepare(plan, run, optuna_storage, make, device, quiet)
-            failed = train_all(plan, store, train)
-        _show_shard(shard, plan, len(whole.trials), run, failed, as_json)
-        _judge_trials(failed)
-        return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        store, train = prepare(plan, run, optuna_storage, make, device, quiet)
-        evidence, failed = conduct(plan, store, train, device)
-    _show_evidence(evidence, as_json, plan)
-    _judge(evidence, failed)
+        follow = partial(_follow, storage=optuna_storage, quiet=quiet)
+        if shard:
+            last = follow(engine.search_share(plan, whole, run, make(), device))
+        else:
+            last = follow(engine.search(plan, run, make(), device))
+    if isinstance(last, engine.Concluded):
+        _show_results(last.results, as_json, plan)
+        _judge(last.results, last.failed)
+    elif shard and isinstance(last, engine.Searched):
+        _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json)
+        _judge_trials(last.failed)
+
+
+def _follow(
+    events: "Generator[Event, None, object]", storage: str | None, *, quiet: bool
+) -> "Event":
+    """Show the events, and in Optuna's storage too if one is named; the last one says how it ended."""
+    from rich.console import Console
+
+    from scalectl.report.progress import Live
+    from scalectl.search.engine import Begun
+
+    mirror: Mirror | None = None
+    with Live(Console(stderr=True), quiet=quiet) as live, closing(events):
+        for event in events:
+            live.show(event)
+            if isinstance(event, Begun) and storage:
+                mirror = _open_mirror(storage, event.store, live.say)
+            elif isinstance(event, Record) and mirror:
+                mirror.add([event])
+    if mirror:
+        mirror.add(patience=30)
+    return event
+
+
+def _open_mirror(storage: str, store: "Store", warn: Callable[[str], None]) -> "Mirror":
+    from scalectl.search.optuna_mirror import Mirror
+
+    return Mirror(storage, store, warn)
 
 
 def _choose(
-    found: Grid, baseline: str | None, data: str | None, seeds: int | None, stall: float | None
-) -> Grid:
+    found: Config, baseline: str | None, data: str | None, seeds: int | None, stall: float | None
+) -> Config:
     """The grid with what the command line says in place of its own."""
     return replace(
         found,
@@ -206,13 +242,13 @@ def _choose(
     )
 
 
-def _show_evidence(evidence: "Evidence", as_json: bool, plan: "Plan") -> None:
-    from scalectl.reports.document import document_evidence, document_plan
+def _show_results(results: "Results", as_json: bool, plan: "Plan") -> None:
+    from scalectl.report.json_document import describe_plan, describe_run
 
     if as_json:
-        print_json({**document_plan(plan, None), **document_evidence(evidence)})
+        print_json({**describe_plan(plan, None), **describe_run(results)})
     else:
-        print_findings([evidence], "rich", "ranking")
+        print_findings([results], "rich", "ranking")
         say("\nNext: scalectl scale --phi 4, or scalectl report.", err=True)
 
 
@@ -220,12 +256,12 @@ def _show_shard(
     shard: "Shard", plan: "Plan", trials: int, run: Path, failed: int, as_json: bool
 ) -> None:
     """What it did, and what others have to do."""
-    from scalectl.reports.document import document_plan
+    from scalectl.report.json_document import describe_plan
 
     others = trials - len(plan.trials)
     if as_json:
         counts = {"shard": str(shard), "others": others, "failed": failed}
-        print_json({**document_plan(plan, None), **counts})
+        print_json({**describe_plan(plan, None), **counts})
     else:
         say(
             f"Shard {shard}: {len(plan.trials) - failed} of its {len(plan.trials)} trials ended, and "
@@ -234,12 +270,12 @@ def _show_shard(
         )
 
 
-def _judge(evidence: "Evidence", failed: int) -> None:
+def _judge(results: "Results", failed: int) -> None:
     """Raises `ScalectlError` where something is missing of what was asked for."""
-    judge_files([evidence])
+    judge_files([results])
     _judge_trials(failed)
-    if evidence.selection.status == "no_eligible_winner":
-        raise ScalectlError(evidence.selection.reason, "See scalectl report.", exit_code=4)
+    if results.selection.status == "no_eligible_winner":
+        raise ScalectlError(results.selection.reason, "See scalectl report.", exit_code=4)
 
 
 def _judge_trials(failed: int) -> None:

@@ -11,7 +11,7 @@ from scalectl.commands.output import print_json, say
 from scalectl.errors import ScalectlError
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.merging import Conflict, Merged
+    from scalectl.search.merge import Conflict, Merged
 
 
 @click.command()
@@ -33,11 +33,13 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
     stay as they are. scalectl grid with the same arguments, without --shard, then trains what is
     missing, and chooses.
     """
-    from scalectl import evidence, merging, verdict
+    from scalectl.analysis import recommendation
+    from scalectl.search import merge
+    from scalectl.search.results import read_results, recommend
 
-    merged = merging.merge(runs, target)
-    found = evidence.gather(target)
-    verdict.write(evidence.conclude(found), target)
+    merged = merge.merge(runs, target)
+    found = read_results(target)
+    recommendation.write(recommend(found), target)
     if as_json:
         print_json({"schema_version": 1, "run": str(target), **_document(merged)})
     else:
@@ -77,13 +79,13 @@ def _document(merged: "Merged") -> dict[str, object]:
 
 
 def _describe(conflict: "Conflict") -> str:
-    from scalectl.progress import describe
+    from scalectl.report.progress import describe_trial
 
     kept, other = conflict.kept, conflict.other
     alike = kept.environment == other.environment
     why = "though on the same kind of machine" if alike else "on another kind of machine or version"
     return (
-        f"{describe(kept.trial)} ({kept.trial.id}) ended {kept.state}, top-1 {_score(kept.top1)}, in "
+        f"{describe_trial(kept.trial)} ({kept.trial.id}) ended {kept.state}, top-1 {_score(kept.top1)}, in "
         f"{conflict.kept_in}, which is kept, and {other.state}, top-1 {_score(other.top1)}, in "
         f"{conflict.other_in}, {why}."
     )

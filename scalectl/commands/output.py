@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:  # the import in `print_table` is made when it is called
-    from scalectl.reports import Table
+    from scalectl.report.tables import Table
 
 
 def say(text: str, *, err: bool = False) -> None:
     """A line for people."""
-    from scalectl.render import printable
+    from scalectl.report.render import printable
 
     click.echo(printable(text), err=err)
 
 
 def print_table(table: "Table") -> None:
     """For people."""
-    from scalectl.render import render
+    from scalectl.report.render import render
 
     click.echo(render(table, "rich"), nl=False)
 

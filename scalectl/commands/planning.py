@@ -9,40 +9,39 @@ import click
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor
+from scalectl.parsing import humanise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.calibration import Calibration
-    from scalectl.search import Plan
+    from scalectl.search.estimate import Speed
+    from scalectl.search.plan import Plan
 
 
-def measure_speed(plan: "Plan", make: Callable[[], Executor], device: str) -> "Calibration":
+def measure_speed(plan: "Plan", make: Callable[[], Executor], device: str) -> "Speed":
     """How fast this machine, or its cluster, trains the networks of a plan."""
-    from scalectl.calibration import calibrate
+    from scalectl.search.estimate import probe
 
     say("Some networks are trained for seconds, to see how fast this machine is ...", err=True)
-    return calibrate(plan, make(), device)
+    return probe(plan, make(), device)
 
 
-def fit(
-    plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], Calibration]"
-) -> "Plan":
+def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], Speed]") -> "Plan":
     """What fits into the time; what was planned for the same time before is not planned anew."""
-    from scalectl import budget, search
+    from scalectl.search import estimate, resume
 
-    if plan.grid.strategy.is_adaptive:
+    if plan.config.strategy.is_adaptive:
         raise click.UsageError(
             "--time-budget plans seeds and candidates of the strategy all; limit another one by "
             "strategy.points, --seeds and design.max_candidates."
         )
-    before = search.look(plan, run)
-    recalled = budget.recall(plan, run, before)
+    before = resume.look(plan, run)
+    recalled = estimate.recall_plan(plan, run, before)
     if recalled:
         say(f"{_count(recalled)}, as {run} was planned for the same time.", err=True)
         return recalled
-    choice = budget.choose(plan, before, measure().estimate, most_seeds)
-    text = f"{_count(choice.plan)}: about {budget.humanise(choice.seconds)} from now."
+    choice = estimate.choose_plan(plan, before, measure().estimate, most_seeds)
+    text = f"{_count(choice.plan)}: about {humanise(choice.seconds)} from now."
     if choice.beyond:
-        text += f" The next larger plan takes {budget.humanise(choice.beyond)}."
+        text += f" The next larger plan takes {humanise(choice.beyond)}."
     if choice.left_out:
         names = ", ".join(one.control or str(one.coefficients) for one in choice.left_out)
         text += f" Left out: {names}."
@@ -51,21 +50,22 @@ def fit(
 
 
 def _count(plan: "Plan") -> str:
-    seeds = plan.grid.seeds
+    seeds = plan.config.seeds
     candidates = len(plan.enumeration.candidates)
     return f"{seeds} seed{'s' * (seeds != 1)} of {candidates} candidates, {len(plan.trials)} trials"
 
 
 def show_plan(
-    plan: "Plan", run: Path, measure: "Callable[[], Calibration] | None", as_json: bool
+    plan: "Plan", run: Path, measure: "Callable[[], Speed] | None", as_json: bool
 ) -> None:
     """Its candidates, its trials, and how long they take; without `measure` that is left out."""
-    from scalectl import search, strategies, validation
-    from scalectl.reports.candidates import tabulate_candidates
-    from scalectl.reports.document import document_plan
+    from scalectl.report.json_document import describe_plan
+    from scalectl.report.tables.candidates import tabulate_candidates
+    from scalectl.search import followups, strategies
+    from scalectl.search.plan import count_macs
 
     if as_json:
-        print_json(document_plan(plan, _estimate(plan, run, measure) if measure else None))
+        print_json(describe_plan(plan, _estimate(plan, run, measure) if measure else None))
         return
     enumeration = plan.enumeration
     print_table(tabulate_candidates(enumeration.candidates))
@@ -74,17 +74,15 @@ def show_plan(
     trials = strategies.at_most(plan)
     say(
         f"{enumeration.merged} proposals were merged: the same network as another. "
-        f"{_at_most(plan).capitalize()}{len(trials)} trials, {search.count_macs(trials):.3g} MACs of "
+        f"{_at_most(plan).capitalize()}{len(trials)} trials, {count_macs(trials):.3g} MACs of "
         "training."
     )
     if note := strategies.note(plan):
         say(f"Note: {note}", err=True)
-    if follow_ups := validation.expect(plan):
+    if follow_ups := followups.expect(plan):
         say(f"{len(follow_ups)} trials follow, to see whether the choice holds.")
     seconds = _estimate(plan, run, measure) if measure else None
     if seconds is not None:
-        from scalectl.budget import humanise
-
         say(
             f"It takes about {humanise(seconds)} on this machine."
             if seconds
@@ -94,15 +92,16 @@ def show_plan(
 
 def _at_most(plan: "Plan") -> str:
     """Before the number of its trials, where that depends on what is found."""
-    return "at most " if plan.grid.strategy.is_adaptive else ""
+    return "at most " if plan.config.strategy.is_adaptive else ""
 
 
-def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Calibration]") -> float | None:
+def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Speed]") -> float | None:
     """Seconds for what is not in the run; where that cannot be measured, the reason is said."""
-    from scalectl import contents, strategies, validation
+    from scalectl.search import followups, strategies
+    from scalectl.store import reader
 
-    ended = {one.trial.id for one in contents.survey(run).records if one.state.is_final}
-    trials = [*strategies.at_most(plan), *validation.expect(plan)]
+    ended = {one.trial.id for one in reader.read_run(run).records if one.state.is_final}
+    trials = [*strategies.at_most(plan), *followups.expect(plan)]
     left = [trial for trial in trials if trial.id not in ended]
     try:
         return measure().estimate(left) if left else 0.0

@@ -1,31 +1,38 @@
 """`scalectl profile`: what a network costs."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from scalectl.arch.factory import Baseline, Factory, cost_of
+from scalectl.arch.sizes import size_at
 from scalectl.commands.options import check_device, json_option
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.commands.source import find_start
-from scalectl.cost import measure as count
-from scalectl.factory import Baseline, resize
-from scalectl.family import size_at
 
 if TYPE_CHECKING:  # its module loads torch
-    from scalectl.latency import Latency
+    from scalectl.training.latency import Latency
 
 
 @click.command()
 @click.argument("target")
-@click.option("--phi", type=click.FloatRange(-12, 12), metavar="P", help="Scaled so much.")
 @click.option(
-    "--coefficients", metavar="A,B,G", help="By these, as in scale.  [default: as in scale]"
+    "--phi",
+    type=click.FloatRange(-12, 12),
+    metavar="P",
+    help="Scale the network by this phi first.",
 )
 @click.option(
-    "--resolution", type=click.IntRange(8, 8192), metavar="PX", help="For images of this size."
+    "--coefficients", metavar="A,B,G", help="Coefficients for --phi.  [default: as in scale]"
 )
-@click.option("--per-stage", is_flag=True, help="Each part, not only the total.")
+@click.option(
+    "--resolution",
+    type=click.IntRange(8, 8192),
+    metavar="PX",
+    help="Count for images of this size.",
+)
+@click.option("--per-stage", is_flag=True, help="Show each part, not only the total.")
 @click.option("--measure", is_flag=True, help="Run it: latency and peak memory on this machine.")
 @click.option(
     "--device",
@@ -50,8 +57,8 @@ def profile(
     TARGET is a baseline (scalectl baselines lists them; b4, lite3 and v2_s are short names), a .toml
     or .json file, or package.module:factory.
     """
-    from scalectl.documents import find_baseline
-    from scalectl.reports.profile import tabulate_profile
+    from scalectl.arch.loading import find_baseline
+    from scalectl.report.networks import tabulate_profile
 
     network = find_baseline(target)
     if phi is not None:
@@ -61,7 +68,11 @@ def profile(
     elif coefficients:
         raise click.UsageError("--coefficients needs --phi.")
     if resolution:
-        network = resize(network, resolution=resolution)
+        network = (
+            network.rebuild(resolution=resolution)
+            if isinstance(network, Factory)
+            else replace(network, resolution=resolution)
+        )
     latency = _measure(network, device) if measure else None
     if as_json:
         timed = {"latency": asdict(latency)} if latency else {}
@@ -73,19 +84,19 @@ def profile(
 
 
 def _measure(network: Baseline, device: str) -> "Latency":
-    from scalectl.latency import measure_latency
+    from scalectl.training.latency import measure_latency
 
     return measure_latency(network, device)
 
 
 def _describe(network: Baseline) -> dict[str, Any]:
-    from scalectl.reports.profile import describe_stages
+    from scalectl.report.networks import describe_stages
 
     return {
         "schema_version": 1,
         "name": network.name,
         "resolution": network.resolution,
-        **asdict(count(network)),
+        **asdict(cost_of(network)),
         "stages": describe_stages(network),
     }
 

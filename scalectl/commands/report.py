@@ -1,20 +1,23 @@
 """`scalectl report`: what was found, as tables, figures and one page."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from scalectl import files
+from scalectl.analysis.recommendation import list_files
 from scalectl.commands.findings import judge_files, print_findings, print_verdicts
 from scalectl.commands.options import PATH
 from scalectl.commands.output import print_json, say
 from scalectl.commands.runs import find_newest
-from scalectl.reports import REPORTS
+from scalectl.errors import ScalectlError
+from scalectl.report.tables import TABLES
+from scalectl.store import atomic
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.evidence import Evidence
+    from scalectl.search.results import Results
 
 
 def _check_page(
@@ -28,7 +31,7 @@ def _check_page(
 @click.command()
 @click.argument("runs", nargs=-1, type=PATH)
 @click.option(
-    "--table", type=click.Choice([*REPORTS, "comparison"]), help="This one alone.  [default: all]"
+    "--table", type=click.Choice([*TABLES, "comparison"]), help="This one alone.  [default: all]"
 )
 @click.option(
     "--format",
@@ -63,7 +66,7 @@ def report(
     RUNS are run folders or .parquet files; without any, the newest run under ./runs. Several are
     compared first.
     """
-    from scalectl import evidence
+    from scalectl.search.results import read_results
 
     as_json = as_json or form == "json"
     if as_json and table:
@@ -71,7 +74,7 @@ def report(
     runs = runs or (find_newest(),)
     if watch:
         _watch(runs, page)
-    found = [evidence.gather(run) for run in runs]
+    found = [read_results(run) for run in runs]
     if page:
         _write_page(runs, found, page)
         say(f"The page is in {page}.", err=True)
@@ -79,11 +82,11 @@ def report(
         _write_figures(found, folder)
         say(f"The figures are in {folder}.", err=True)
     if as_json:
-        from scalectl.reports import document
+        from scalectl.report import json_document
 
         several = len(found) > 1
         print_json(
-            document.document_runs(found) if several else document.document_evidence(found[0])
+            json_document.describe_runs(found) if several else json_document.describe_run(found[0])
         )
     elif (page or folder) and not (form or table):
         print_verdicts(found)
@@ -93,39 +96,70 @@ def report(
 
 
 def _watch(runs: Sequence[Path], page: Path | None) -> None:
-    """Show, and write the page, after each change."""
+    """Show the runs, and write the page, after each change until all of them are over."""
     from rich.console import Console
 
-    from scalectl.following import follow
-    from scalectl.progress import Board
+    from scalectl.report.progress import Board
 
+    for run in runs:
+        if run.is_file():
+            raise ScalectlError(
+                f"{run} is a file, in which nothing changes.",
+                "--watch follows the folder of a run.",
+            )
+    seen: list[tuple[str, ...]] = []
     with Board(Console(stderr=True)) as board:
-        for found in follow(runs):
-            board.show(found)
-            if page and len(found) == len(runs):
-                _write_page(runs, found, page)
+        while True:
+            names = [list_files(run) for run in runs]
+            if names != seen:
+                seen = names
+                results = [found for run in runs if (found := _read_begun(run))]
+                board.show(results)
+                if len(results) == len(runs):
+                    if page:
+                        _write_page(runs, results, page)
+                    if all(one.outlook and one.outlook.is_over for one in results):
+                        return
+            time.sleep(_PAUSE)
 
 
-def _write_page(runs: Sequence[Path], found: "Sequence[Evidence]", path: Path) -> None:
-    from scalectl.page import build
+_PAUSE = 1.0
+"""Seconds between looks at a folder's names."""
 
-    # Pages are passed on: where a run is on this machine is nobody's business (PROMISES 12).
+
+def _read_begun(run: Path) -> "Results | None":
+    """The run's results; None where no trial is over yet."""
+    from scalectl.search.results import read_results
+
+    has_begun = (run / "FORMAT.json").exists()
+    try:
+        return read_results(run)
+    except ScalectlError as problem:
+        if not has_begun or problem.exit_code != 2:
+            raise
+        return None
+
+
+def _write_page(runs: Sequence[Path], found: "Sequence[Results]", path: Path) -> None:
+    from scalectl.report.html.page import build
+
+    # Pages are passed on: where a run is on this machine is nobody's business.
     names = [run.name if run.is_absolute() else run.as_posix() for run in runs]
-    files.replace(path, build(list(zip(names, found, strict=True))))
+    atomic.replace(path, build(list(zip(names, found, strict=True))))
 
 
-def _write_figures(found: "Sequence[Evidence]", folder: Path) -> None:
+def _write_figures(found: "Sequence[Results]", folder: Path) -> None:
     """In a folder of its own for each of several runs."""
-    from scalectl import figures
+    from scalectl.report import figures
 
     for number, one in enumerate(found, 1):
         place = folder / f"{number}-{one.name}" if len(found) > 1 else folder
-        files.make_folder(place)
-        for picture in figures.list_pictures(one):
+        atomic.make_folder(place)
+        for picture in figures.draw_all(one):
             if picture.figure is None:
                 say(f"No figure {picture.name}: {picture.text}", err=True)
                 continue
             for form in figures.FORMATS:
-                files.replace(
+                atomic.replace(
                     place / f"{picture.name}.{form}", figures.encode(picture.figure, form)
                 )

@@ -1,19 +1,22 @@
 """`scalectl scale`: coefficients applied to a baseline, and configs of what comes of it."""
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
+from scalectl.arch.rounding import RoundingRule
+from scalectl.arch.scaling import PHI_LIMIT
+from scalectl.arch.sizes import LADDER, Size, official_size, size_at, sizes_around
 from scalectl.commands.options import BASELINE_HELP, PATH, json_option
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.commands.source import Start, find_start
 from scalectl.errors import ScalectlError
 from scalectl.exports import EXPORTS, Written, write
-from scalectl.family import LADDER, Size, official_size, size_at, size_for
-from scalectl.scaling import PHI_LIMIT
 
 
 @click.command()
@@ -31,9 +34,15 @@ from scalectl.scaling import PHI_LIMIT
 )
 @click.option("--baseline", metavar="B", help=BASELINE_HELP)
 @click.option("--phi", metavar="P", help="A number, or a range: 1..7, 1..3:0.5.")
-@click.option("--macs", metavar="N", help="The size nearest to so many multiply-adds: 1.2G.")
-@click.option("--params", metavar="N", help="The size nearest to so many parameters: 8M.")
-@click.option("--activations", metavar="N", help="The size nearest to so many: 20M.")
+@click.option("--macs", metavar="N", help="The largest size of so many multiply-adds: 1.2G.")
+@click.option("--params", metavar="N", help="The largest size of so many parameters: 8M.")
+@click.option("--activations", metavar="N", help="The largest size of so many: 20M.")
+@click.option(
+    "--at-most/--nearest",
+    default=True,
+    show_default=True,
+    help="Whether --macs, --params and --activations are budgets, or may be exceeded.",
+)
 @click.option("--family", is_flag=True, help="phi = 0.5, 1, 2, 3.5, 5, 6, 7: the ladder b1..b7.")
 @click.option(
     "--official", metavar="B4", help="A published network: b4, lite3, v2_s, tinynet_c ..."
@@ -42,7 +51,12 @@ from scalectl.scaling import PHI_LIMIT
     "--max-resolution",
     type=click.IntRange(8, 8192),
     metavar="PX",
-    help="What this leaves of the resolution goes to depth and width.",
+    help="What this cuts off the resolution goes to depth and width; may be below the baseline's.",
+)
+@click.option(
+    "--rounding",
+    type=click.Choice(["official", "nearest"]),
+    help="How sizes become whole.  [default: as the baseline, or as the run did]",
 )
 @click.option("--explain", is_flag=True, help="How the published sizes relate to phi.")
 @click.option(
@@ -71,9 +85,11 @@ def scale(
     macs: str | None,
     params: str | None,
     activations: str | None,
+    at_most: bool,
     family: bool,
     official: str | None,
     max_resolution: int | None,
+    rounding: RoundingRule | None,
     explain: bool,
     formats: tuple[str, ...],
     folder: Path,
@@ -92,34 +108,38 @@ def scale(
             "Say how large, by one of --phi 4, --phi 1..7, --macs 1.2G, --params 8M, "
             "--activations 20M, --family and --official b4; or --explain."
         )
+    if not at_most and not any(targets.values()):
+        raise click.UsageError("--nearest goes with --macs, --params and --activations.")
     if explain:
         _explain(as_json)
         return
+    budget = None
     if official:
-        if run or coefficients or baseline or max_resolution:
+        if run or coefficients or baseline or max_resolution or rounding:
             raise click.UsageError("--official stands alone: it is a published network.")
         sizes = [official_size(official.lower())]
     else:
-        start = find_start(run, coefficients, baseline)
+        start = _round_by(find_start(run, coefficients, baseline), rounding)
         if any(targets.values()):
-            sizes = [_solve(start, targets, max_resolution)]
+            size, budget = _solve(start, targets, max_resolution, at_most=at_most)
+            sizes = [size]
         else:
             sizes = _apply(start, _parse_phis(phi), max_resolution)
-        _comment(sizes)
+        _comment(start, sizes, max_resolution)
     written = [
         [write(size, form, folder, verify=not no_verify) for form in dict.fromkeys(formats)]
         for size in sizes
     ]
-    _show_sizes(sizes, written, as_json)
+    _show_sizes(sizes, written, budget, as_json)
     if not formats:
         say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
     _judge_exports([one for size in written for one in size])
 
 
 def _explain(as_json: bool) -> None:
-    from scalectl.reports.published import tabulate_published
+    from scalectl.report.published import tabulate_published_sizes
 
-    table = tabulate_published()
+    table = tabulate_published_sizes()
     if as_json:
         print_json({"schema_version": 1, "published": list(table.rows), "notes": table.notes})
     else:
@@ -155,11 +175,23 @@ def _parse_phis(text: str | None) -> list[float]:
     ]
 
 
-def _solve(start: Start, targets: dict[str, str | None], max_resolution: int | None) -> Size:
-    """The size nearest to the one target that was given."""
+def _round_by(start: Start, rule: RoundingRule | None) -> Start:
+    if rule is None:
+        return start
+    rounding = replace(start.baseline.rounding, rule=rule)
+    return replace(start, baseline=replace(start.baseline, rounding=rounding))
+
+
+def _solve(
+    start: Start, targets: dict[str, str | None], max_resolution: int | None, *, at_most: bool
+) -> tuple[Size, dict[str, Any]]:
+    """The size for the one target that was given, and the target as it stands in `--json`.
+
+    The size on the other side of the target is said.
+    """
     ((quantity, text),) = [(name, text) for name, text in targets.items() if text]
     target = _parse_count(text, f"--{quantity}")
-    size = size_for(
+    below, above = sizes_around(
         start.baseline,
         start.coefficients,
         quantity,  # type: ignore[arg-type]
@@ -167,14 +199,25 @@ def _solve(start: Start, targets: dict[str, str | None], max_resolution: int | N
         start.source,
         max_resolution,
     )
-    realised = getattr(size.cost, quantity)
+    least, most = getattr(below.cost, quantity), getattr(above.cost, quantity)
+    is_above = not at_most and most / target <= target / least
+    size, other = (above, below) if is_above else (below, above)
     label = "MACs" if quantity == "macs" else quantity
-    say(
-        f"phi = {size.phi:.4g} has {realised:,} {label}, {realised / target - 1:+.1%} of the "
-        f"{target:,.0f} asked for: the nearest step of the rounding.",
-        err=True,
-    )
-    return size
+
+    def describe(size: Size) -> str:
+        realised = getattr(size.cost, quantity)
+        return f"phi = {size.phi:.9g} has {realised:,} {label}, {realised / target - 1:+.1%}"
+
+    text = f"{describe(size)} of the {target:,.0f} asked for."
+    if least != most:
+        text += f" The next {'smaller' if is_above else 'larger'} size: {describe(other)}."
+    say(text, err=True)
+    return size, {
+        "quantity": quantity,
+        "target": target,
+        "at_most": at_most,
+        "next": {"phi": other.phi, **asdict(other.cost)} if least != most else None,
+    }
 
 
 def _parse_count(text: str, option: str) -> float:
@@ -187,7 +230,7 @@ def _parse_count(text: str, option: str) -> float:
     return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
 
 
-def _comment(sizes: Sequence[Size]) -> None:
+def _comment(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> None:
     """What a reader must know before the table."""
     first = sizes[0]
     say(f"Coefficients {first.coefficients} of {first.source}.", err=True)
@@ -200,15 +243,47 @@ def _comment(sizes: Sequence[Size]) -> None:
     capped = [size.name for size in sizes if size.is_capped]
     if capped:
         say(f"--max-resolution holds {', '.join(capped)}: depth and width took over.", err=True)
+    surprising = [size for size in sizes if not 1 / _EXCESS <= size.excess <= _EXCESS]
+    if surprising:
+        say(
+            f"Warning: rounding makes {_list_excesses(start, surprising, max_resolution)}.",
+            err=True,
+        )
 
 
-def _show_sizes(sizes: Sequence[Size], written: Sequence[list[Written]], as_json: bool) -> None:
-    from scalectl.reports.family import describe, tabulate_sizes
+_EXCESS = 1.15
+"""Counted compute over the formula's, up to which nobody is surprised."""
+
+
+def _list_excesses(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> str:
+    """What rounding does to some sizes, and what the other rule would do."""
+    nearest = _round_by(start, "nearest")
+    parts = []
+    for size in sizes[:3]:
+        (other,) = _apply(nearest, [size.phi or 0.0], max_resolution)
+        is_nearer = abs(math.log(other.excess)) < abs(math.log(size.excess))
+        advice = f" ({other.realised_ratio:.2f}x by --rounding nearest)" if is_nearer else ""
+        parts.append(
+            f"{size.name} cost {size.realised_ratio:.2f}x the baseline instead of "
+            f"{size.nominal_ratio:.2f}x{advice}"
+        )
+    if len(sizes) > len(parts):
+        parts.append(f"and {len(sizes) - len(parts)} more likewise")
+    return ", ".join(parts)
+
+
+def _show_sizes(
+    sizes: Sequence[Size],
+    written: Sequence[list[Written]],
+    budget: dict[str, Any] | None,
+    as_json: bool,
+) -> None:
+    from scalectl.report.tables.family import describe_size, tabulate_sizes
 
     coefficients = sizes[0].coefficients
     if as_json:
         entries = [
-            {**describe(size), "exports": [asdict(one) for one in exports]}
+            {**describe_size(size), "exports": [asdict(one) for one in exports]}
             for size, exports in zip(sizes, written, strict=True)
         ]
         print_json(
@@ -216,6 +291,7 @@ def _show_sizes(sizes: Sequence[Size], written: Sequence[list[Written]], as_json
                 "schema_version": 1,
                 "coefficients": coefficients and asdict(coefficients),
                 "source": sizes[0].source,
+                "budget": budget,
                 "sizes": entries,
             }
         )

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
+from scalectl.analysis.recommendation import Recommendation, read
+from scalectl.arch.factory import Baseline, Factory
+from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.commands.runs import find_newest_or_none
 from scalectl.errors import ScalectlError
-from scalectl.factory import Baseline, Factory
-from scalectl.scaling import NAMED, Coefficients
-from scalectl.verdict import Verdict, read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,10 @@ def find_start(run: Path | None, text: str | None, name: str | None) -> Start:
     It rounds as the run's candidates did. A run that searched a factory names code, and code is run
     only where the user names it.
     """
-    from scalectl.documents import find_baseline
+    from scalectl.arch.loading import find_baseline
 
     found, source = _find_coefficients(run, text)
-    if not isinstance(found, Verdict):
+    if not isinstance(found, Recommendation):
         baseline = find_baseline(name or "efficientnet_b0")
         return Start(baseline=baseline, coefficients=found, source=source)
     if name:
@@ -44,7 +44,9 @@ def find_start(run: Path | None, text: str | None, name: str | None) -> Start:
     return Start(baseline=found.scaled_baseline, coefficients=found.coefficients, source=source)
 
 
-def _find_coefficients(run: Path | None, text: str | None) -> tuple[Coefficients | Verdict, str]:
+def _find_coefficients(
+    run: Path | None, text: str | None
+) -> tuple[Coefficients | Recommendation, str]:
     """What to scale by, and whose it is, in words."""
     if run and text:
         raise click.UsageError("Give --from or --coefficients, not both.")
@@ -64,13 +66,13 @@ def _find_coefficients(run: Path | None, text: str | None) -> tuple[Coefficients
     return verdict, f"{run}{doubt}"
 
 
-def _read_verdict(run: Path) -> Verdict:
+def _read_verdict(run: Path) -> Recommendation:
     stored = read(run)
     if stored:
         return stored
-    from scalectl import evidence
+    from scalectl.search.results import read_results, recommend
 
-    return evidence.conclude(evidence.gather(run))
+    return recommend(read_results(run))
 
 
 def _parse_coefficients(text: str) -> Coefficients:

@@ -1,82 +1,70 @@
 """Executors, a slot: one file per way of running trials, and its line in `EXECUTORS`."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from scalectl.grid import Resources
-from scalectl.trial import Limits, News, Record, State, Trial
+from annotated_types import Ge, Gt
+
+from scalectl.training.workspace import Workspace
+from scalectl.trial import News, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
-    """What the trials of a search share on the machine that trains them."""
+class Resources:
+    """What one trial asks of a cluster."""
 
-    data: str
-    """As `datasets.open_dataset` takes it."""
-    limits: Limits
-    cache: Path
-    """Folder for rendered splits."""
-    checkpoints: Path
-    """Folder for where each trial stands."""
-    device: str
-    """As torch names it, or "auto"."""
-    stall: float
-    """Seconds without a step after which a trial is stopped."""
-    memory: int
-    """Bytes that one trial, or group, may take; 0 means an equal part of the machine's."""
-    seeds_per_step: int
-    """How many trials a group has at most."""
+    cpus: Annotated[float, Gt(0)] = 1.0
+    """Cores; a trial computes on one. Slurm gives whole ones."""
+    gpus: Annotated[float, Ge(0)] = 0.0
+    """0.25 puts four trials on one GPU of a Ray cluster; Slurm gives whole ones."""
+    minutes: Annotated[int, Ge(1)] = 60
+    """Time limit of a Slurm job; a trial that takes longer goes on in the next job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Where the executors of several machines train."""
+    """Which machines an executor trains on, and what it asks of them."""
 
     address: str = ""
-    """As the executor takes it, or "" for the usual one."""
+    """The cluster's address, as the executor takes it, or "" for the usual one."""
     resources: Resources = field(default_factory=Resources)
     """What each trial asks for."""
 
 
-Group = Sequence[Trial]
-"""One trial; or several that differ in their seeds alone, which take each step of training together."""
-
-
 class Executor(Protocol):
-    """What an executor must offer. It is told how many trials may run at once when it is made."""
+    """What an executor offers. How many trials may run at once is said when it is made."""
 
     @property
     def jobs(self) -> int:
-        """How many do run at once."""
+        """Number of trials that run at once."""
 
-    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
-        """Train every trial; yield as things happen.
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Train every trial, and yield what happens as it happens.
 
-        Groups are taken in order, each when it can start, since others may train the same trials.
-        There is exactly one `Record` for each trial: one that dies is a record with a reason, and
-        never the end of those of other groups. Closing the generator stops what runs and leaves no
-        process. Raises `OutOfSpaceError`, and another `ScalectlError` where nothing can be trained
-        any more.
+        Trials are taken in order, each when it can start, since others may train the same ones.
+        Each gives exactly one `Record`: a trial that dies is a record with a reason, and never the
+        end of the others. Closing the generator stops what runs and leaves no process. Raises
+        `OutOfSpaceError`, and another `ScalectlError` where nothing can be trained any more.
         """
 
 
 EXECUTORS = {
     "inline": "scalectl.executors.inline:Inline",
     "processes": "scalectl.executors.processes:Processes",
+    "gpu": "scalectl.executors.gpu:Gpu",
     "ray": "scalectl.executors.ray:Ray",
     "slurm": "scalectl.executors.slurm:Slurm",
 }
-"""Name -> where its class is; imported when chosen."""
+"""Name -> module:class of each executor; imported when it is chosen."""
 CLUSTERS = ("ray", "slurm")
-"""Those that train on other machines too."""
+"""Names of the executors that train on other machines too."""
 
 
 def make_executor(name: str, jobs: int, cluster: Cluster | None = None) -> Executor:
-    """The executor of that name, for `jobs` trials at once; 0 means as many as there is room for.
+    """Make the executor of that name, for `jobs` trials at once; 0 means as many as there is room for.
 
     Raises `ScalectlError` where what it needs is not installed or not reached.
     """
@@ -85,16 +73,19 @@ def make_executor(name: str, jobs: int, cluster: Cluster | None = None) -> Execu
     return factory(jobs, cluster or Cluster())
 
 
-def give_up(trials: Iterable[Trial], state: State, reason: str) -> list[Record]:
-    """The records of those that a process, task or job leaves without one."""
-    return [Record(trial=trial, state=state, error=reason) for trial in trials]
+def choose_executor(device: str) -> str:
+    """Return the name of the executor that suits a device, as `--device` names it."""
+    from scalectl.executors.gpu import count_gpus
+
+    wants_gpu = device.startswith("cuda") or (device == "auto" and count_gpus() > 0)
+    return "gpu" if wants_gpu else "processes"
 
 
 def count_cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def count_memory() -> int:
-    """Bytes of this machine."""
+    """Return the memory of this machine, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

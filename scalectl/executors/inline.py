@@ -1,20 +1,21 @@
-"""One group after another in this process: for debuggers and tests. Nothing watches it."""
+"""Train one trial after another in this process, which nothing watches: for debuggers and tests."""
 
 from collections.abc import Generator, Iterable
 
-from scalectl.executors import Cluster, Group, Workspace
-from scalectl.trial import News
+from scalectl.executors import Cluster
+from scalectl.training.workspace import Workspace
+from scalectl.trial import News, Trial
 
 
 class Inline:
-    """Ignores the jobs it is given: there is one process."""
+    """An executor in this process; it runs one trial at a time, whatever `jobs` says."""
 
     def __init__(self, _jobs: int, _cluster: Cluster) -> None:
         self.jobs = 1
 
-    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
-        """Train in order."""
-        from scalectl import training
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Train the trials in order."""
+        from scalectl.training import loop
 
-        for group in groups:
-            yield from training.run(group, workspace)
+        for trial in trials:
+            yield from loop.run(trial, workspace)

@@ -1,7 +1,7 @@
-"""One process for each trial or group, forked from a server that has torch loaded already.
+"""Train each trial in a process of its own, forked from a server that has loaded torch.
 
-A later start costs some tenths of a second instead of many, and a process that dies, hangs, or
-takes too much memory takes no more than its own trials with it.
+So a start costs some tenths of a second instead of several, and a process that dies, hangs, or
+takes too much memory ends no more than its own trial.
 """
 
 import multiprocessing
@@ -11,20 +11,22 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from scalectl.errors import OutOfSpaceError
-from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory, give_up
-from scalectl.executors.orphans import die_with_parent
+from scalectl.executors import Cluster, count_cores, count_memory
+from scalectl.executors.parent_death import die_with_parent
+from scalectl.training.workspace import Workspace
 from scalectl.trial import News, Record, State, Trial
 
-_CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT = multiprocessing.get_context("forkserver")
 _GPUS = "CUDA_VISIBLE_DEVICES"
 _PATIENCE = 0.5
 """Seconds after an unexpected SIGKILL: it may be on its way to this process too."""
@@ -32,60 +34,59 @@ _PATIENCE = 0.5
 
 @dataclass(slots=True)
 class _Child:
-    """A running process."""
+    """A running process, and its trial."""
 
-    left: dict[str, Trial]
-    """Trials without a record yet, by id."""
+    trial: Trial
     process: ForkServerProcess
     heard: float
-    """When it last gave a sign of life."""
+    """When it last gave a sign of life, in monotonic seconds."""
 
 
 _Running = dict[Connection, _Child]
 
 
 class Processes:
-    """Keeps `jobs` processes busy."""
+    """An executor that keeps `jobs` processes busy."""
 
     def __init__(self, jobs: int, _cluster: Cluster | None = None) -> None:
         self.jobs = jobs or count_cores()
 
-    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
-        """Start in order, one whenever there is room; yield in the order in which news arrives."""
-        source, running = iter(groups), _Running()
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Start the trials in order, whenever there is room; yield news in the order of arrival."""
+        source, running = iter(trials), _Running()
         memory = workspace.memory or count_memory() // self.jobs
         workspace = replace(workspace, memory=memory)
-        _start_server()
+        start_server()
         try:
             while True:
-                while len(running) < self.jobs and (group := next(source, None)):
-                    with _signals_wait():
-                        _start(group, workspace, running)
+                while len(running) < self.jobs and (trial := next(source, None)):
+                    with deferring_signals():
+                        _start(trial, workspace, running)
                 if not running:
                     return
                 for pipe in wait(list(running), timeout=1.0):
                     assert isinstance(pipe, Connection)
-                    yield from _settle(_receive(pipe, running), pipe, running)
+                    yield _settle(_receive(pipe, running), pipe, running)
                 for pipe in _find_stalled(running, workspace.stall):
-                    yield from _settle(_stop(running[pipe], workspace.stall), pipe, running)
+                    yield _settle(_stop(running[pipe], workspace.stall), pipe, running)
         finally:
             for child in running.values():
-                _kill(child)
+                kill(child.process)
 
 
-def _start_server() -> None:
-    """And wait until it has loaded torch, for which signals do not wait."""
-    forkserver.set_forkserver_preload(["scalectl.executors.server", "scalectl.training"])
-    with starting_deaf():
+def start_server() -> None:
+    """Start the server that all processes are forked from, and wait until it has loaded torch."""
+    forkserver.set_forkserver_preload(["scalectl.executors.preload", "scalectl.training.loop"])
+    with ignoring_interrupts():
         forkserver.ensure_running()
-    first = _CONTEXT.Process(target=int, daemon=True)
+    first = CONTEXT.Process(target=int, daemon=True)
     first.start()
     first.join()
 
 
 @contextmanager
-def starting_deaf() -> Iterator[None]:
-    """What is started now does not hear Ctrl-C, nor do its children: that is the parent's."""
+def ignoring_interrupts() -> Iterator[None]:
+    """Have processes that are started meanwhile ignore SIGINT, which their parent handles."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
     try:
@@ -96,34 +97,36 @@ def starting_deaf() -> Iterator[None]:
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Until a process is whole: half of one would complain that its other half is missing."""
+def deferring_signals() -> Iterator[None]:
+    """Defer signals while a child starts; a half-started child would print a traceback."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda one, _: caught.append(one)) for number in numbers]
+    before = [
+        signal.signal(number, lambda received, _: caught.append(received)) for number in numbers
+    ]
     try:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-        for one in caught:
-            signal.raise_signal(one)
+        for received in caught:
+            signal.raise_signal(received)
 
 
-def _start(group: Group, workspace: Workspace, running: _Running) -> None:
-    ours, theirs = _CONTEXT.Pipe()
+def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
+    ours, theirs = CONTEXT.Pipe()
     gpus = os.environ.get(_GPUS)
-    process = _CONTEXT.Process(target=_work, args=(group, workspace, theirs, gpus), daemon=True)
+    process = CONTEXT.Process(target=_work, args=(trial, workspace, theirs, gpus), daemon=True)
     process.start()
     theirs.close()
-    running[ours] = _Child({one.id: one for one in group}, process, time.monotonic())
+    running[ours] = _Child(trial, process, time.monotonic())
 
 
-def _receive(pipe: Connection, running: _Running) -> Sequence[News]:
-    """Raises `OutOfSpaceError` where the child did."""
+def _receive(pipe: Connection, running: _Running) -> News:
+    """Receive a child's next news. Raises `OutOfSpaceError` where the child did."""
     child = running[pipe]
     try:
         news: News | OutOfSpaceError = pipe.recv()
@@ -132,22 +135,26 @@ def _receive(pipe: Connection, running: _Running) -> Sequence[News]:
     if isinstance(news, OutOfSpaceError):
         raise news
     child.heard = time.monotonic()
-    return [news]
+    return news
 
 
-def _bury(child: _Child) -> Sequence[Record]:
-    child.process.join(timeout=5)
-    code = child.process.exitcode
+def _bury(child: _Child) -> Record:
+    return Record(trial=child.trial, state=State.KILLED, error=describe_death(child.process))
+
+
+def describe_death(process: BaseProcess) -> str:
+    """Say in words why a process is gone."""
+    process.join(timeout=5)
+    code = process.exitcode
     if code is None:
-        reason = "the process went silent, and was stopped"
-    elif code >= 0:
-        reason = f"the process left with exit code {code}"
-    else:
-        reason = f"the process was killed by {signal.Signals(-code).name}"
+        return "the process went silent, and was stopped"
+    if code >= 0:
+        return f"the process left with exit code {code}"
+    reason = f"the process was killed by {signal.Signals(-code).name}"
     if code == -signal.SIGKILL:
         time.sleep(_PATIENCE)
         reason += "; if nobody did, the system was short of memory"
-    return give_up(child.left.values(), State.KILLED, reason)
+    return reason
 
 
 def _find_stalled(running: _Running, stall: float) -> list[Connection]:
@@ -157,48 +164,52 @@ def _find_stalled(running: _Running, stall: float) -> list[Connection]:
     ]
 
 
-def _stop(child: _Child, stall: float) -> Sequence[Record]:
-    _kill(child)
+def _stop(child: _Child, stall: float) -> Record:
+    kill(child.process)
     reason = f"it took no step for {stall:g} seconds, and was stopped"
-    return give_up(child.left.values(), State.STALLED, reason)
+    return Record(trial=child.trial, state=State.STALLED, error=reason)
 
 
-def _settle(heard: Sequence[News], pipe: Connection, running: _Running) -> Iterator[News]:
-    """Yield it; after its last record a process has no more to say."""
-    left = running[pipe].left
-    for news in heard:
-        yield news
-        if isinstance(news, Record):
-            del left[news.trial.id]
-    if not left:
-        _kill(running.pop(pipe))
+def _settle(news: News, pipe: Connection, running: _Running) -> News:
+    """End a child whose record has arrived, and pass its news on."""
+    if isinstance(news, Record):
+        kill(running.pop(pipe).process)
         pipe.close()
+    return news
 
 
-def _kill(child: _Child) -> None:
-    """With all that it has started."""
-    assert child.process.pid
+def kill(process: BaseProcess) -> None:
+    """End a process, and all that it has started."""
+    assert process.pid
     with suppress(ProcessLookupError):
-        os.killpg(child.process.pid, signal.SIGKILL)
-    child.process.kill()  # where it had not made a group of its own yet
-    child.process.join(timeout=5)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()  # where it had not made a group of its own yet
+    process.join(timeout=5)
 
 
-def _work(group: Group, workspace: Workspace, pipe: Connection, gpus: str | None) -> None:
-    """In the child. Its GPUs are those of its parent now; its server's may be of an earlier task."""
+def _work(trial: Trial, workspace: Workspace, pipe: Connection, gpus: str | None) -> None:
+    """Train a trial in the child, and send its news through the pipe."""
+    live_as_child(pipe, gpus)
+    _limit_memory(workspace.memory)
+    from scalectl.training import loop
+
+    try:
+        for news in loop.run(trial, workspace):
+            pipe.send(news)
+    except OutOfSpaceError as problem:
+        pipe.send(problem)
+
+
+def live_as_child(pipe: Connection, gpus: str | None) -> None:
+    """Make this process end with its parent, which holds the other end of the pipe.
+
+    `gpus` are the parent's CUDA_VISIBLE_DEVICES; the server's may be of an earlier search.
+    """
     if gpus is not None:
         os.environ[_GPUS] = gpus
     os.setpgid(0, 0)
     die_with_parent()
     threading.Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()
-    _limit_memory(workspace.memory)
-    from scalectl import training
-
-    try:
-        for news in training.run(group, workspace):
-            pipe.send(news)
-    except OutOfSpaceError as problem:
-        pipe.send(problem)
 
 
 def _leave_with_parent(pipe: Connection) -> None:
@@ -208,7 +219,7 @@ def _leave_with_parent(pipe: Connection) -> None:
 
 
 def _limit_memory(size: int) -> None:
-    """To `size` bytes beyond what torch has taken. Where the system runs short, this process goes first."""
+    """Limit this process to `size` bytes beyond torch's; it is killed first where memory is short."""
     status = Path("/proc/self/status")
     taken = re.search(r"VmData:\s+(\d+) kB", status.read_text()) if status.exists() else None
     if taken is None:

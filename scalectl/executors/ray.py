@@ -1,6 +1,6 @@
-"""Groups of trials as tasks of a Ray cluster (Ray Core): each in a process on a node, watched there.
+"""Train trials as tasks of a Ray cluster (Ray Core): each in a process on a node, watched there.
 
-A task streams what it hears to the driver, with the checkpoint after each epoch, so that nodes need
+A task streams the trial's news to the driver, with the checkpoint after each epoch, so that nodes need
 no disk in common; they need scalectl and the images. A worker or node that is lost is not the trial's
 doing: the trial goes on from its last checkpoint on another one, in the same command.
 """
@@ -14,35 +14,35 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from scalectl import files
 from scalectl.errors import OutOfSpaceError, ScalectlError
-from scalectl.executors import Cluster, Group, Workspace, count_cores, count_memory, give_up
+from scalectl.executors import Cluster, Resources, count_cores, count_memory
 from scalectl.executors.processes import Processes
-from scalectl.grid import Resources
+from scalectl.store import atomic
+from scalectl.training.workspace import Workspace
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
 
 _LOSSES = 3
-"""Workers lost without an epoch in between, after which it may be the trial's doing."""
+"""Workers lost without an epoch in between, after which the trial counts as killed."""
 _GRACE = 60.0
-"""Seconds for news on its way; and for a node to come back, where none is left that would do."""
+"""Seconds that news may be on its way, and that a suitable node may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """What one node of the cluster has in all, used or not."""
+    """What a node of the cluster has in all, used or not."""
 
     cpus: float
     gpus: float
 
     def count_room(self, resources: Resources) -> int:
-        """For how many tasks at once."""
+        """Return how many tasks fit at once."""
         rooms = [self.cpus / resources.cpus]
         if resources.gpus:
             rooms.append(self.gpus / resources.gpus)
@@ -51,22 +51,21 @@ class _Node:
 
 @dataclass(slots=True)
 class _Task:
-    """A group that runs, or waits for room on the cluster."""
+    """A trial that runs, or waits for room on the cluster."""
 
-    left: dict[str, Trial]
-    """Trials without a record yet, by id."""
+    trial: Trial
     heard: float | None = None
-    """When it last gave a sign of life; None before the first."""
+    """When it last gave a sign of life, in monotonic seconds; None before the first."""
     losses: int = 0
-    """Of workers, since its last epoch."""
+    """Workers lost since its last epoch."""
 
 
 _Running = dict[Any, _Task]
-"""By the stream of its news."""
+"""Stream of news -> its task."""
 
 
 class Ray:
-    """Keeps a cluster busy."""
+    """An executor that keeps a Ray cluster busy."""
 
     def __init__(self, jobs: int, cluster: Cluster) -> None:
         self._most = jobs
@@ -77,20 +76,20 @@ class Ray:
 
     @property
     def jobs(self) -> int:
-        """As told, or else for as many as there is room now."""
+        """Number of tasks at once: as asked for, or as many as there is room for now."""
         return self._most or max(1, self._count_room())
 
-    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
-        """Start in order, one whenever there is room; yield in the order in which news arrives."""
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Start the trials in order, whenever there is room; yield news in the order of arrival."""
         import ray
 
-        source, running = iter(groups), _Running()
+        source, running = iter(trials), _Running()
         workspace = replace(workspace, device=self._choose_device(workspace.device))
         fitted = time.monotonic()
         try:
             while True:
-                while len(running) < self.jobs and (group := next(source, None)):
-                    self._start(_Task({one.id: one for one in group}), workspace, running)
+                while len(running) < self.jobs and (trial := next(source, None)):
+                    self._start(_Task(trial), workspace, running)
                 if not running:
                     return
                 ready, _ = ray.wait(list(running), timeout=1.0, fetch_local=False)
@@ -98,7 +97,7 @@ class Ray:
                     yield from self._settle(stream, workspace, running)
                 for stream in _find_stalled(running, workspace.stall + _GRACE):
                     ray.cancel(stream, force=True)
-                    yield from _describe_stalled(running.pop(stream), workspace.stall)
+                    yield _describe_stalled(running.pop(stream), workspace.stall)
                 fitted = self._see_room(fitted)
         finally:
             for stream in running:
@@ -106,39 +105,36 @@ class Ray:
                     ray.cancel(stream, force=True)
 
     def _settle(self, stream: Any, workspace: Workspace, running: _Running) -> Iterator[News]:
-        """Its next news; where its worker was lost, the trials go on in another one."""
+        """Yield a stream's next news; a trial whose worker was lost goes on in another one."""
         task = running.pop(stream)
-        heard = _receive(stream, task, workspace)
-        if not heard:
+        news = _receive(stream, task, workspace)
+        if news is None:
             task.losses += 1
             if task.losses < _LOSSES:
                 self._start(task, workspace, running)
-                return
-            heard = give_up(task.left.values(), State.KILLED, _GIVEN_UP)
-        for news in heard:
-            if isinstance(news, Progress):
-                task.losses = 0
-            if isinstance(news, Record):
-                del task.left[news.trial.id]
-        if task.left:
+            else:
+                yield Record(trial=task.trial, state=State.KILLED, error=_GIVEN_UP)
+            return
+        if isinstance(news, Progress):
+            task.losses = 0
+        if not isinstance(news, Record):
             running[stream] = task  # behind the others, which are served first
-        yield from heard
+        yield news
 
     def _start(self, task: _Task, workspace: Workspace, running: _Running) -> None:
         import ray
 
         task.heard = None
-        trials = list(task.left.values())
         train = ray.remote(num_returns="streaming", max_retries=0)(_train).options(
-            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, name=trials[0].id
+            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, name=task.trial.id
         )
-        # What is damaged of them is found out where they are read.
-        saved = [(name, workspace.checkpoints / name) for name in task.left]
-        checkpoints = {name: path.read_bytes() for name, path in saved if path.exists()}
-        running[train.remote(trials, workspace, checkpoints, self._resources.cpus)] = task
+        # If it is damaged, that is found out where it is read.
+        saved = workspace.checkpoints / task.trial.id
+        checkpoint = saved.read_bytes() if saved.exists() else b""
+        running[train.remote(task.trial, workspace, checkpoint, self._resources.cpus)] = task
 
     def _choose_device(self, name: str) -> str:
-        """Which GPU it is, Ray says. Raises `ScalectlError` where that contradicts the command line."""
+        """Return "cuda" or "cpu". Raises `ScalectlError` for a numbered GPU, since Ray chooses."""
         if name == "auto":
             return "cuda" if self._resources.gpus else "cpu"
         if ":" in name or (name == "cuda" and not self._resources.gpus):
@@ -150,14 +146,14 @@ class Ray:
         return name
 
     def _count_room(self) -> int:
-        """For how many tasks, asked once in a second."""
+        """Return how many tasks fit on the cluster, asked once a second."""
         if time.monotonic() - self._counted > 1:
             self._room = sum(node.count_room(self._resources) for node in _list_nodes())
             self._counted = time.monotonic()
         return self._room
 
     def _see_room(self, seen: float) -> float:
-        """When there last was a node that would do. Raises `ScalectlError` where that is long ago."""
+        """Return when a node last would do. Raises `ScalectlError` where that is long ago."""
         now = time.monotonic()
         if self._count_room():
             return now
@@ -169,7 +165,7 @@ class Ray:
         if self._count_room():
             return
         asked = f"{self._resources.cpus:g} CPUs and {self._resources.gpus:g} GPUs"
-        there = ", ".join(f"{one.cpus:g} and {one.gpus:g}" for one in _list_nodes())
+        there = ", ".join(f"{node.cpus:g} and {node.gpus:g}" for node in _list_nodes())
         raise ScalectlError(
             f"A trial asks for {asked}, which no node of the Ray cluster has; they have "
             f"{there or 'left'}.",
@@ -181,7 +177,7 @@ _GIVEN_UP = f"its worker was lost {_LOSSES} times without an epoch in between"
 
 
 def _connect(address: str) -> None:
-    """To a cluster, or to one that is started on this machine for as long as this process lives."""
+    """Connect to a cluster, or start one on this machine for as long as this process lives."""
     if find_spec("ray") is None:
         raise ScalectlError(
             "--executor ray needs Ray, which is not installed.",
@@ -224,7 +220,7 @@ def _connect(address: str) -> None:
 
 
 def _greet(address: str) -> None:
-    """Raises `ScalectlError` where nobody listens: Ray itself would try, and warn, for long."""
+    """Raise `ScalectlError` where nobody listens: Ray itself would try, and warn, for long."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
@@ -238,14 +234,14 @@ def _greet(address: str) -> None:
 def _list_nodes() -> list[_Node]:
     import ray
 
-    found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [_Node(one.get("CPU", 0.0), one.get("GPU", 0.0)) for one in found]
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [_Node(total.get("CPU", 0.0), total.get("GPU", 0.0)) for total in alive]
 
 
-def _receive(stream: Any, task: _Task, workspace: Workspace) -> Sequence[News]:
-    """The next news, its checkpoint stored; none where the worker was lost.
+def _receive(stream: Any, task: _Task, workspace: Workspace) -> News | None:
+    """Receive the next news and store its checkpoint; None where the worker was lost.
 
-    Raises `OutOfSpaceError` where the node did, or the driver does.
+    Raises `OutOfSpaceError` where the node's disk, or this one, is full.
     """
     from ray import exceptions, get
 
@@ -253,24 +249,24 @@ def _receive(stream: Any, task: _Task, workspace: Workspace) -> Sequence[News]:
         news, checkpoint = get(next(stream), timeout=workspace.stall)
     except exceptions.OutOfMemoryError:
         reason = "the node was short of memory, and Ray stopped its largest worker"
-        return give_up(task.left.values(), State.OUT_OF_MEMORY, reason)
+        return Record(trial=task.trial, state=State.OUT_OF_MEMORY, error=reason)
     except exceptions.RayTaskError as problem:
         reason = f"{type(problem.cause).__name__}: {problem.cause}".splitlines()[0]
-        reason = reason.replace(str(Path.home()), "~")  # no names of users (PROMISES 12)
-        return give_up(task.left.values(), State.ERROR, reason)
+        reason = reason.replace(str(Path.home()), "~")  # runs name no user
+        return Record(trial=task.trial, state=State.ERROR, error=reason)
     except (exceptions.RayError, StopIteration):
-        return []
+        return None
     if isinstance(news, OutOfSpaceError):
         raise news
     if checkpoint:
-        files.make_folder(workspace.checkpoints)
-        files.replace(workspace.checkpoints / news.trial.id, checkpoint)
+        atomic.make_folder(workspace.checkpoints)
+        atomic.replace(workspace.checkpoints / news.trial.id, checkpoint)
     task.heard = time.monotonic()
-    return [news]
+    return news  # type: ignore[no-any-return]
 
 
 def _find_stalled(running: _Running, patience: float) -> list[Any]:
-    """Those whose node would have said so by now."""
+    """List the streams that have been silent for longer than `patience` seconds."""
     now = time.monotonic()
     return [
         stream
@@ -279,16 +275,16 @@ def _find_stalled(running: _Running, patience: float) -> list[Any]:
     ]
 
 
-def _describe_stalled(task: _Task, stall: float) -> Sequence[Record]:
+def _describe_stalled(task: _Task, stall: float) -> Record:
     reason = f"its node gave no sign of life for more than {stall:g} seconds, and it was stopped"
-    return give_up(task.left.values(), State.STALLED, reason)
+    return Record(trial=task.trial, state=State.STALLED, error=reason)
 
 
 def _train(
-    trials: Group, workspace: Workspace, checkpoints: dict[str, bytes], cpus: float
+    trial: Trial, workspace: Workspace, checkpoint: bytes, cpus: float
 ) -> Iterator[tuple[News | OutOfSpaceError, bytes]]:
-    """On a node: the news of trials, each with the checkpoint that came before it, or b""."""
-    yield Heartbeat(trial=trials[0], steps=0), b""
+    """Train on a node; yield each news with the checkpoint that came before it, or b""."""
+    yield Heartbeat(trial=trial, steps=0), b""
     place = _find_place()
     part = min(1.0, cpus / count_cores())
     try:
@@ -299,11 +295,11 @@ def _train(
                 checkpoints=Path(name),
                 memory=workspace.memory or int(count_memory() * part),
             )
-            for trial, checkpoint in checkpoints.items():
-                files.replace(here.checkpoints / trial, checkpoint)
-            with closing(Processes(1).run([trials], here)) as events:
+            saved = here.checkpoints / trial.id
+            if checkpoint:
+                atomic.replace(saved, checkpoint)
+            with closing(Processes(1).run([trial], here)) as events:
                 for news in events:
-                    saved = here.checkpoints / news.trial.id
                     moved = isinstance(news, Progress) and saved.exists()
                     yield news, saved.read_bytes() if moved else b""
     except OutOfSpaceError as problem:
@@ -311,11 +307,11 @@ def _train(
 
 
 def _find_place() -> Path:
-    """A folder of this node that is this user's alone, in which all trials share rendered images."""
+    """Return this user's own folder on this node, in which all trials share rendered images."""
     place = Path(tempfile.gettempdir(), f"scalectl-{os.getuid()}")
     with suppress(FileExistsError):
         place.mkdir(mode=0o700)
-    found = place.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    status = place.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise ScalectlError(f"{place} is not a folder of this user's alone.", "Remove it.")
     return place

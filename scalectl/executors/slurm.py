@@ -1,4 +1,4 @@
-"""Groups of trials as jobs of Slurm, by submitit: one array; each in a process, watched there.
+"""Train trials as jobs of a Slurm array, by submitit: each in a process, watched there.
 
 The run's folder has to be on a disk that all nodes share: there jobs leave what happens, and a trial
 that was preempted, or took longer than a job may, finds its checkpoint when Slurm starts it again.
@@ -15,54 +15,56 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from scalectl import files
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, Group, Workspace, give_up
-from scalectl.executors.processes import Processes, starting_deaf
-from scalectl.rows import decode, encode
+from scalectl.executors import Cluster
+from scalectl.executors.processes import Processes, ignoring_interrupts
+from scalectl.store import atomic
+from scalectl.store.parquet import decode, encode
+from scalectl.training.workspace import Workspace
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
 
 _ARRAY = 1000
-"""Jobs of one array, as Slurm allows unless it is told otherwise (MaxArraySize)."""
+"""Most jobs of one array, Slurm's own default (MaxArraySize)."""
 _PAUSE = 1.0
-"""Seconds between looks at what jobs have left."""
+"""Seconds between looks at the files that jobs leave."""
 _LOOK = 5.0
 """Seconds between questions to Slurm whether a job is still there."""
 _ABANDONED = 180.0
 """Seconds without a sign of life of the command, after which its jobs leave."""
 _LOSSES = 3
-"""Jobs that ended without an epoch in between, after which it may be the trial's doing."""
+"""Jobs that ended without an epoch in between, after which the trial counts as killed."""
 _TIMEOUTS = 1000
-"""How often one job may go on where its time was over."""
+"""How often a job may go on after its time was over."""
 _OVERHEAD = 4.0
-"""GiB of a job beside what its trial may take: torch, and who watches."""
+"""GiB of a job beside what its trial may take: torch, and the process that watches."""
 
 
 @dataclass(slots=True)
 class _Job:
-    """A group that runs, or waits in Slurm's queue."""
+    """A trial that runs, or waits in Slurm's queue."""
 
-    left: dict[str, Trial]
-    """Trials without a record yet, by id."""
+    trial: Trial
     handle: Any
-    """submitit's."""
-    epochs: dict[str, int] = field(default_factory=dict)
-    """The last one of each that was heard of."""
+    """The job, as submitit knows it."""
+    is_over: bool = False
+    """Whether it has a record."""
+    epoch: int = 0
+    """The last epoch whose scores have arrived."""
     missed: int = 0
     """Looks in a row at which the job was over without a record."""
     losses: int = 0
-    """Of jobs, since the last epoch."""
+    """Jobs lost since the last epoch."""
 
 
 class Slurm:
-    """Keeps jobs in a queue."""
+    """An executor that keeps jobs in Slurm's queue."""
 
     def __init__(self, jobs: int, cluster: Cluster) -> None:
         self.jobs = jobs or _ARRAY
@@ -88,11 +90,11 @@ class Slurm:
                 "Set it to 0 or 1.",
             )
 
-    def run(self, groups: Iterable[Group], workspace: Workspace) -> Generator[News, None, None]:
-        """Submit all there is room for, at first as one array; yield what jobs leave."""
-        source, run = iter(groups), workspace.checkpoints.absolute().parent
-        files.make_folder(run)
-        with files.explained(run):  # for this user alone: submitit runs what it finds there
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Submit as many trials as there is room for, at first as one array; yield their news."""
+        source, run = iter(trials), workspace.checkpoints.absolute().parent
+        atomic.make_folder(run)
+        with atomic.explain_errors(run):  # for this user alone: submitit runs what it finds there
             folder = Path(tempfile.mkdtemp(prefix="slurm-", dir=run))
         try:
             queue = _Queue(self._make_executor(folder, workspace), folder, workspace)
@@ -144,13 +146,12 @@ class _Queue:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def submit(self, groups: Sequence[Group]) -> None:
-        """As one array. Raises `ScalectlError` where Slurm refuses them."""
-        for group, handle in zip(groups, self._hand_over(groups), strict=True):
-            self._jobs.append(_Job({one.id: one for one in group}, handle))
+    def submit(self, trials: Sequence[Trial]) -> None:
+        """Submit trials as one array. Raises `ScalectlError` where Slurm refuses them."""
+        self._jobs += map(_Job, trials, self._hand_over(trials))
 
     def look(self) -> Iterator[News]:
-        """What jobs have left since the last look; lost ones are submitted again."""
+        """Yield what jobs have left since the last look; submit lost ones again."""
         try:
             os.utime(self._folder / _ALIVE)
         except FileNotFoundError:
@@ -160,15 +161,14 @@ class _Queue:
             ) from None
         names = {path.name for path in self._folder.iterdir()}
         for job in self._jobs:
-            for trial in list(job.left.values()):
-                yield from self._collect(job, trial, names)
-        self._jobs = [job for job in self._jobs if job.left]
+            yield from self._collect(job, names)
+        self._jobs = [job for job in self._jobs if not job.is_over]
         if time.monotonic() - self._asked > _LOOK:
             self._asked = time.monotonic()
             yield from self._replace_lost()
 
     def cancel(self, kind: str) -> None:
-        """All of them at once; those of this machine are waited for."""
+        """Cancel all jobs at once, and wait for those on this machine."""
         if kind == "slurm":
             left = {job.handle.job_id.partition("_")[0] for job in self._jobs}
             if not left:
@@ -182,17 +182,17 @@ class _Queue:
             with suppress(ProcessLookupError):  # those that have not begun leave at this
                 os.kill(int(job.handle.job_id), signal.SIGTERM)
         patience = time.monotonic() + 4
-        while time.monotonic() < patience and not all(one.done() for one in self._handles):
+        while time.monotonic() < patience and not all(job.done() for job in self._handles):
             time.sleep(0.05)
 
-    def _hand_over(self, groups: Sequence[Group]) -> list[Any]:
-        if not groups:
+    def _hand_over(self, trials: Sequence[Trial]) -> list[Any]:
+        if not trials:
             return []
         from submitit.core.utils import FailedJobError
 
-        work = [_Work(group, self._workspace, self._folder) for group in groups]
+        work = [_Work(trial, self._workspace, self._folder) for trial in trials]
         try:
-            with starting_deaf():
+            with ignoring_interrupts():
                 handles: list[Any] = self._executor.submit_array(work)
         except (FailedJobError, OSError, subprocess.CalledProcessError) as problem:
             reason = (str(problem).strip().splitlines() or ["no reason was given"])[-1]
@@ -202,45 +202,44 @@ class _Queue:
         self._handles += handles
         return handles
 
-    def _collect(self, job: _Job, trial: Trial, names: set[str]) -> Iterator[News]:
-        last = trial.recipe.epochs
+    def _collect(self, job: _Job, names: set[str]) -> Iterator[News]:
+        trial, last = job.trial, job.trial.recipe.epochs
         # One is missing where a job was stopped right after its checkpoint.
-        for epoch in range(job.epochs.get(trial.id, 0) + 1, last + 1):
+        for epoch in range(job.epoch + 1, last + 1):
             if (scores := _name_epoch(trial.id, epoch)) in names:
-                job.epochs[trial.id], job.losses = epoch, 0
+                job.epoch, job.losses = epoch, 0
                 content = json.loads((self._folder / scores).read_bytes())
                 yield Progress(trial=trial, epoch=epoch, **content)
         if _name_record(trial.id) in names:
             (record,) = decode((self._folder / _name_record(trial.id)).read_bytes())
-            del job.left[trial.id]
+            job.is_over = True
             yield record
         else:
-            steps = trial.steps * job.epochs.get(trial.id, 0) // last
-            yield Heartbeat(trial=trial, steps=steps)
+            yield Heartbeat(trial=trial, steps=trial.steps * job.epoch // last)
 
     def _replace_lost(self) -> Iterator[News]:
-        """A job that Slurm no longer knows is lost, unless its record arrives by the next question."""
+        """Submit again what Slurm did not know twice: once, the record may be on its way."""
         for job in self._jobs:
             job.missed = job.missed + 1 if job.handle.done() else 0
             if job.missed < 2:
                 continue
             job.losses += 1
             if job.losses >= _LOSSES:
-                yield from give_up(job.left.values(), State.KILLED, _GIVEN_UP)
-                job.left.clear()
+                yield Record(trial=job.trial, state=State.KILLED, error=_GIVEN_UP)
+                job.is_over = True
                 continue
-            (job.handle,) = self._hand_over([list(job.left.values())])
+            (job.handle,) = self._hand_over([job.trial])
             job.missed = 0
-        self._jobs = [job for job in self._jobs if job.left]
+        self._jobs = [job for job in self._jobs if not job.is_over]
 
 
 _ALIVE = "alive"
-"""A file that the command touches: a sign of life for its jobs."""
+"""Name of a file that the command touches: a sign of life for its jobs."""
 _GIVEN_UP = f"its job ended {_LOSSES} times without an epoch in between"
 
 
 _SCORES = ("train_loss", "loss", "top1")
-"""What is left of an epoch."""
+"""What a job writes down after an epoch."""
 
 
 def _name_record(name: str) -> str:
@@ -253,42 +252,42 @@ def _name_epoch(name: str, epoch: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a job does. submitit calls it again where it was preempted."""
+    """The work of a job; submitit calls it again after the job was preempted."""
 
-    trials: Group
+    trial: Trial
     workspace: Workspace
     folder: Path
 
     def __call__(self) -> None:
-        """Train; leave each epoch's scores, and the records."""
+        """Train; leave each epoch's scores, and the record, in the folder."""
         threading.Thread(target=_leave_with_command, args=(self.folder,), daemon=True).start()
-        with closing(Processes(1).run([self.trials], self.workspace)) as events:
+        with closing(Processes(1).run([self.trial], self.workspace)) as events:
             for news in events:
                 name = news.trial.id
                 if isinstance(news, Progress):
                     scores = {part: getattr(news, part) for part in _SCORES}
                     path = self.folder / _name_epoch(name, news.epoch)
-                    files.replace(path, json.dumps(scores).encode())
+                    atomic.replace(path, json.dumps(scores).encode())
                 elif isinstance(news, Record):
-                    files.replace(self.folder / _name_record(name), encode([news]))
+                    atomic.replace(self.folder / _name_record(name), encode([news]))
 
     def checkpoint(self) -> Any:
-        """The same once more: where it stands is in the run's folder."""
+        """Ask submitit to submit the same again: the trial's own checkpoint is in the run's folder."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
 def _leave_with_command(folder: Path) -> None:
-    """No job outlives the command that submitted it for long; nor does their folder."""
+    """End this job, and remove the folder, where the command gives no sign of life any more."""
     mark, seen = 0, time.monotonic()
     while time.monotonic() - seen < _ABANDONED:
         try:
-            found = (folder / _ALIVE).stat().st_mtime_ns
+            current = (folder / _ALIVE).stat().st_mtime_ns
         except FileNotFoundError:
             break
-        if found != mark:
-            mark, seen = found, time.monotonic()
+        if current != mark:
+            mark, seen = current, time.monotonic()
         time.sleep(_PAUSE)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

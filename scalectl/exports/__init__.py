@@ -7,39 +7,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from scalectl import files
+from scalectl.arch.factory import Baseline
+from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
-from scalectl.factory import Baseline
-from scalectl.family import Size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """What came of building a network from an emitted file."""
-
-    ok: bool | None
-    """None where the library that it is for is not installed."""
-    expected_params: int
-    """As the file states."""
-    params: int | None = None
-    forward_ok: bool | None = None
-    """Whether an image of the stated size becomes one row of logits."""
-    note: str
+from scalectl.exports.verification import Verification
+from scalectl.store import atomic
 
 
 class Export(Protocol):
-    """What a format must offer."""
+    """What a format offers."""
 
     suffix: str
-    """Of its files, after the name of the size."""
+    """What follows the size's name in the names of its files."""
     library: str
-    """The module that builds from it; "" where that is torch alone."""
+    """The module that builds from a file; "" where that is torch alone."""
 
     def find_obstacle(self, network: Baseline) -> str:
-        """Why the library cannot express the network, to the unit; "" where it can."""
+        """Say why the library cannot express the network to the unit; "" where it can."""
 
     def emit(self, size: Size) -> str | bytes:
-        """The content of the file."""
+        """Return the content of the file for a size."""
 
     def verify(self, path: Path) -> Verification:
         """Build the network from the file, where it will be used, and compare it with its claims."""
@@ -56,11 +43,11 @@ EXPORTS = {
     "json": "scalectl.exports.config:Json",
     "toml": "scalectl.exports.config:Toml",
 }
-"""Format -> where its class is; imported when chosen."""
+"""Format -> module:class; imported when it is chosen."""
 
 
 def make_export(name: str) -> Export:
-    """The format of that name, one of `EXPORTS`."""
+    """Make the format of that name, one of `EXPORTS`."""
     module, _, attribute = EXPORTS[name].partition(":")
     factory: Callable[[], Export] = getattr(import_module(module), attribute)
     return factory()
@@ -68,7 +55,7 @@ def make_export(name: str) -> Export:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What became of one size in one format."""
+    """A size in one format: written, refused, verified or not."""
 
     format: str
     path: str | None
@@ -102,7 +89,7 @@ def write(size: Size, name: str, folder: Path, *, verify: bool) -> Written:
         raise ScalectlError(
             f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
         ) from None
-    files.replace(path, content.encode() if isinstance(content, str) else content)
+    atomic.replace(path, content.encode() if isinstance(content, str) else content)
     verified, params, note = None, size.cost.params, "written, not verified"
     if verify and not is_installed(export.library):
         note = f"written, not verified: {export.library} is not installed"
@@ -114,7 +101,7 @@ def write(size: Size, name: str, folder: Path, *, verify: bool) -> Written:
 
 
 def verify(path: Path) -> tuple[str, Verification]:
-    """The format of an emitted file, told from what it says, and what came of building from it.
+    """Recognise the format of an emitted file, build from it, and compare; return both.
 
     Raises `ScalectlError` for a file that scalectl did not emit.
     """
@@ -134,7 +121,7 @@ def verify(path: Path) -> tuple[str, Verification]:
 
 
 def _build_again(export: Export, path: Path, expected: int = 0) -> Verification:
-    """Whatever another library raises while it builds, the file is wrong for it."""
+    """Build from a file; whatever another library raises meanwhile is a failed verification."""
     try:
         return export.verify(path)
     except (ScalectlError, KeyError, StopIteration):
@@ -169,5 +156,5 @@ def _tell_format(path: Path) -> str:
 
 
 def is_installed(library: str) -> bool:
-    """Whether that module could be imported; it is not."""
+    """Whether a module could be imported, which this does not do."""
     return not library or find_spec(library) is not None

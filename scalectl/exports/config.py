@@ -1,25 +1,24 @@
-"""JSON and TOML: everything about a size, readable by any program, and a `--baseline` again."""
+"""Emit JSON and TOML: everything about a size, readable by any program, and a `--baseline` again."""
 
 import json
-import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from scalectl import __version__
-from scalectl.architecture import Architecture
-from scalectl.exports import Verification
-from scalectl.factory import Baseline
-from scalectl.family import Size
+from scalectl import __version__, parsing
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline
+from scalectl.arch.sizes import Size
+from scalectl.exports.verification import Verification
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
 
 
 def claim(size: Size) -> dict[str, Any]:
-    """What every emitted file says of itself. What does not apply to a size is left out."""
+    """List what every emitted file says of itself, without what does not apply to the size."""
     network = size.architecture
     resolution = network.resolution
     claims = {
@@ -51,12 +50,12 @@ def claim(size: Size) -> dict[str, Any]:
 
 
 def crop(resolution: int) -> float:
-    """EfficientNet's habit at test time: the centre of an image that is 32 px larger."""
+    """Return the part of the side that evaluation crops from an image 32 px larger, as EfficientNet."""
     return round(resolution / (resolution + 32), 3)
 
 
 def describe(size: Size) -> dict[str, Any]:
-    """The emitted document: the claims, and the network itself."""
+    """Make the emitted document: the claims, and the network itself."""
     return {**claim(size), "architecture": size.architecture.to_dict()}
 
 
@@ -67,46 +66,34 @@ class Json:
     library = ""
 
     def find_obstacle(self, network: Baseline) -> str:
-        """None: it is data."""
+        """Find none: data can express every network."""
         return ""
 
     def emit(self, size: Size) -> str:
-        """One document."""
+        """Write the document."""
         return json.dumps(describe(size), indent=2) + "\n"
 
     def verify(self, path: Path) -> Verification:
-        """Read back, build in plain torch, run."""
-        return _verify(json.loads(path.read_text()), path)
+        """Read the file back, build in plain torch, and run."""
+        from scalectl.arch.loading import load_network
+        from scalectl.exports.verification import check
+        from scalectl.nn.build import build_on_meta
+
+        claims, network = parsing.read_table(path), load_network(path)
+        if not isinstance(network, Architecture):
+            return Verification(
+                ok=None,
+                expected_params=claims["params"],
+                note="written; a factory's code is not run because a file names it",
+            )
+        return check(build_on_meta(network), claims)
 
 
-class Toml:
-    """The format "toml"."""
+class Toml(Json):
+    """The format "toml": the same document."""
 
     suffix = ".toml"
-    library = ""
-
-    def find_obstacle(self, network: Baseline) -> str:
-        """None: it is data."""
-        return ""
 
     def emit(self, size: Size) -> str:
-        """One document."""
+        """Write the document."""
         return tomli_w.dumps(describe(size))
-
-    def verify(self, path: Path) -> Verification:
-        """Read back, build in plain torch, run."""
-        return _verify(tomllib.loads(path.read_text()), path)
-
-
-def _verify(claims: dict[str, Any], path: Path) -> Verification:
-    from scalectl.documents import load_network
-    from scalectl.network import build_on_meta, check
-
-    network = load_network(path)
-    if not isinstance(network, Architecture):
-        return Verification(
-            ok=None,
-            expected_params=claims["params"],
-            note="written; a factory's code is not run because a file names it",
-        )
-    return check(build_on_meta(network), claims)

@@ -1,13 +1,13 @@
-"""A Python module for Keras 3: layers alone, so that every network can be said, on any backend."""
+"""Emit a Python module for Keras 3: layers alone, so that every network fits, on any backend."""
 
 import os
 from pathlib import Path
 
-from scalectl.architecture import Architecture
-from scalectl.exports import Verification
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline
+from scalectl.arch.sizes import Size
 from scalectl.exports.python_module import import_module, read_builder, write_module
-from scalectl.factory import Baseline
-from scalectl.family import Size
+from scalectl.exports.verification import Verification
 
 _FUNCTION = '''
 def {name}() -> keras.Model:
@@ -23,13 +23,13 @@ class Keras:
     library = "keras"
 
     def find_obstacle(self, network: Baseline) -> str:
-        """None but a factory."""
+        """Refuse factories; layers can express every network of stages."""
         if not isinstance(network, Architecture):
             return "a factory is torch code; --to torch writes the call"
         return ""
 
     def emit(self, size: Size) -> str:
-        """The module."""
+        """Write the module."""
         assert isinstance(size.architecture, Architecture)
         return write_module(
             size,
@@ -41,7 +41,7 @@ class Keras:
         )
 
     def verify(self, path: Path) -> Verification:
-        """Import it, build, run one image; multiply-adds are counted where the backend is torch."""
+        """Import, build, run one image; multiply-adds are counted where the backend is torch."""
         # scalectl itself needs torch, so that this backend is there.
         os.environ.setdefault("KERAS_BACKEND", "torch")
         import keras

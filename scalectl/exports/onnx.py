@@ -1,29 +1,30 @@
-"""An ONNX file of the untrained network, for runtimes and for tools that measure latency."""
+"""Emit an ONNX file of the untrained network, for runtimes and tools that measure latency."""
 
 import json
 from pathlib import Path
 
+from scalectl.arch.factory import Baseline
+from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
-from scalectl.exports import Verification, is_installed
+from scalectl.exports import is_installed
 from scalectl.exports.config import claim
-from scalectl.factory import Baseline
-from scalectl.family import Size
+from scalectl.exports.verification import Verification
 
 _KEY = "scalectl"
 
 
 class Onnx:
-    """The format "onnx": weights as they are drawn at the start, batch norms as in evaluation."""
+    """The format "onnx": with initial weights, and batch norms as in evaluation."""
 
     suffix = ".onnx"
     library = "onnxruntime"
 
     def find_obstacle(self, network: Baseline) -> str:
-        """None: torch traces whatever it builds."""
+        """Find none: torch traces whatever it builds."""
         return ""
 
     def emit(self, size: Size) -> bytes:
-        """The file, with scalectl's claims among its metadata. Raises `ScalectlError`."""
+        """Write the file, claims in its metadata. Raises `ScalectlError` without onnxscript."""
         if not is_installed("onnxscript"):
             raise ScalectlError(
                 "torch writes ONNX with onnxscript, which is not installed.",
@@ -31,7 +32,7 @@ class Onnx:
             )
         import torch
 
-        from scalectl.network import build
+        from scalectl.nn.build import build
 
         network = build(size.architecture).eval()
         images = torch.zeros(1, 3, size.architecture.resolution, size.architecture.resolution)
@@ -52,7 +53,7 @@ class Onnx:
         return content
 
     def verify(self, path: Path) -> Verification:
-        """Run it with onnxruntime; count its initializers, less the statistics of batch norms."""
+        """Run the file with onnxruntime; count its initializers without batch norms' statistics."""
         import numpy as np
         import onnx
         import onnxruntime

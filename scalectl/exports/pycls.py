@@ -1,14 +1,14 @@
-"""A YAML file for pycls (facebookresearch): its EfficientNet and its AnyNet."""
+"""Emit a YAML file for pycls (facebookresearch): its EfficientNet and its AnyNet."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from scalectl.architecture import Architecture, Block
-from scalectl.exports import Verification
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline
+from scalectl.arch.sizes import Size
 from scalectl.exports.config import claim
-from scalectl.factory import Baseline
-from scalectl.family import Size
+from scalectl.exports.verification import Verification
 
 _MARK = "# scalectl: "
 
@@ -20,7 +20,7 @@ class Pycls:
     library = "pycls"
 
     def find_obstacle(self, network: Baseline) -> str:
-        """Of `EN` and `ANYNET` in its configuration."""
+        """Say why neither pycls' `EN` nor its `ANYNET` can express the network."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
         if all(stage.block == "mbconv" for stage in network.stages):
@@ -28,7 +28,7 @@ class Pycls:
         return _find_obstacle_of_anynet(network)
 
     def emit(self, size: Size) -> str:
-        """The document; the claims are a comment, because pycls refuses keys that it does not know."""
+        """Write the document; the claims are a comment, since pycls refuses unknown keys."""
         network = size.architecture
         assert isinstance(network, Architecture)
         mobile = network.stages[0].block == "mbconv"
@@ -47,7 +47,7 @@ class Pycls:
         return f"{_MARK}{json.dumps(claim(size))}\n{json.dumps(document, indent=2)}\n"
 
     def verify(self, path: Path) -> Verification:
-        """Pycls is on no package index, and so the file is only read back."""
+        """Read the file back; pycls is on no package index, so nothing is built."""
         mark, _, document = path.read_text().partition("\n")
         claims = json.loads(mark.removeprefix(_MARK))
         json.loads(document)
@@ -76,15 +76,15 @@ def _find_obstacle_of_efficientnet(network: Architecture) -> str:
 
 
 def _configure_efficientnet(network: Architecture) -> dict[str, Any]:
-    firsts = _firsts(network)
+    firsts = network.first_blocks
     return {
         "EN": {
             "STEM_W": network.stem_width,
-            "STRIDES": [one.stride for one in firsts],
+            "STRIDES": [first.stride for first in firsts],
             "DEPTHS": [stage.repeats for stage in network.stages],
-            "WIDTHS": [one.out for one in firsts],
-            "EXP_RATIOS": [one.hidden // one.width for one in firsts],
-            "KERNELS": [one.kernel for one in firsts],
+            "WIDTHS": [first.out for first in firsts],
+            "EXP_RATIOS": [first.hidden // first.width for first in firsts],
+            "KERNELS": [first.kernel for first in firsts],
             "HEAD_W": network.head_width,
             "SE_R": 0.25,
             "DC_RATIO": network.drop_path,
@@ -110,22 +110,18 @@ _ANYNET: dict[str, str] = {"basic": "res_basic_block", "bottleneck": "res_bottle
 
 
 def _configure_anynet(network: Architecture) -> dict[str, Any]:
-    firsts = _firsts(network)
+    firsts = network.first_blocks
     anynet: dict[str, Any] = {
         "STEM_TYPE": "res_stem_in" if network.stem == "conv7x7_pool" else "simple_stem_in",
         "STEM_W": network.stem_width,
         "BLOCK_TYPE": _ANYNET[network.stages[0].block],
         "DEPTHS": [stage.repeats for stage in network.stages],
-        "WIDTHS": [one.out for one in firsts],
-        "STRIDES": [one.stride for one in firsts],
+        "WIDTHS": [first.out for first in firsts],
+        "STRIDES": [first.stride for first in firsts],
     }
     if network.stages[0].block == "bottleneck":
-        anynet["BOT_MULS"] = [one.hidden / one.out for one in firsts]
-        anynet["GROUP_WS"] = [one.hidden // one.groups for one in firsts]
+        anynet["BOT_MULS"] = [first.hidden / first.out for first in firsts]
+        anynet["GROUP_WS"] = [first.hidden // first.groups for first in firsts]
     if network.stages[0].se_ratio:
         anynet |= {"SE_ON": True, "SE_R": network.stages[0].se_ratio}
     return {"ANYNET": anynet}
-
-
-def _firsts(network: Architecture) -> list[Block]:
-    return [stage[0] for stage in network.list_blocks()]

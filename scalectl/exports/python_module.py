@@ -1,4 +1,4 @@
-"""What the formats share that are Python modules: claims, the network as data, and a builder's text."""
+"""Write and run emitted Python modules: claims, the network as data, and the text of a builder."""
 
 import ast
 import re
@@ -11,11 +11,11 @@ from types import ModuleType
 from typing import Any
 
 from scalectl import __version__
-from scalectl.architecture import Architecture
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
-from scalectl.exports import Verification
 from scalectl.exports.config import claim
-from scalectl.family import Size
+from scalectl.exports.verification import Verification
 
 _TEMPLATE = '''\
 """{name}: emitted by scalectl {version} for {library}.
@@ -40,7 +40,7 @@ NETWORK = {network}
 def write_module(
     size: Size, form: str, builder: str, usage: str, function: str, network: dict[str, Any]
 ) -> str:
-    """The text of a module. `builder` is the text that defines build_network(network).
+    """Write the text of a module. `builder` is the text that defines build_network(network).
 
     Raises `ScalectlError` for a name that Python cannot use.
     """
@@ -72,13 +72,13 @@ def write_module(
 
 
 def read_builder(path: Path) -> str:
-    """The text of a builder without its own docstring and the remarks for our type checker."""
+    """Read the text of a builder, without its docstring and the comments for a type checker."""
     _, _, text = path.read_text(encoding="utf-8").partition('"""\n\n')
     return re.sub(r"  # type: ignore.*", "", text)
 
 
 def read_constant(path: Path, name: str) -> Any:
-    """A constant of an emitted module, without running it. Raises `ScalectlError`."""
+    """Read a constant of an emitted module, which is not run. Raises `ScalectlError` if it has none."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in tree.body:
@@ -86,11 +86,11 @@ def read_constant(path: Path, name: str) -> Any:
                 return ast.literal_eval(node.value)
     except (OSError, ValueError, SyntaxError):
         pass
-    raise ScalectlError(f"{path} is no module that scalectl emitted.", "It has no {name}.")
+    raise ScalectlError(f"{path} is no module that scalectl emitted.", f"It has no {name}.")
 
 
 def import_module(path: Path) -> ModuleType:
-    """Run an emitted module, under a name of its own."""
+    """Run an emitted module, under a name of its own, and return it."""
     specification = spec_from_file_location(f"{path.stem}_to_verify", path)
     assert specification is not None
     assert specification.loader is not None
@@ -107,10 +107,10 @@ def import_module(path: Path) -> ModuleType:
 
 
 def verify_module(path: Path) -> Verification:
-    """Run an emitted module of torch networks, build on the meta device, compare with its claims."""
+    """Run an emitted module, build its network on the meta device, and compare it with its claims."""
     import torch
 
-    from scalectl.network import check
+    from scalectl.exports.verification import check
 
     module = import_module(path)
     with torch.device("meta"):
@@ -119,7 +119,7 @@ def verify_module(path: Path) -> Verification:
 
 
 def _harmless(text: str) -> str:
-    """Inside a docstring: no quotes, backslashes or lines of its own."""
+    """Replace what could end a docstring: quotes, backslashes and line breaks."""
     return re.sub(r"[^\w .,:()=%/+-]", "_", text)
 
 

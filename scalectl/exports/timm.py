@@ -1,12 +1,12 @@
-"""A Python module that registers the network with timm, by timm's public interface alone."""
+"""Emit a Python module that registers the network with timm, by timm's public interface alone."""
 
 from pathlib import Path
 
-from scalectl.architecture import Architecture
-from scalectl.exports import Verification
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline
+from scalectl.arch.sizes import Size
 from scalectl.exports.python_module import import_module, read_builder, write_module
-from scalectl.factory import Baseline
-from scalectl.family import Size
+from scalectl.exports.verification import Verification
 
 _FUNCTION = '''
 @timm.models.register_model
@@ -37,7 +37,7 @@ class Timm:
     library = "timm"
 
     def find_obstacle(self, network: Baseline) -> str:
-        """Of EfficientNet, MobileNetV3, ByobNet and ConvNeXt, the classes that it builds with."""
+        """Say why none of timm's EfficientNet, MobileNetV3, ByobNet and ConvNeXt can express it."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
         kinds = {stage.block for stage in network.stages}
@@ -50,7 +50,7 @@ class Timm:
         return f"no class of timm mixes {', '.join(sorted(kinds))}"
 
     def emit(self, size: Size) -> str:
-        """The module."""
+        """Write the module."""
         assert isinstance(size.architecture, Architecture)
         return write_module(
             size,
@@ -62,11 +62,11 @@ class Timm:
         )
 
     def verify(self, path: Path) -> Verification:
-        """Import it, create the registered model on the meta device, run."""
+        """Import the module, create the registered model on the meta device, and run."""
         import timm
         import torch
 
-        from scalectl.network import check
+        from scalectl.exports.verification import check
 
         module = import_module(path)
         with torch.device("meta"):

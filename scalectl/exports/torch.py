@@ -1,13 +1,13 @@
-"""A Python module of plain torch: it needs no library but torch itself."""
+"""Emit a Python module of plain torch, which needs no library but torch itself."""
 
 from pathlib import Path
 
 import scalectl
-from scalectl.architecture import Architecture
-from scalectl.exports import Verification
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline, Factory
+from scalectl.arch.sizes import Size
 from scalectl.exports.python_module import read_builder, verify_module, write_module
-from scalectl.factory import Baseline, Factory
-from scalectl.family import Size
+from scalectl.exports.verification import Verification
 
 _FUNCTION = '''
 def {name}() -> nn.Module:
@@ -29,11 +29,11 @@ class Torch:
     library = ""
 
     def find_obstacle(self, network: Baseline) -> str:
-        """None: it is what scalectl trains with; of a factory it is the call."""
+        """Find none: scalectl trains with this text; for a factory it writes the call."""
         return ""
 
     def emit(self, size: Size) -> str:
-        """The module."""
+        """Write the module."""
         usage = "from {name}_torch import {name}; network = {name}()"
         network = size.architecture
         if isinstance(network, Factory):
@@ -47,9 +47,9 @@ class Torch:
             }
             return write_module(size, "torch", builder, usage, _CALL, numbers)
         assert isinstance(network, Architecture)
-        builder = read_builder(Path(scalectl.__file__).parent / "blocks.py")
+        builder = read_builder(Path(scalectl.__file__).parent / "nn" / "blocks.py")
         return write_module(size, "torch", builder, usage, _FUNCTION, network.unroll())
 
     def verify(self, path: Path) -> Verification:
-        """Import it, build on the meta device, run."""
+        """Import the module, build on the meta device, and run."""
         return verify_module(path)

@@ -1,13 +1,14 @@
-"""A Python module for torchvision, with its own model classes."""
+"""Emit a Python module that builds with torchvision's own model classes."""
 
 from pathlib import Path
 
-from scalectl.architecture import Architecture, round_width
-from scalectl.exports import Verification
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline
+from scalectl.arch.rounding import make_divisible
+from scalectl.arch.sizes import Size
 from scalectl.exports.python_module import read_builder, verify_module, write_module
+from scalectl.exports.verification import Verification
 from scalectl.exports.widths import find_multiplier
-from scalectl.factory import Baseline
-from scalectl.family import Size
 
 _FUNCTION = '''
 def {name}() -> nn.Module:
@@ -23,7 +24,7 @@ class Torchvision:
     library = "torchvision"
 
     def find_obstacle(self, network: Baseline) -> str:
-        """Of EfficientNet V1 and V2, MobileNetV2 and V3, ResNet, RegNet and ConvNeXt there."""
+        """Say why no class of torchvision can express the network."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
         kinds = {stage.block for stage in network.stages}
@@ -44,7 +45,7 @@ class Torchvision:
         return _find_obstacle_of_efficientnet(network)
 
     def emit(self, size: Size) -> str:
-        """The module."""
+        """Write the module."""
         network = size.architecture
         assert isinstance(network, Architecture)
         content = network.unroll()
@@ -60,12 +61,12 @@ class Torchvision:
         )
 
     def verify(self, path: Path) -> Verification:
-        """Import it, build on the meta device, run."""
+        """Import the module, build on the meta device, and run."""
         return verify_module(path)
 
 
 def _find_obstacle_of_inverted(network: Architecture, name: str) -> str:
-    """What torchvision's mobile classes have in common."""
+    """Say what keeps any of torchvision's mobile classes from expressing it; `name` is the class."""
     blocks = network.blocks
     if network.stem != "conv3x3":
         return f"torchvision's {name} has a 3x3 stem"
@@ -90,7 +91,7 @@ def _find_obstacle_of_efficientnet(network: Architecture) -> str:
         return "torchvision's EfficientNet squeezes the input of each MBConv to a quarter"
     for stage, specification in zip(network.list_blocks(), network.stages, strict=True):
         ratio = stage[0].hidden / stage[0].width
-        if any(block.hidden != round_width(block.width * ratio, 8) for block in stage):
+        if any(block.hidden != make_divisible(block.width * ratio, 8) for block in stage):
             return f"torchvision's EfficientNet expands by one ratio, not as {specification.width}"
     return _find_obstacle_of_inverted(network, "EfficientNet")
 
@@ -110,7 +111,7 @@ def _find_obstacle_of_mobilenetv2(network: Architecture) -> str:
 
 
 def _pairs(network: Architecture) -> list[tuple[int, int]]:
-    """Base and width of what the multiplier decides; the head does not shrink."""
+    """List base and width of what the multiplier decides; a head does not shrink below its base."""
     small = network.head_width == 1280 and network.stem_width <= 32
     return [(32, network.stem_width), *([] if small else [(1280, network.head_width)])]
 
@@ -128,7 +129,7 @@ def _find_obstacle_of_mobilenetv3(network: Architecture) -> str:
     squeezed = [block for block in body if block.squeezed]
     if network.squeeze != "hidden" and squeezed:
         return "torchvision's MobileNetV3 squeezes inner channels"
-    if any(block.squeezed != round_width(block.hidden // 4, 8) for block in squeezed):
+    if any(block.squeezed != make_divisible(block.hidden // 4, 8) for block in squeezed):
         return "torchvision's MobileNetV3 squeezes to a quarter"
     return _find_obstacle_of_inverted(network, "MobileNetV3")
 

@@ -1,15 +1,15 @@
-"""A config.json that Hugging Face's AutoConfig and AutoModelForImageClassification load."""
+"""Emit a config.json that Hugging Face's AutoConfig and AutoModelForImageClassification load."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from scalectl.architecture import Architecture, Block
-from scalectl.exports import Verification
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline
+from scalectl.arch.sizes import Size
 from scalectl.exports.config import claim
+from scalectl.exports.verification import Verification
 from scalectl.exports.widths import find_multiplier
-from scalectl.factory import Baseline
-from scalectl.family import Size
 
 
 class Transformers:
@@ -19,7 +19,7 @@ class Transformers:
     library = "transformers"
 
     def find_obstacle(self, network: Baseline) -> str:
-        """Of EfficientNet, ResNet, ConvNeXt and MobileNetV2 as that library builds them."""
+        """Say why none of its EfficientNet, ResNet, ConvNeXt and MobileNetV2 can express the network."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
         obstacles = [find(network) for find in _OBSTACLES[network.stages[0].block]]
@@ -29,7 +29,7 @@ class Transformers:
         return obstacles[0 if any(stage.se_ratio for stage in network.stages) else -1]
 
     def emit(self, size: Size) -> str:
-        """The document; what scalectl claims of it is under "scalectl"."""
+        """Write the document; the claims are under "scalectl"."""
         network = size.architecture
         assert isinstance(network, Architecture)
         document = {
@@ -42,11 +42,11 @@ class Transformers:
         return json.dumps(document, indent=2) + "\n"
 
     def verify(self, path: Path) -> Verification:
-        """Load by AutoConfig, build on the meta device, run."""
+        """Load the file by AutoConfig, build on the meta device, and run."""
         import torch
         from transformers import AutoConfig, AutoModelForImageClassification
 
-        from scalectl.network import check
+        from scalectl.exports.verification import check
 
         class Logits(torch.nn.Module):
             def __init__(self) -> None:
@@ -73,10 +73,6 @@ def _configure(network: Architecture) -> dict[str, Any]:
     return _configure_mobilenetv2(network)
 
 
-def _firsts(network: Architecture) -> list[Block]:
-    return [stage[0] for stage in network.list_blocks()]
-
-
 def _find_obstacle_of_efficientnet(network: Architecture) -> str:
     if any(stage.block != "mbconv" for stage in network.stages):
         return "transformers' EfficientNet has MBConv blocks alone"
@@ -88,7 +84,7 @@ def _find_obstacle_of_efficientnet(network: Architecture) -> str:
         network.squeeze != "input"
     ):
         return "transformers' EfficientNet squeezes each block's input to a quarter"
-    firsts = _firsts(network)
+    firsts = network.first_blocks
     if any(stage.width % 8 for stage in network.stages):
         return "transformers' EfficientNet rounds widths to multiples of 8"
     if any(block.hidden % block.width for block in firsts):
@@ -111,7 +107,7 @@ def _find_obstacle_of_efficientnet(network: Architecture) -> str:
 def _configure_efficientnet(network: Architecture) -> dict[str, Any]:
     multiplier = find_multiplier([(32, network.stem_width), (1280, network.head_width)])
     assert multiplier is not None
-    firsts, blocks = _firsts(network), network.blocks
+    firsts, blocks = network.first_blocks, network.blocks
     return {
         "model_type": "efficientnet",
         "architectures": ["EfficientNetForImageClassification"],
@@ -140,24 +136,24 @@ def _find_obstacle_of_mobilenetv2(network: Architecture) -> str:
     repeats = [stage.repeats for stage in network.stages]
     if repeats != [1, 2, 3, 4, 3, 3, 1]:
         return "transformers' MobileNetV2 has a fixed number of blocks: it cannot be deeper"
-    firsts = _firsts(network)
-    shape = [(one.stride, one.kernel, one.squeezed, one.kind) for one in firsts]
+    firsts = network.first_blocks
+    shape = [(first.stride, first.kernel, first.squeezed, first.kind) for first in firsts]
     if shape != [(stride, 3, 0, "mbconv") for stride in (1, 2, 2, 2, 1, 2, 1)] or (
         network.activation != "relu6" or not all(stage.skip for stage in network.stages)
     ):
         return "transformers' MobileNetV2 has the kernels and strides of the paper"
-    if [one.hidden / one.width for one in firsts] != [1, 6, 6, 6, 6, 6, 6]:
+    if [first.hidden / first.width for first in firsts] != [1, 6, 6, 6, 6, 6, 6]:
         return "transformers' MobileNetV2 expands by 6"
     if network.head != "conv" or _find_mobilenetv2_multiplier(network) is None:
         return (
             "transformers derives all widths from one multiplier, and none gives "
-            f"{[network.stem_width, *(one.out for one in firsts), network.head_width]}"
+            f"{[network.stem_width, *(first.out for first in firsts), network.head_width]}"
         )
     return ""
 
 
 def _find_mobilenetv2_multiplier(network: Architecture) -> float | None:
-    """Of all widths at once; that library rounds each to a whole number before it rounds to eights."""
+    """Find the multiplier of all widths; that library rounds them to whole numbers, then to eights."""
     bases = (32, 16, 24, 32, 64, 96, 160, 320)
     widths = [network.stem_width, *(stage.width for stage in network.stages)]
     pairs = list(zip(bases, widths, strict=False))

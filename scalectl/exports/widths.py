@@ -1,17 +1,17 @@
-"""Width multipliers that libraries derive widths from, found again from the widths."""
+"""Find the width multiplier from which a library would derive given widths."""
 
 from collections.abc import Callable, Iterable
 
-from scalectl.architecture import round_width
+from scalectl.arch.rounding import make_divisible
 
 
 def find_multiplier(
     pairs: Iterable[tuple[int, int]], before: Callable[[float], float] = float
 ) -> float | None:
-    """A w with round_width(before(base * w), 8) == width for all (base, width), or None.
+    """Find a w with make_divisible(before(base * w), 8) == width for all (base, width), or None.
 
-    Tried are the exact ratios, and points of the interval that all pairs allow; the 10 % rule makes
-    it ragged. `before` is what a library does to a width before it rounds to eights.
+    Exact ratios are tried, and points of the interval that all pairs allow, which the 10 % rule makes
+    ragged. `before` is what a library does to a width before it rounds to eights.
     """
     known = list(pairs)
     low = max((width - 4) / base for base, width in known)
@@ -20,7 +20,7 @@ def find_multiplier(
     between = [low + (high - low) * step / 20 for step in range(1, 20)]
     for multiplier in [*exact, *between]:
         if multiplier > 0 and all(
-            round_width(before(base * multiplier), 8) == width for base, width in known
+            make_divisible(before(base * multiplier), 8) == width for base, width in known
         ):
             return multiplier
     return None

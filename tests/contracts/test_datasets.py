@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import gather
+from factories import gather
 from PIL import Image
 
-from scalectl.datasets import SPLITS, open_dataset
+from scalectl.data import SPLITS, open_dataset
 from scalectl.trial import Limits
 
 ALL = Limits(0, 0, 0)

@@ -5,20 +5,13 @@ from pathlib import Path
 
 import pytest
 import ray
-from conftest import TINY
+from factories import TINY
 
-from scalectl import search, training
-from scalectl.documents import find_baseline, load_grid
-from scalectl.executors import (
-    CLUSTERS,
-    EXECUTORS,
-    Cluster,
-    Executor,
-    Group,
-    Workspace,
-    make_executor,
-)
-from scalectl.search import Plan
+from scalectl.arch.loading import find_baseline
+from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, Executor, gpu, make_executor
+from scalectl.search.config import load_config
+from scalectl.search.plan import Plan, make_plan
+from scalectl.training.workspace import Workspace
 from scalectl.trial import Progress, Record, State, Trial
 
 ADDRESSES = {"slurm": "local"}
@@ -29,8 +22,10 @@ def make(name: str, jobs: int) -> Executor:
     return make_executor(name, jobs, Cluster(address=ADDRESSES.get(name, "")))
 
 
-def alone(trials: Sequence[Trial]) -> list[Group]:
-    return [[trial] for trial in trials]
+@pytest.fixture(autouse=True)
+def cpu_for_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executor of GPUs trains on the device that it is told."""
+    monkeypatch.setattr(gpu, "count_gpus", lambda: 1)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,7 +40,7 @@ def test_every_trial_gets_one_record(name: str, tiny: Plan, workspace: Workspace
     first = tiny.trials[0]
     broken = replace(first, seed=7, data=replace(first.data, digests=dict.fromkeys("ab", "")))
     trials = [broken, *tiny.trials[:2]]
-    news = list(make(name, 2).run(alone(trials), workspace))
+    news = list(make(name, 2).run(trials, workspace))
     records = {one.trial.id: one.state for one in news if isinstance(one, Record)}
     assert len([one for one in news if isinstance(one, Record)]) == 3
     assert records == {
@@ -63,7 +58,7 @@ def test_results_do_not_depend_on_where_and_when(
 
     def train(name: str, jobs: int, order: Sequence[Trial]) -> dict[str, object]:
         place = replace(workspace, checkpoints=tmp_path / f"{name} {jobs} {order[0].id}")
-        news = list(make(name, jobs).run(alone(order), place))
+        news = list(make(name, jobs).run(order, place))
         return {
             one.trial.id: (one.curve, one.top1, one.train_loss, one.environment)
             for one in news
@@ -80,49 +75,10 @@ def test_results_do_not_depend_on_where_and_when(
             assert train(name, jobs, trials[::-1]) == expected
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
-def test_seeds_of_a_group_are_trained_together(
-    name: str, tiny: Plan, workspace: Workspace, tmp_path: Path
-) -> None:
-    """Everywhere to the same bits, and each seed has its own news."""
-    group = [replace(tiny.trials[0], seed=seed) for seed in range(3)]
-    place = replace(workspace, checkpoints=tmp_path / "reference")
-    expected = {one.trial.id: one for one in training.run(group, place) if isinstance(one, Record)}
-    news = list(make(name, 1).run([group, [tiny.trials[1]]], workspace))
-    records = {one.trial.id: one for one in news if isinstance(one, Record)}
-    assert records.keys() == {one.id for one in (*group, tiny.trials[1])}
-    for trial in group:
-        epochs = [one.epoch for one in news if isinstance(one, Progress) and one.trial == trial]
-        assert epochs == [1, 2]
-        assert records[trial.id].state is State.DONE
-        assert records[trial.id].curve == expected[trial.id].curve
-        assert (workspace.checkpoints / trial.id).exists()
-
-
-def test_a_killed_group_goes_on_from_its_last_epoch(tiny: Plan, workspace: Workspace) -> None:
-    """Each of its trials is a record with the reason, and then goes on with the others."""
-    recipe = replace(tiny.trials[0].recipe, epochs=4)
-    group = [replace(tiny.trials[0], recipe=recipe, seed=seed) for seed in range(2)]
-    states = []
-    epochs: list[tuple[int, int]] = []
-    for _ in range(2):
-        for news in make_executor("processes", 1).run([group], workspace):
-            if isinstance(news, Record):
-                states.append(news.state)
-            elif isinstance(news, Progress):
-                epochs.append((news.trial.seed, news.epoch))
-                if epochs == [(0, 1), (1, 1), (0, 2), (1, 2)]:
-                    for process in multiprocessing.active_children():
-                        process.kill()
-    assert states == [State.KILLED] * 2 + [State.DONE] * 2
-    assert set(epochs) == {(seed, epoch) for seed in range(2) for epoch in (1, 2, 3, 4)}
-    assert len(epochs) <= 8 + 2
-
-
 def test_a_killed_process_takes_its_own_trial_alone(tiny: Plan, workspace: Workspace) -> None:
     """SIGKILL in the middle of a training, as the kernel does when memory is short."""
     (victim, other), state = tiny.trials[:2], {}
-    for news in make_executor("processes", 1).run([[victim], [other]], workspace):
+    for news in make_executor("processes", 1).run([victim, other], workspace):
         if isinstance(news, Record):
             state[news.trial.id] = news.state, news.error
         elif news.trial.id == victim.id:
@@ -138,10 +94,10 @@ def test_a_killed_trial_goes_on_from_its_last_epoch(tiny: Plan, workspace: Works
     """In another process, and to the same bits."""
     trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, epochs=6))
     elsewhere = replace(workspace, checkpoints=workspace.checkpoints / "elsewhere")
-    *_, expected = make_executor("inline", 1).run([[trial]], elsewhere)
+    *_, expected = make_executor("inline", 1).run([trial], elsewhere)
     epochs, record = [], None
     for _ in range(3):
-        for news in make_executor("processes", 1).run([[trial]], workspace):
+        for news in make_executor("processes", 1).run([trial], workspace):
             if isinstance(news, Progress):
                 epochs.append(news.epoch)
                 if epochs in ([1, 2], [1, 2, 3, 4]):
@@ -150,6 +106,7 @@ def test_a_killed_trial_goes_on_from_its_last_epoch(tiny: Plan, workspace: Works
             elif isinstance(news, Record):
                 record = news
     assert record
+    assert isinstance(expected, Record)
     assert sorted(set(epochs)) == [1, 2, 3, 4, 5, 6]
     assert len(epochs) <= 6 + 2
     assert (record.curve, record.top1) == (expected.curve, expected.top1)
@@ -160,14 +117,15 @@ def test_trials_are_taken_when_there_is_room(tiny: Plan, workspace: Workspace) -
     for name in EXECUTORS:
         taken: list[str] = []
 
-        def take(taken: list[str] = taken) -> Iterator[Group]:
+        def take(taken: list[str] = taken) -> Iterator[Trial]:
             for trial in tiny.trials[:2]:
                 taken.append(trial.id)
-                yield [trial]
+                yield trial
 
         ended = 0
         for news in make(name, 1).run(take(), workspace):
-            assert len(taken) <= ended + 1
+            # Images of the next trials are drawn while a GPU is busy.
+            assert len(taken) <= ended + (2 if name == "gpu" else 1)
             ended += isinstance(news, Record)
         assert ended == 2
 
@@ -200,17 +158,17 @@ def test_a_process_sees_the_gpus_that_its_parent_sees_now(
     """As a worker of Ray is given others for each trial, while its server lives on."""
     (tmp_path / "seeing.py").write_text(SEEING)
     monkeypatch.syspath_prepend(tmp_path)
-    plan = search.plan(load_grid(None, [*TINY, "proxy.width=1"]), find_baseline("seeing:build@16"))
+    plan = make_plan(load_config(None, [*TINY, "proxy.width=1"]), find_baseline("seeing:build@16"))
     for gpus in ("3", "GPU-7"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
-        *_, record = make("processes", 1).run([plan.trials[:1]], workspace)
+        *_, record = make("processes", 1).run(plan.trials[:1], workspace)
         assert isinstance(record, Record)
         assert f"sees GPUs {gpus}." in record.error
 
 
 def test_closing_leaves_no_process(tiny: Plan, workspace: Workspace) -> None:
     """As Ctrl-C does."""
-    news = make_executor("processes", 2).run(alone(tiny.trials[:2]), workspace)
+    news = make_executor("processes", 2).run(tiny.trials[:2], workspace)
     next(news)
     assert multiprocessing.active_children()
     news.close()

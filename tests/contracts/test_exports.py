@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from scalectl.baselines import baseline
-from scalectl.baselines.efficientnet import B0
-from scalectl.cost import measure
-from scalectl.documents import load_network
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.baselines import find_architecture
+from scalectl.arch.baselines.efficientnet import B0
+from scalectl.arch.factory import cost_of
+from scalectl.arch.loading import load_network
+from scalectl.arch.scaling import NAMED, Multipliers, scale
+from scalectl.arch.sizes import Size, official_size, size_at
 from scalectl.errors import ScalectlError
-from scalectl.exports import EXPORTS, Verification, make_export, verify, write
-from scalectl.family import Size, official_size, size_at
-from scalectl.scaling import NAMED, Multipliers, scale
+from scalectl.exports import EXPORTS, make_export, verify, write
+from scalectl.exports.verification import Verification
 
 SIZES = [
     size_at(B0, NAMED["paper"], 1.5, "paper"),
@@ -99,7 +101,7 @@ EXPRESSED = {
         "convnext_tiny",
     },
 }
-RANDOM_SIZES = 40
+RANDOM_SIZES = 10
 
 
 def draw(name: str, number: int) -> Size:
@@ -110,7 +112,7 @@ def draw(name: str, number: int) -> Size:
         1.0 if number % 4 == 2 else source.uniform(0.4, 1.3),
         source.uniform(0.15, 0.4),
     )
-    network = replace(scale(baseline(name), multipliers), name=f"{name}_{number}")
+    network = replace(scale(find_architecture(name), multipliers), name=f"{name}_{number}")
     return Size(
         source="random",
         coefficients=None,
@@ -119,7 +121,7 @@ def draw(name: str, number: int) -> Size:
         nominal_ratio=1.0,
         realised_ratio=1.0,
         architecture=network,
-        cost=measure(network),
+        cost=cost_of(network),
     )
 
 
@@ -145,11 +147,15 @@ def test_pycls_files_say_the_same_in_its_words(tmp_path: Path) -> None:
     """They are YAML, which JSON is; pycls itself is on no package index."""
     path = emit(SIZES[0], "pycls", tmp_path)
     document = json.loads(path.read_text().partition("\n")[2])
-    stages = SIZES[0].architecture.stages
+    network = SIZES[0].architecture
+    assert isinstance(network, Architecture)
+    stages = network.stages
     assert document["EN"]["DEPTHS"] == [stage.repeats for stage in stages]
     assert document["EN"]["WIDTHS"] == [stage.width for stage in stages]
     assert verify(path)[1].ok is None
-    path = emit(size_at(baseline("regnety_004"), NAMED["dwr"], 1, "dwr"), "pycls", tmp_path)
+    path = emit(
+        size_at(find_architecture("regnety_004"), NAMED["dwr"], 1, "dwr"), "pycls", tmp_path
+    )
     assert "SE_ON" in path.read_text()
 
 
@@ -157,7 +163,7 @@ def test_pycls_files_say_the_same_in_its_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["efficientnet_b0", "mobilenetv3_large_100", "convnext_tiny"])
 def test_an_emitted_config_is_a_baseline(name: str, family: str, tmp_path: Path) -> None:
     """Closure."""
-    size = size_at(baseline(family), NAMED["paper"], 1, "paper")
+    size = size_at(find_architecture(family), NAMED["paper"], 1, "paper")
     assert load_network(emit(size, name, tmp_path)) == size.architecture
 
 

@@ -3,11 +3,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from scalectl import search, strategies
-from scalectl.baselines.efficientnet import B0
-from scalectl.documents import load_grid
-from scalectl.search import Plan
-from scalectl.strategies import STRATEGIES
+from scalectl.arch.baselines.efficientnet import B0
+from scalectl.search import strategies
+from scalectl.search.config import load_config
+from scalectl.search.plan import Plan, count_macs, make_plan
+from scalectl.search.strategies import STRATEGIES
 from scalectl.trial import Record, State, Trial
 
 SETTINGS = {
@@ -21,7 +21,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module", params=SETTINGS)
 def plan(request: pytest.FixtureRequest) -> Plan:
-    return search.plan(load_grid(None, SETTINGS[request.param]), B0)
+    return make_plan(load_config(None, SETTINGS[request.param]), B0)
 
 
 def invent(trial: Trial) -> Record:
@@ -85,8 +85,8 @@ def test_nothing_is_trained_twice_nor_more_than_was_said(plan: Plan) -> None:
     assert len({trial.id for trial in trials}) == len(trials)
     bound = strategies.at_most(plan)
     assert len(trials) <= len(bound)
-    tolerance = 2**plan.grid.design.max_deviation  # of networks that nobody knows yet
-    assert search.count_macs(trials) <= search.count_macs(bound) * tolerance
+    tolerance = 2**plan.config.design.max_deviation  # of networks that nobody knows yet
+    assert count_macs(trials) <= count_macs(bound) * tolerance
 
 
 def test_the_controls_are_trained_in_full(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Builds with Keras layers, whatever its backend."""
+"""Build networks with Keras layers, on any backend."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ START = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="un
 
 
 def build_network(network: dict[str, Any]) -> keras.Model:
-    """A functional model: (N, H, W, 3) images, normalised already -> (N, classes) logits."""
+    """Build a functional model: (N, H, W, 3) images, normalised already -> (N, classes) logits."""
     size = network["resolution"]
     images = keras.Input((size, size, 3))
     x = build_stem(images, network)
@@ -129,7 +129,7 @@ BUILDERS = {
 def convolve(
     x: Any, out: int, kernel: int, stride: int = 1, groups: int = 1, activation: str | None = None
 ) -> Any:
-    """Padded by half a kernel, as torch does; "same" would pad other sides at stride 2."""
+    """Convolve, padded by half a kernel as torch does; "same" would pad other sides at stride 2."""
     if kernel > 1:
         x = layers.ZeroPadding2D(kernel // 2)(x)
     x = layers.Conv2D(

@@ -1,4 +1,4 @@
-"""Builds with timm's public classes."""
+"""Build networks with timm's public classes."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ ACTIVATIONS = {
 
 
 class HardSqueezeExcite(timm.layers.SEModule):  # type: ignore[misc]
-    """MobileNetV3's: ReLU inside, a hard sigmoid as its gate, whatever the block's activation."""
+    """MobileNetV3's squeeze-and-excitation: ReLU inside, gated by a hard sigmoid."""
 
     def __init__(self, channels: int, rd_ratio: float = 0.25, **_settings: Any) -> None:
         super().__init__(channels, rd_ratio=rd_ratio, gate_layer="hard_sigmoid")
 
 
 def build_network(network: dict[str, Any], **settings: Any) -> nn.Module:
-    """EfficientNet, MobileNetV3, ByobNet or ConvNeXt, as the blocks ask for."""
+    """Build an EfficientNet, MobileNetV3, ByobNet or ConvNeXt, as the blocks ask for."""
     settings = {
         "num_classes": network["classes"],
         "drop_rate": network["dropout"],

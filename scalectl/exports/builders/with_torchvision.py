@@ -1,4 +1,4 @@
-"""Builds with torchvision's classes."""
+"""Build networks with torchvision's classes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 
 def build_network(network: dict[str, Any]) -> nn.Module:
-    """The class that has such blocks."""
+    """Build with the class that has such blocks."""
     kinds = {block["kind"] for stage in network["stages"] for block in stage}
     if "convnext" in kinds:
         return build_convnext(network)

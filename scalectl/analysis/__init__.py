@@ -1,0 +1,1 @@
+"""The statistics of a search's records."""

@@ -1,0 +1,1 @@
+"""Architectures as values: what they are, what they cost, how they scale."""

@@ -1,0 +1,168 @@
+"""Baselines that are a user's own function instead of stages as data."""
+
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.cost import Cost, compute_cost
+from scalectl.arch.rounding import Rounding
+from scalectl.errors import ScalectlError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factory:
+    """A call `build(depth, width, resolution, num_classes)` of a user's function, and what it costs.
+
+    `depth` and `width` are multipliers, 1.0 for the baseline. The function rounds them as it likes,
+    so the cost is counted on the network that it returns.
+    """
+
+    name: str
+    target: str
+    """The function, as `package.module:build`."""
+    depth: float = 1.0
+    width: float = 1.0
+    resolution: int
+    classes: int = 1000
+    rounding: Rounding
+    """How the resolution is rounded; the function rounds depth and width."""
+    cost: Cost
+    layers: str
+    """A hash of what was built: sizes with equal layers are the same network."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that are equal for equal networks, whatever they are called."""
+        text = f"{self.layers} {self.resolution} {self.classes}"
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as it stands in emitted configs and records."""
+        content = asdict(self)
+        content["rounding"]["fixed"] = list(self.rounding.fixed)
+        return content
+
+    def rebuild(self, **changes: Any) -> "Factory":
+        """Return the factory with some fields changed, and its cost counted again.
+
+        Raises `ScalectlError` as `make_factory` does.
+        """
+        changed = replace(self, **changes)
+        cost, layers = _count(
+            changed.target, changed.depth, changed.width, changed.resolution, changed.classes
+        )
+        return replace(changed, cost=cost, layers=layers)
+
+    def build(self) -> "nn.Module":
+        """Call the function; the network is on torch's default device."""
+        return _call(self.target, self.depth, self.width, self.resolution, self.classes)
+
+
+Baseline = Architecture | Factory
+"""What can be scaled: stages as data, or a user's function."""
+
+
+def cost_of(baseline: Baseline) -> Cost:
+    """Return the cost of a whole network: an architecture's is computed, a factory's was counted."""
+    return baseline.cost if isinstance(baseline, Factory) else compute_cost(baseline)
+
+
+def parse_baseline(content: dict[str, Any]) -> Baseline:
+    """Restore a baseline from its `to_dict`. A factory is read as it was counted: no code runs."""
+    if "target" not in content:
+        return Architecture.from_dict(content)
+    rounding = {**content["rounding"], "fixed": tuple(content["rounding"]["fixed"])}
+    return Factory(**{**content, "rounding": Rounding(**rounding), "cost": Cost(**content["cost"])})
+
+
+def make_factory(target: str, resolution: int, classes: int = 1000) -> Factory:
+    """Call a user's function at its baseline size, and count the network that it returns.
+
+    `target` is `package.module:build`, `resolution` in pixels. Raises `ScalectlError` where the
+    function cannot be imported or called, or its network does not map images to logits.
+    """
+    cost, layers = _count(target, 1.0, 1.0, resolution, classes)
+    return Factory(
+        name=target.rpartition(":")[2].lower(),
+        target=target,
+        resolution=resolution,
+        classes=classes,
+        rounding=Rounding(),
+        cost=cost,
+        layers=layers,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _count(
+    target: str, depth: float, width: float, resolution: int, classes: int
+) -> tuple[Cost, str]:
+    import torch
+
+    from scalectl.arch.counter import count_cost
+
+    with torch.device("meta"):
+        network = _call(target, depth, width, resolution, classes)
+    try:
+        cost, shape = count_cost(network, resolution)
+    except Exception as problem:
+        raise _complain(
+            target, depth, width, f"fails on a {resolution} px image: {problem}"
+        ) from None
+    if shape != (1, classes):
+        raise _complain(target, depth, width, f"gives {shape} instead of (1, {classes})")
+    shapes = [tuple(parameter.shape) for parameter in network.parameters()]
+    text = f"{network!r} {shapes} {cost.macs}"
+    return cost, hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _call(target: str, depth: float, width: float, resolution: int, classes: int) -> "nn.Module":
+    from torch import nn
+
+    function = _load(target)
+    try:
+        network = function(depth=depth, width=width, resolution=resolution, num_classes=classes)
+    except Exception as problem:
+        raise _complain(
+            target, depth, width, f"raised {type(problem).__name__}: {problem}"
+        ) from None
+    if not isinstance(network, nn.Module):
+        raise _complain(target, depth, width, f"gives a {type(network).__name__}, no nn.Module")
+    return network
+
+
+def _load(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    if os.getcwd() not in sys.path:  # noqa: PTH109
+        # A console script's path lacks the working directory, where users keep their modules.
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    try:
+        function = getattr(importlib.import_module(module), name, None)
+    except Exception as problem:
+        raise ScalectlError(
+            f"The module of the baseline {target} cannot be imported: {problem}.",
+            "Give package.module:function, importable from here.",
+        ) from None
+    if not callable(function):
+        raise ScalectlError(
+            f"{module} has no function {name!r}.",
+            "It must be build(depth, width, resolution, num_classes) -> torch.nn.Module.",
+        )
+    return function  # type: ignore[no-any-return]
+
+
+def _complain(target: str, depth: float, width: float, problem: str) -> ScalectlError:
+    return ScalectlError(
+        f"{target}(depth={depth:g}, width={width:g}) {problem}.",
+        "It must be build(depth, width, resolution, num_classes) -> torch.nn.Module, and build on "
+        "torch's meta device.",
+    )

@@ -1,0 +1,304 @@
+"""Train many trials at once on each GPU, in one process that stays, each on a stream of its own.
+
+Loading torch's and CUDA's libraries and choosing kernels takes a process tens of seconds, far more
+than a brief training; so that happens once. An error of CUDA spoils the whole process; its trials then
+go on from their checkpoints in a fresh one, fewer at once: what fails alone is a record with a reason.
+"""
+
+import ctypes
+import os
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
+
+from scalectl.arch.factory import Factory
+from scalectl.data import Split
+from scalectl.errors import OutOfSpaceError, ScalectlError
+from scalectl.executors import Cluster, count_cores
+from scalectl.executors.processes import (
+    CONTEXT,
+    deferring_signals,
+    describe_death,
+    kill,
+    live_as_child,
+    start_server,
+)
+from scalectl.training.workspace import Workspace
+from scalectl.trial import News, Record, State, Trial
+
+_MOST = 16
+"""Most trials at once on one GPU; more gain nothing on an H100 (measured)."""
+_FULL = 2.5e8
+"""Most activations of a step over all trials at once; more gain nothing on an H100 (measured)."""
+_SAVE_EVERY = 5.0
+"""Seconds between checkpoints; one takes as long as an epoch of a small network."""
+_POLL = 2e-4
+"""Seconds to sleep where all trainings wait for the GPU."""
+
+
+def count_gpus() -> int:
+    """Count the NVIDIA GPUs that this process and its torch can use; 0 where there is no driver."""
+    if version("torch").endswith("+cpu"):
+        return 0
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """A trial for which a process had no memory beside the others."""
+
+    trial: Trial
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A running process, and its trials."""
+
+    device: str
+    process: ForkServerProcess
+    pipe: Connection
+    alive: Connection
+    """Closed, it tells the process that its parent is gone."""
+    running: dict[str, Trial] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)
+    """When each trial last gave a sign of life, in monotonic seconds, by id."""
+
+
+class Gpu:
+    """An executor that keeps every GPU full. `jobs`: most trials at once on each of them."""
+
+    def __init__(self, jobs: int, _cluster: Cluster | None = None) -> None:
+        self._gpus = count_gpus()
+        if not self._gpus:
+            raise ScalectlError(
+                "There is no GPU of NVIDIA's here that torch can use.",
+                "Leave --device and --executor out, or install torch with CUDA.",
+            )
+        self._told = jobs
+        self.jobs = (jobs or _MOST) * self._gpus
+
+    def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
+        """Train every trial; they start in order, but for those that need a GPU for themselves."""
+        kind, _, chosen = workspace.device.replace("auto", "cuda").partition(":")
+        numbers = [int(chosen)] if chosen else range(self._gpus)
+        place = replace(workspace, save_every=_SAVE_EVERY)
+        start_server()
+        pool = _Pool([f"{kind}:{number}" for number in numbers], self._told, place)
+        try:
+            yield from pool.run(iter(trials))
+        finally:
+            pool.close()
+
+
+class _Pool:
+    """The processes of all GPUs, and the trials that wait for them."""
+
+    def __init__(self, devices: list[str], told: int, workspace: Workspace) -> None:
+        self._told = told
+        self._workspace = workspace
+        self._most = dict.fromkeys(devices, told or _MOST)
+        """Most trials at once by device; fewer after a process was lost."""
+        self._workers = [_start(device, workspace) for device in devices]
+        self._waiting = deque[Trial]()
+        self._alone = set[str]()
+        """Ids of trials that had no room beside others."""
+        self._renderings = dict[tuple[str, int], BaseProcess]()
+
+    def run(self, source: Iterator[Trial]) -> Generator[News, None, None]:
+        is_over = False
+        while True:
+            while not is_over and len(self._waiting) < count_cores():
+                trial = next(source, None)
+                is_over = trial is None
+                if trial:
+                    self._waiting.append(trial)
+            self._render_ahead()
+            for worker in self._workers:
+                self._fill(worker)
+            running = any(worker.running for worker in self._workers)
+            if is_over and not self._waiting and not running:
+                return
+            pipes = {worker.pipe: worker for worker in self._workers}
+            for pipe in wait(list(pipes), timeout=0.05 if self._waiting else 1.0):
+                assert isinstance(pipe, Connection)
+                yield from self._receive(pipes[pipe])
+            for worker in list(self._workers):
+                yield from self._check(worker)
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in self._workers:
+            kill(worker.process)
+        for process in self._renderings.values():
+            kill(process)
+
+    def _render_ahead(self) -> None:
+        """Render the images of trials that wait, on the cores that the GPUs leave free."""
+        busy = sum(process.exitcode is None for process in self._renderings.values())
+        for trial in self._waiting:
+            for split in trial.splits:
+                key = split, trial.candidate.architecture.resolution
+                if key not in self._renderings and busy < count_cores():
+                    busy += 1
+                    with deferring_signals():
+                        process = CONTEXT.Process(
+                            target=_render, args=(trial, split, self._workspace), daemon=True
+                        )
+                        process.start()
+                    self._renderings[key] = process
+
+    def _is_drawn(self, trial: Trial) -> bool:
+        keys = ((split, trial.candidate.architecture.resolution) for split in trial.splits)
+        return all(
+            key in self._renderings and self._renderings[key].exitcode is not None for key in keys
+        )
+
+    def _fill(self, worker: _Worker) -> None:
+        """Hand over trials in order, as far as there is room, and as their images are drawn."""
+        for trial in list(self._waiting):
+            if not self._has_room(worker, trial):
+                return
+            if self._is_drawn(trial):
+                self._waiting.remove(trial)
+                worker.running[trial.id] = trial
+                worker.heard[trial.id] = time.monotonic()
+                try:
+                    worker.pipe.send(trial)
+                except OSError:
+                    return  # it died, which is found next
+
+    def _has_room(self, worker: _Worker, trial: Trial) -> bool:
+        if not worker.running:
+            return True
+        others = worker.running.values()
+        if any(map(self._runs_alone, (trial, *others))):
+            return False
+        if len(others) >= self._most[worker.device]:
+            return False
+        return bool(self._told) or sum(map(_count_activations, (trial, *others))) <= _FULL
+
+    def _runs_alone(self, trial: Trial) -> bool:
+        """Whether a trial must run alone: a user's network may draw random numbers that others draw."""
+        return trial.id in self._alone or isinstance(trial.candidate.architecture, Factory)
+
+    def _receive(self, worker: _Worker) -> Iterator[News]:
+        """Receive the next news of a process. Raises `OutOfSpaceError` where the process did."""
+        try:
+            news: News | Crowded | OutOfSpaceError = worker.pipe.recv()
+        except (EOFError, OSError):
+            yield from self._replace(worker, State.KILLED, "")
+            return
+        if isinstance(news, OutOfSpaceError):
+            raise news
+        trial = news.trial
+        if isinstance(news, Crowded):
+            self._alone.add(trial.id)
+            self._waiting.appendleft(worker.running.pop(trial.id))
+            return
+        worker.heard[trial.id] = time.monotonic()
+        if isinstance(news, Record):
+            del worker.running[trial.id]
+            most = self._told or _MOST
+            self._most[worker.device] = min(most, self._most[worker.device] + 1)
+        yield news
+
+    def _check(self, worker: _Worker) -> Iterator[News]:
+        """Replace a process one of whose trials has given no sign of life for too long."""
+        stall, now = self._workspace.stall, time.monotonic()
+        silent = [name for name in worker.running if now - worker.heard[name] > stall]
+        if silent and worker in self._workers and not worker.pipe.poll():
+            reason = f"it took no step for {stall:g} seconds, and was stopped"
+            yield from self._replace(worker, State.STALLED, reason)
+
+    def _replace(self, worker: _Worker, state: State, reason: str) -> Iterator[Record]:
+        """Start a process for a lost one; its trials go on there, but one that was alone fails."""
+        kill(worker.process)
+        reason = reason or describe_death(worker.process)
+        self._workers.remove(worker)
+        lost = list(worker.running.values())
+        if len(lost) == 1:
+            yield Record(trial=lost[0], state=state, error=reason)
+        else:
+            self._waiting.extendleft(reversed(lost))
+            self._most[worker.device] = max(1, len(lost) // 2)
+        self._workers.append(_start(worker.device, self._workspace))
+
+
+def _count_activations(trial: Trial) -> int:
+    """Count the elements out of convolutions in one step."""
+    return trial.candidate.cost.activations * trial.recipe.batch_size
+
+
+def _start(device: str, workspace: Workspace) -> _Worker:
+    ours, theirs = CONTEXT.Pipe()
+    alive, parent = CONTEXT.Pipe()
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+    place = replace(workspace, device=device)
+    with deferring_signals():
+        process = CONTEXT.Process(target=_work, args=(place, theirs, parent, gpus), daemon=True)
+        process.start()
+    theirs.close()
+    parent.close()
+    return _Worker(device, process, ours, alive)
+
+
+def _work(workspace: Workspace, pipe: Connection, parent: Connection, gpus: str | None) -> None:
+    """Train, in the process, all trials at once that come through the pipe."""
+    live_as_child(parent, gpus)
+    from scalectl.training import loop
+    from scalectl.training.devices import warm_up
+    from scalectl.training.graph_learner import LearnerPool
+
+    warm_up(workspace.device)
+    pool, running = LearnerPool(), dict[str, Iterator[News | None]]()
+    while True:
+        while pipe.poll(0 if running else None):
+            trial = pipe.recv()
+            running[trial.id] = loop.train(trial, workspace, pool)
+        try:
+            heard = [news for training in list(running.values()) if (news := next(training))]
+        except OutOfSpaceError as problem:
+            pipe.send(problem)
+            return
+        for news in heard:
+            if isinstance(news, Record):
+                del running[news.trial.id]
+                _leave_if_broken()
+                if news.state is State.OUT_OF_MEMORY and running:
+                    pipe.send(Crowded(news.trial))
+                    continue
+            pipe.send(news)
+        if not heard:
+            time.sleep(_POLL)
+
+
+def _leave_if_broken() -> None:
+    """Leave after an error of CUDA, since its process cannot compute any more."""
+    import torch
+
+    try:
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+    except RuntimeError:
+        os._exit(1)
+
+
+def _render(trial: Trial, split: Split, workspace: Workspace) -> None:
+    """Render a split in a process of its own; what goes wrong is said where the trial is trained."""
+    from scalectl.executors.parent_death import die_with_parent
+
+    os.setpgid(0, 0)
+    die_with_parent()
+    workspace.render(trial, split)

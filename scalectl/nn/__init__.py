@@ -1,0 +1,1 @@
+"""Networks in plain torch, and the faster gradient of their depthwise convolutions."""

@@ -1,0 +1,110 @@
+"""Read and validate what people write: files, keys, durations."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scalectl.errors import ScalectlError
+
+T = TypeVar("T")
+
+
+def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
+    """Make a value of a dataclass from plain content; `where` names the file or flag in errors.
+
+    Raises `ScalectlError` for the first key whose value is not allowed.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        # As JSON, so that "3" is no number and yet a list becomes a tuple.
+        return TypeAdapter(kind).validate_json(json.dumps(content, default=str), strict=True)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        value = first.get("input")
+        given = f" (given: {value!r})" if not isinstance(value, dict) else ""
+        raise ScalectlError(f"{where}: {key}{given}: {first['msg']}.") from None
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file, or a JSON file with that suffix, whose content is a table of keys.
+
+    Raises `ScalectlError` where it cannot be read or parsed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        raise ScalectlError(f"{path} cannot be read: {reason}.", "Check the path.") from None
+    try:
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as problem:
+        raise ScalectlError(f"{path} cannot be parsed: {problem}.", "Mend that line.") from None
+    if not isinstance(content, dict):
+        raise ScalectlError(f"{path} holds no table of keys.", "See grids/ for examples.")
+    return content
+
+
+def refuse_unknown_keys(content: Mapping[str, Any], model: Any, where: str, path: str = "") -> None:
+    """Raise `ScalectlError` for a key, at any depth, that the dataclass `model` does not have."""
+    refuse_unknown_fields(content, model, where, path)
+    for key, value in content.items():
+        part = getattr(model, key)
+        if is_dataclass(part) and isinstance(value, dict):
+            refuse_unknown_keys(value, part, where, f"{path}{key}.")
+
+
+def refuse_unknown_fields(content: object, model: Any, where: str, path: str) -> None:
+    """Raise `ScalectlError` for a key, at this depth, that the dataclass `model` does not have.
+
+    `path` is what leads to the keys, such as "architecture.".
+    """
+    known = [field.name for field in fields(model)]
+    for key in content if isinstance(content, Mapping) else ():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            raise ScalectlError(
+                f"{where}: there is no key {path}{key}"
+                f"{f'; did you mean {path}{close[0]}?' if close else '.'}",
+                f"Known are {', '.join(known)}.",
+            )
+
+
+def forbid_extra(*kinds: type) -> None:
+    """Have `validate` refuse unknown keys of these dataclasses."""
+    for kind in kinds:
+        # pydantic takes the settings of a plain dataclass from this attribute alone.
+        kind.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+
+
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of "90s", "45m", "1h30m", "1.5h" or "1d". Raises `ValueError` for others."""
+    match = re.fullmatch(
+        "".join(rf"(?:([0-9]{{1,6}}(?:\.[0-9]+)?){unit})?" for unit in _SECONDS), text
+    )
+    seconds = sum(
+        float(number) * unit
+        for number, unit in zip(match.groups("0") if match else (), _SECONDS.values(), strict=False)
+    )
+    if not seconds:
+        raise ValueError(text)
+    return seconds
+
+
+def humanise(seconds: float) -> str:
+    """Put seconds into words, such as "45 seconds", "7 minutes", "2.5 hours" or "3.1 days"."""
+    for unit, size, limit in (("second", 1, 100), ("minute", 60, 100), ("hour", 3_600, 48)):
+        if seconds < limit * size:
+            number = seconds / size
+            text = f"{number:.1f}" if unit == "hour" else f"{max(1, round(number))}"
+            return f"{text} {unit}{'s' * (text != '1')}"
+    return f"{seconds / 86_400:.1f} days"

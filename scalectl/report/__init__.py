@@ -1,0 +1,1 @@
+"""What people see: tables, figures, a page, a document for programs."""

@@ -1,0 +1,84 @@
+"""Figures, a slot: one file for each figure, and its line in `FIGURES`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from io import BytesIO
+from typing import Protocol, cast
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from scalectl.report.figures.style import RC
+from scalectl.search.results import Results
+
+FIGURES = {
+    "triangle": "scalectl.report.figures.triangle",
+    "frontier": "scalectl.report.figures.frontier",
+    "latency": "scalectl.report.figures.latency",
+    "curves": "scalectl.report.figures.curves",
+    "costs": "scalectl.report.figures.costs",
+    "family": "scalectl.report.figures.family",
+    "diagnostics": "scalectl.report.figures.diagnostics",
+    "confirmation": "scalectl.report.figures.confirmation",
+    "fidelity": "scalectl.report.figures.fidelity",
+}
+"""Name -> the module that draws it, a `FigureModule`."""
+
+FORMATS = ("svg", "png", "pdf")
+
+
+class FigureModule(Protocol):
+    """What the module of a figure offers."""
+
+    TITLE: str
+    MISSING: str
+    """Why there is no figure, and the command that gets its data."""
+
+    def draw(self, results: Results) -> Figure | None:
+        """Draw the figure; None where its data are missing."""
+        ...
+
+    def describe(self, results: Results) -> str:
+        """Say what the figure shows, for readers who cannot see it. Called only where there is one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedFigure:
+    """A figure with its words; `figure` is None where its data are missing."""
+
+    name: str
+    title: str
+    figure: Figure | None
+    text: str
+    """What the figure shows, or why there is none."""
+
+
+def draw(name: str, results: Results) -> DescribedFigure:
+    """Draw the figure of that name, one of `FIGURES`."""
+    module = cast(FigureModule, import_module(FIGURES[name]))
+    with rc_context(RC):
+        figure = module.draw(results)
+    text = module.describe(results) if figure else module.MISSING
+    return DescribedFigure(name=name, title=module.TITLE, figure=figure, text=text)
+
+
+def draw_all(results: Results) -> Iterator[DescribedFigure]:
+    """Draw each of `FIGURES`, in that order."""
+    return (draw(name, results) for name in FIGURES)
+
+
+def encode(figure: Figure, form: str) -> bytes:
+    """Write a figure in one of `FORMATS`: the same bytes each time."""
+    content = BytesIO()
+    with rc_context(RC):
+        figure.savefig(content, format=form, metadata=_NO_DATES[form], dpi=200)
+    return content.getvalue()
+
+
+_NO_DATES: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}

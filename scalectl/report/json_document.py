@@ -1,0 +1,152 @@
+"""The JSON document of each command. Its keys are an interface: other programs read them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from scalectl.analysis.confirmation import Confirmation
+from scalectl.analysis.fidelity import Fidelity
+from scalectl.analysis.selection import Summary
+from scalectl.report.tables import tabulate
+from scalectl.report.tables.candidates import describe_candidate
+from scalectl.report.tables.comparison import tabulate_runs
+from scalectl.report.tables.ranking import describe_summary
+from scalectl.search import followups, strategies
+from scalectl.search.plan import Plan, count_macs
+from scalectl.search.results import Results
+from scalectl.trial import Record
+
+
+def describe_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]:
+    """Describe a plan, for `grid --dry-run`.
+
+    `trials` is an upper bound where the strategy decides as it goes. `estimated_seconds` is for what
+    remains, follow-ups included; None where this machine was not measured.
+    """
+    enumeration, trials = plan.enumeration, strategies.at_most(plan)
+    return {
+        "schema_version": 1,
+        "candidates": [describe_candidate(candidate) for candidate in enumeration.candidates],
+        "rejected": [
+            {
+                **asdict(rejected.coefficients),
+                "control": rejected.control,
+                "realised_ratio": rejected.realised_ratio,
+                "reason": rejected.reason,
+            }
+            for rejected in enumeration.rejected
+        ],
+        "merged": enumeration.merged,
+        "strategy": asdict(plan.config.strategy),
+        "trials": len(trials),
+        "training_macs": count_macs(trials),
+        "follow_ups": len(followups.expect(plan)),
+        "estimated_seconds": estimated_seconds,
+    }
+
+
+def describe_run(results: Results) -> dict[str, Any]:
+    """Describe a run, for `report` and `grid`."""
+    return {
+        "schema_version": 1,
+        "run": results.name,
+        "data": asdict(results.records[0].trial.data),
+        "recipe": asdict(results.records[0].trial.recipe),
+        "candidates": [describe_summary(summary) for summary in results.summaries],
+        "records": [_describe_record(record) for record in results.records],
+        "selection": _describe_selection(results),
+        **{name: tabulate(name, results).rows for name in ("controls", "family", "frontier")},
+        "confirmations": [_describe_confirmation(each) for each in results.confirmations],
+        "fidelity": results.fidelity and _describe_fidelity(results.fidelity),
+        "latencies": dict(results.latencies),
+        "damaged": [{"path": str(file.path), "reason": file.reason} for file in results.damaged],
+        "fingerprints": list(results.fingerprints),
+        **_describe_outlook(results),
+    }
+
+
+def describe_runs(runs: Sequence[Results]) -> dict[str, Any]:
+    """Describe and compare several runs, for `report`."""
+    return {
+        "schema_version": 1,
+        "comparison": list(tabulate_runs(runs).rows),
+        "runs": [describe_run(run) for run in runs],
+    }
+
+
+def _describe_outlook(results: Results) -> dict[str, Any]:
+    outlook = results.outlook
+    if outlook is None:
+        return {"planned": None, "missing": None}
+    missing = [{"fingerprint": trial.fingerprint, "seed": trial.seed} for trial in outlook.missing]
+    return {"planned": outlook.planned, "missing": missing}
+
+
+def _describe_record(record: Record) -> dict[str, Any]:
+    return {
+        "trial_id": record.trial.id,
+        "fingerprint": record.trial.candidate.fingerprint,
+        "seed": record.trial.seed,
+        "stage": record.trial.purpose,
+        "phi": record.trial.candidate.phi,
+        "state": str(record.state),
+        "top1": record.top1,
+        "loss": record.loss,
+        "train_top1": record.train_top1,
+        "train_loss": record.train_loss,
+        "curve": list(record.curve),
+        "seconds": record.seconds,
+        "macs_spent": record.macs_spent,
+        "peak_memory": record.peak_memory,
+        "error": record.error,
+    }
+
+
+def _describe_selection(results: Results) -> dict[str, Any]:
+    selection = results.selection
+
+    def brief(summary: Summary | None) -> dict[str, Any] | None:
+        return describe_summary(summary) if summary else None
+
+    return {
+        "status": selection.status,
+        "reason": selection.reason,
+        "recommended": asdict(selection.recommended),
+        "winner": brief(selection.winner),
+        "argmax": brief(selection.argmax),
+        "optimum": selection.optimum and asdict(selection.optimum),
+        "indifference": selection.indifference and asdict(selection.indifference),
+        "fit": selection.fit and asdict(selection.fit),
+        "chances": dict(selection.chances),
+        "seeds_needed": selection.seeds_needed,
+    }
+
+
+def _describe_confirmation(confirmation: Confirmation) -> dict[str, Any]:
+    return {
+        "phi": confirmation.phi,
+        "reference": describe_candidate(confirmation.reference),
+        "mean_top1": confirmation.mean_top1,
+        "comparisons": [
+            {
+                "control": describe_candidate(comparison.control),
+                "differences": list(comparison.differences),
+                "mean": comparison.mean,
+                "interval": comparison.interval,
+                "p": comparison.p,
+                "p_holm": comparison.p_holm,
+            }
+            for comparison in confirmation.comparisons
+        ],
+        "claim": confirmation.claim,
+    }
+
+
+def _describe_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    pairs = [
+        {**describe_candidate(candidate), "mean_top1": brief, "longer_mean_top1": longer}
+        for candidate, brief, longer in fidelity.pairs
+    ]
+    values = {field.name: getattr(fidelity, field.name) for field in fields(fidelity)}
+    shares = {name: values[name] and asdict(values[name]) for name in ("shares", "longer_shares")}
+    return {**values, **shares, "pairs": pairs}

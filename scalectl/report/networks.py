@@ -1,0 +1,136 @@
+"""Tables about networks alone, for `scalectl profile` and `scalectl baselines`."""
+
+from dataclasses import asdict
+
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.baselines import BASELINES
+from scalectl.arch.cost import compute_stage_costs
+from scalectl.arch.factory import Baseline, cost_of
+from scalectl.arch.rounding import Rounding
+from scalectl.exports import EXPORTS, make_export
+from scalectl.report.tables import Column, Table
+
+BASELINE_COLUMNS = (
+    Column("name", "baseline"),
+    Column("resolution", "px", "d"),
+    Column("params", "params", ",d"),
+    Column("macs", "MACs", ",d"),
+    Column("activations", "activations", ",d"),
+    Column("rule", "rounding"),
+    Column("formats", "exported to"),
+)
+OBSTACLE_COLUMNS = (Column("format", "format"), Column("obstacle", "what it cannot express"))
+PROFILE_COLUMNS = (
+    Column("part", "part"),
+    Column("blocks", "blocks"),
+    Column("params", "params", ",d"),
+    Column("macs", "MACs", ",d"),
+    Column("macs_share", "of MACs", ".1%"),
+    Column("activations", "activations", ",d"),
+)
+_UNIVERSAL = ("onnx", "torch", "json", "toml")
+"""Formats that every network of stages can be exported to."""
+
+
+def tabulate_baselines() -> Table:
+    """List the shipped baselines."""
+    return Table(
+        name="baselines",
+        title="Baselines",
+        columns=BASELINE_COLUMNS,
+        rows=tuple(
+            {
+                **describe_baseline(entry.architecture),
+                "formats": ", ".join(
+                    name
+                    for name, obstacle in find_obstacles(entry.architecture).items()
+                    if not obstacle and name not in _UNIVERSAL
+                ),
+            }
+            for entry in BASELINES.values()
+        ),
+        notes=(
+            "Every name is a --baseline, and an --official size, at the resolution of its source.",
+            "Exported to: the baseline itself. Scaled sizes are checked again, and refused with a reason.",
+            "Any .toml or .json of stages and any package.module:factory is a baseline too.",
+        ),
+    )
+
+
+def tabulate_obstacles(network: Baseline) -> Table:
+    """List every format with the reason why it cannot express the network."""
+    return Table(
+        name="exports",
+        title=f"Exports of {network.name}; rounding: {describe_rounding(network.rounding)}",
+        columns=OBSTACLE_COLUMNS,
+        rows=tuple(
+            {"format": name, "obstacle": obstacle or "-"}
+            for name, obstacle in find_obstacles(network).items()
+        ),
+    )
+
+
+def tabulate_profile(network: Baseline, *, per_stage: bool) -> Table:
+    """List parameters, MACs and convolution activations for one image, in total or for each part."""
+    rows = describe_stages(network) if per_stage else []
+    total = {"part": "total", "blocks": "", **asdict(cost_of(network)), "macs_share": 1.0}
+    notes = ["MACs are multiply-adds; FLOPs = 2 x MACs."]
+    if not isinstance(network, Architecture) and per_stage:
+        notes.append("A factory is counted as a whole; scalectl does not know its parts.")
+    return Table(
+        name="profile",
+        title=f"{network.name} at {network.resolution} px",
+        columns=PROFILE_COLUMNS,
+        rows=(*rows, total),
+        notes=tuple(notes),
+    )
+
+
+def describe_baseline(network: Baseline) -> dict[str, object]:
+    """A baseline under the keys of `--json`; `exports` has the obstacle of each format, or ""."""
+    return {
+        "name": network.name,
+        "resolution": network.resolution,
+        **asdict(cost_of(network)),
+        "rule": describe_rounding(network.rounding),
+        "rounding": asdict(network.rounding),
+        "exports": find_obstacles(network),
+    }
+
+
+def find_obstacles(network: Baseline) -> dict[str, str]:
+    """Ask each format what keeps it from expressing the network; "" where nothing does."""
+    return {name: make_export(name).find_obstacle(network) for name in EXPORTS}
+
+
+def describe_rounding(rounding: Rounding) -> str:
+    """Summarise a rounding rule, such as "depth ceil; width /8, >= 90%"."""
+    nearest = rounding.rule == "nearest"
+    depth = "nearest" if nearest else rounding.repeats
+    limit = "" if nearest or not rounding.width_limit else f", >= {rounding.width_limit:.0%}"
+    words = [f"depth {depth}", f"width /{rounding.width_divisor}{limit}"]
+    if rounding.head_minimum:
+        words.append(f"head >= {rounding.head_minimum}")
+    if rounding.fixed:
+        words.append(f"fixed {', '.join(rounding.fixed)}".replace("_", " "))
+    return "; ".join(words)
+
+
+def describe_stages(network: Baseline) -> list[dict[str, object]]:
+    """The parts of a network under the keys of `--json`; none for a factory."""
+    if not isinstance(network, Architecture):
+        return []
+    macs = cost_of(network).macs
+    blocks = {
+        f"stage {number}": f"{stage.repeats} {stage.block} x {stage.width}"
+        for number, stage in enumerate(network.stages, 1)
+    }
+    return [
+        {
+            "part": part,
+            "blocks": blocks.get(part, ""),
+            **asdict(cost),
+            "macs_share": cost.macs / macs,
+        }
+        for part, cost in compute_stage_costs(network)
+    ]

@@ -1,0 +1,61 @@
+"""Several searches side by side."""
+
+from collections.abc import Sequence
+
+from scalectl.report.tables import Column, Table
+from scalectl.report.tables.candidates import name_candidate
+from scalectl.search.results import Results
+
+COLUMNS = (
+    Column("run", "run"),
+    Column("baseline", "baseline"),
+    Column("data", "data"),
+    Column("epochs", "epochs", "d"),
+    Column("seeds", "seeds", "d"),
+    Column("status", "status"),
+    Column("alpha", "alpha", ".3f"),
+    Column("beta", "beta", ".3f"),
+    Column("gamma", "gamma", ".3f"),
+    Column("depth_share", "depth share", ".0%"),
+    Column("width_share", "width share", ".0%"),
+    Column("resolution_share", "resolution share", ".0%"),
+    Column("indifferent", "indifferent", ".0%"),
+    Column("argmax", "argmax"),
+    Column("macs_spent", "MACs spent", ",d"),
+)
+
+
+def tabulate_runs(runs: Sequence[Results]) -> Table:
+    """Make one row for each run, in the given order."""
+    return Table(
+        name="comparison",
+        title="Comparison",
+        columns=COLUMNS,
+        rows=tuple(map(_describe, runs)),
+        notes=(
+            "alpha, beta, gamma as recommended; shares are those of the fitted optimum.",
+            "Coefficients hold for their baseline, data and recipe: compare rows that agree in these.",
+        ),
+    )
+
+
+def _describe(results: Results) -> dict[str, object]:
+    selection, trial = results.selection, results.records[0].trial
+    optimum, area, argmax = selection.optimum, selection.indifference, selection.argmax
+    return {
+        "run": results.name,
+        "baseline": trial.baseline.name,
+        "data": trial.data.name,
+        "epochs": trial.recipe.epochs,
+        "seeds": len(results.seeds),
+        "status": selection.status,
+        "alpha": selection.recommended.alpha,
+        "beta": selection.recommended.beta,
+        "gamma": selection.recommended.gamma,
+        "depth_share": optimum and optimum.depth,
+        "width_share": optimum and optimum.width,
+        "resolution_share": optimum and optimum.resolution,
+        "indifferent": area and area.fraction,
+        "argmax": name_candidate(argmax.candidate) if argmax else None,
+        "macs_spent": sum(record.macs_spent for record in results.records),
+    }

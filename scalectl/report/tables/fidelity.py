@@ -1,0 +1,57 @@
+"""Brief trainings compared with longer trainings of the same networks."""
+
+from collections.abc import Iterator
+
+from scalectl.analysis.fidelity import Fidelity
+from scalectl.arch.scaling import Shares
+from scalectl.report.tables import Column, Table
+from scalectl.report.tables.candidates import name_candidate
+from scalectl.search.results import Results
+
+COLUMNS = (
+    Column("candidate", "candidate"),
+    Column("top1", "top-1, brief", ".2%"),
+    Column("longer_top1", "top-1, longer", ".2%"),
+    Column("gain", "gain", "+.2%"),
+)
+
+
+def tabulate(results: Results) -> Table:
+    """List the networks that were trained both ways, the best after the longer training first."""
+    fidelity = results.fidelity
+    pairs = sorted(fidelity.pairs, key=lambda pair: -pair[2]) if fidelity else []
+    notes: tuple[str, ...] = ("No network was trained longer yet.",)
+    if fidelity:
+        low, high = fidelity.interval
+        ceiling = (
+            "" if fidelity.ceiling is None else f"; noise alone permits {fidelity.ceiling:.2f}"
+        )
+        ranks = (
+            f"{fidelity.epochs} against {fidelity.longer} epochs: Kendall's tau {fidelity.tau:.2f} "
+            f"(95 %: {low:.2f} to {high:.2f}){ceiling}."
+        )
+        notes = (ranks, fidelity.note, *_compare_optima(fidelity))
+    return Table(
+        name="fidelity",
+        title="Brief and longer trainings",
+        columns=COLUMNS,
+        rows=tuple(
+            {
+                "candidate": name_candidate(candidate),
+                "top1": brief,
+                "longer_top1": longer,
+                "gain": longer - brief,
+            }
+            for candidate, brief, longer in pairs
+        ),
+        notes=notes,
+    )
+
+
+def _compare_optima(fidelity: Fidelity) -> Iterator[str]:
+    if fidelity.shares and fidelity.longer_shares:
+        yield f"The optimum went from {_say(fidelity.shares)} to {_say(fidelity.longer_shares)}."
+
+
+def _say(shares: Shares) -> str:
+    return f"{shares.depth:.0%} depth, {shares.width:.0%} width, {shares.resolution:.0%} resolution"

@@ -1,0 +1,54 @@
+"""The frontier of accuracy and cost: networks that no other beats in both."""
+
+from collections.abc import Iterable
+
+from scalectl.analysis.selection import Summary
+from scalectl.report.tables import Column, Table
+from scalectl.report.tables.candidates import name_candidate
+from scalectl.search.results import Results
+
+COLUMNS = (
+    Column("candidate", "candidate"),
+    Column("macs", "MACs", ",d"),
+    Column("mean_top1", "top-1", ".2%"),
+    Column("sd_top1", "sd", ".2%"),
+    Column("activations", "activations", ",d"),
+)
+
+
+def tabulate(results: Results) -> Table:
+    """List the networks that no other of at most their MACs beats, cheapest first."""
+    known = [
+        (summary.candidate.cost.macs, summary.mean_top1, summary)
+        for summary in results.summaries
+        if summary.mean_top1 is not None
+    ]
+    return Table(
+        name="frontier",
+        title="Frontier of accuracy and MACs",
+        columns=COLUMNS,
+        rows=tuple(
+            {
+                "candidate": name_candidate(summary.candidate),
+                "macs": macs,
+                "mean_top1": top1,
+                "sd_top1": summary.sd_top1,
+                "activations": summary.candidate.cost.activations,
+            }
+            for macs, top1, summary in find_frontier(known)
+        ),
+        notes=("Differences smaller than the noise between seeds mean nothing.",),
+    )
+
+
+Point = tuple[float, float, Summary]
+"""The cost and the accuracy of a network, and the network."""
+
+
+def find_frontier(points: Iterable[Point]) -> list[Point]:
+    """Keep the points that no point of at most their cost beats, cheapest first."""
+    frontier: list[Point] = []
+    for point in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not frontier or point[1] > frontier[-1][1]:
+            frontier.append(point)
+    return frontier

@@ -1,0 +1,1 @@
+"""Searches: from a grid file to its records and what they say."""

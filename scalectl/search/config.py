@@ -1,0 +1,208 @@
+"""Read and write grid files: a search as the user describes it."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from scalectl.analysis.preference import Preference
+from scalectl.arch.rounding import RoundingRule
+from scalectl.errors import ScalectlError
+from scalectl.executors import Resources
+from scalectl.parsing import forbid_extra, read_table, refuse_unknown_keys, validate
+from scalectl.trial import Recipe
+
+GROWTH = 2
+"""Factor by which one unit of phi multiplies compute (Tan & Le 2019, equation 3)."""
+
+
+FRESH = 1000
+"""The first seed of confirmations; searches have lower ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Which (alpha, beta, gamma) are tried, and what counts as equal compute."""
+
+    kind: Literal["simplex", "lattice", "star"] = "simplex"
+    """simplex: shares in steps of 1 / degree. lattice: alpha, beta, gamma in decimal steps.
+    star: rays from the balanced point to the corners and mid-edges, in `degree` steps each."""
+    degree: Annotated[int, Ge(1), Le(50)] = 3
+    low: Annotated[float, Ge(1)] = 1.0
+    high: Annotated[float, Gt(1), Le(4)] = 2.0
+    step: Annotated[float, Ge(0.005)] = 0.05
+    tolerance: Annotated[float, Ge(0), Le(1)] = 0.1
+    """The lattice keeps |alpha * beta^2 * gamma^2 - 2| <= tolerance, inclusive."""
+    budget: Literal["realised", "nominal"] = "realised"
+    """realised: counted MACs are held to the target. nominal: the formula alone, as in the paper."""
+    max_deviation: Annotated[float, Gt(0), Le(1)] = 0.07
+    """Largest |log2(MACs / MACs of the baseline) - phi| of the realised budget; 0.07 is 5 %."""
+    rounding: RoundingRule = "nearest"
+    max_candidates: Annotated[int, Ge(0)] = 0
+    """Most candidates: of more, a space-filling subset that keeps the controls; 0 means all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy(Recipe):
+    """The baseline made small, the data it is trained on, and the brief recipe."""
+
+    data: str = "glyphs"
+    """glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME."""
+    train_images: Annotated[int, Ge(0)] = 2000
+    """Most images of the training split; 0 means all there are, as for the other splits."""
+    select_images: Annotated[int, Ge(0)] = 1500
+    test_images: Annotated[int, Ge(0)] = 1500
+    width: Annotated[float, Gt(0), Le(4)] = 0.2
+    """Multiplier of the baseline's channels."""
+    width_divisor: Annotated[int, Ge(4)] = 4
+    """A multiple of 4: others make squeeze-and-excitation widths depend on the library."""
+    resolution: Annotated[int, Ge(8)] = 36
+    """Pixels of the side of an image, before scaling."""
+    downsampling: Annotated[int, Ge(2)] = 16
+    """Image pixels per pixel of the last map; the earliest strides beyond it are dropped."""
+    allow_upsampling: bool = False
+    """Whether to train above the native size of the images, where pixels carry no information."""
+    epochs: Annotated[int, Ge(1)] = 7
+    batch_size: Annotated[int, Ge(2)] = 64
+    learning_rate: Annotated[float, Gt(0)] = 0.015
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+    gradient_clip: Annotated[float, Gt(0)] = 1.0
+    label_smoothing: Annotated[float, Ge(0), Le(0.5)] = 0.0
+    shift: Annotated[float, Ge(0), Le(0.5)] = 0.05
+    flip: bool = True
+
+    @property
+    def recipe(self) -> Recipe:
+        """The part that decides how a given network is trained on given data."""
+        return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """What decides which trials are trained next."""
+
+    kind: Literal["all", "optuna", "halving"] = "all"
+    """all: every candidate with every seed. optuna: a sampler proposes points of the triangle.
+    halving: brief trainings drop candidates before the others are trained in full."""
+    prune: bool = False
+    """With kind all: give no further seeds to what is clearly worse than the best so far."""
+    sampler: Literal["gp", "tpe"] = "gp"
+    """With kind optuna, as are points and batch: its GPSampler or its TPESampler."""
+    points: Annotated[int, Ge(1), Le(1000)] = 12
+    """Networks proposed in all, beside the controls."""
+    batch: Annotated[int, Ge(1), Le(100)] = 4
+    """Networks proposed at once."""
+    reduction: Annotated[int, Ge(2), Le(10)] = 2
+    """With kind halving: each rung has so many times the epochs, and keeps 1 of so many networks."""
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether what is trained depends on results."""
+        return self.kind != "all" or self.prune
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """The confirmation of the choice: fresh seeds, and test images that decided nothing."""
+
+    seeds: Annotated[int, Ge(0), Le(1000)] = 0
+    """Trainings of each network; 0 means none. Fewer than 6 can show nothing, 8 is a good number."""
+    phis: tuple[Annotated[float, Gt(0), Le(4)], ...] = (1.0,)
+    """Sizes to confirm at; those above 1 show whether the coefficients may be extrapolated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Longer:
+    """Longer trainings of some candidates, which show whether brief ones choose the same."""
+
+    seeds: Annotated[int, Ge(0), Le(1000)] = 0
+    """Trainings of each network; 0 means none."""
+    factor: Annotated[int, Ge(2), Le(100)] = 3
+    """Times the epochs of the search."""
+    points: Annotated[int, Ge(8)] = 15
+    """Most candidates, spread over the triangle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What stops a trial that goes wrong, and how often it is tried again."""
+
+    stall: Annotated[float, Gt(0)] = 600.0
+    """Seconds without a training step after which a trial is stopped."""
+    memory: Annotated[float, Ge(0)] = 0.0
+    """GiB that one trial may take; 0 means an equal part of the machine's."""
+    retries: Annotated[int, Ge(0)] = 2
+    """Further tries of a trial that failed, one each time the command is run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A search, as a grid file describes it."""
+
+    baseline: str = "efficientnet_b0"
+    """A name from `scalectl baselines`, or a file that scalectl emitted."""
+    seeds: Annotated[int, Ge(1), Le(FRESH)] = 2
+    """Each seed is a block: it trains every candidate once, in random order."""
+    planned_for: Annotated[float, Ge(0)] = 0.0
+    """Seconds of the --time-budget that `seeds` and `max_candidates` were chosen for; 0 for none."""
+    design: Design = field(default_factory=Design)
+    proxy: Proxy = field(default_factory=Proxy)
+    strategy: Strategy = field(default_factory=Strategy)
+    select: Preference = field(default_factory=Preference)
+    confirm: Confirm = field(default_factory=Confirm)
+    fidelity: Longer = field(default_factory=Longer)
+    watch: Watch = field(default_factory=Watch)
+    resources: Resources = field(default_factory=Resources)
+
+
+_RETIRED = (("resources", "seeds_per_step"),)
+"""Keys of older grid files, which decided no result and are passed over."""
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Read a grid file, or the built-in default, with KEY=VALUE overrides such as "proxy.epochs=3".
+
+    Raises `ScalectlError` that names the file, the key and what is allowed.
+    """
+    content = read_table(path) if path else {}
+    for override in overrides:
+        _set(content, override)
+    for table, key in _RETIRED:
+        if isinstance(content.get(table), dict):
+            content[table].pop(key, None)
+    refuse_unknown_keys(content, Config(), str(path) if path else "--set")
+    config = validate(Config, content, str(path) if path else "--set")
+    if config.strategy.prune and config.strategy.kind != "all":
+        raise ScalectlError(
+            f"strategy.prune has no meaning where strategy.kind is {config.strategy.kind}.",
+            'It goes with strategy.kind = "all".',
+        )
+    return config
+
+
+def dump_config(config: Config) -> str:
+    """Write TOML that `load_config` reads back as the same config."""
+    import tomli_w
+
+    return tomli_w.dumps(asdict(config))
+
+
+def _set(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not (key and equals):
+        raise ScalectlError(f"--set {override} is not KEY=VALUE.", "Such as proxy.epochs=3.")
+    *tables, name = key.strip().split(".")
+    for table in tables:
+        content = content.setdefault(table, {})
+        if not isinstance(content, dict):
+            raise ScalectlError(f"--set {override}: {table} is not a table.", "See grids/.")
+    try:
+        content[name] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        content[name] = text
+
+
+forbid_extra(Design, Proxy, Strategy, Preference, Confirm, Longer, Watch, Resources, Config)

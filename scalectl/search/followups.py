@@ -1,0 +1,66 @@
+"""Plan the trials that show whether a choice holds: on fresh seeds and test images, and longer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scalectl.arch.scaling import NAMED, Coefficients
+from scalectl.search.candidates import Rejected, make_candidate, spread
+from scalectl.search.config import FRESH
+from scalectl.search.plan import Plan, make_block
+from scalectl.search.results import Results
+from scalectl.trial import Candidate, Trial
+
+
+def follow_up(plan: Plan, results: Results) -> tuple[tuple[Trial, ...], tuple[Rejected, ...]]:
+    """Plan what the grid file asks for after a choice; return also networks without such a size."""
+    trials, rejected = confirm(plan, results.selection.recommended)
+    trained = [summary.candidate for summary in results.summaries if summary.candidate.shares]
+    return (*trials, *train_longer(plan, trained)), rejected
+
+
+_CONTROLS = ("dwr", "paper", "depth", "width", "resolution")
+
+
+def confirm(plan: Plan, chosen: Coefficients) -> tuple[tuple[Trial, ...], tuple[Rejected, ...]]:
+    """Plan the confirmation: the choice and its controls on fresh seeds, at each size asked for.
+
+    Networks that cannot be realised at a size are returned as the second. Both are empty where the
+    grid file asks for no seeds.
+    """
+    wanted, like = plan.config.confirm, replace(plan.trials[0], purpose="confirm")
+    trials: list[Trial] = []
+    rejected: list[Rejected] = []
+    for phi in wanted.phis if wanted.seeds else ():
+        networks: dict[str, Candidate] = {}
+        for coefficients, control in _name(chosen).items():
+            candidate = make_candidate(
+                coefficients, control, plan.config.design, plan.baseline, plan.native, phi
+            )
+            if isinstance(candidate, Rejected):
+                rejected.append(candidate)
+            else:
+                networks.setdefault(candidate.fingerprint, candidate)
+        for seed in range(FRESH, FRESH + wanted.seeds):
+            trials += make_block(like, tuple(networks.values()), seed)
+    return tuple(trials), tuple(rejected)
+
+
+def _name(chosen: Coefficients) -> dict[Coefficients, str]:
+    """Name the coefficients to confirm; the choice first, before a control that is the same network."""
+    controls = {NAMED[name]: name for name in _CONTROLS}
+    return {chosen: controls.get(chosen, "")} | controls
+
+
+def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ...]:
+    """Plan longer trainings of some trained candidates, spread over the triangle."""
+    wanted, like = plan.config.fidelity, plan.trials[0]
+    recipe = replace(like.recipe, epochs=like.recipe.epochs * wanted.factor)
+    like = replace(like, recipe=recipe, purpose="fidelity")
+    chosen = tuple(spread(candidates, wanted.points))
+    return tuple(trial for seed in range(wanted.seeds) for trial in make_block(like, chosen, seed))
+
+
+def expect(plan: Plan, chosen: Coefficients = NAMED["dwr"]) -> list[Trial]:
+    """Predict the trials that will follow the search; dwr stands for the choice."""
+    trials, _ = confirm(plan, chosen)
+    return [*trials, *train_longer(plan, plan.enumeration.candidates[1:])]

@@ -1,0 +1,106 @@
+"""Lay out what a search will train, before it is trained."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from scalectl.arch.factory import Baseline
+from scalectl.data import open_dataset
+from scalectl.errors import ScalectlError
+from scalectl.search.candidates import Enumeration, enumerate_candidates, shrink, spread
+from scalectl.search.config import Config
+from scalectl.trial import Candidate, DataCard, Limits, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The candidates and trials of a search, as far as no strategy decides on them later."""
+
+    config: Config
+    enumeration: Enumeration
+    trials: tuple[Trial, ...]
+    """Seed after seed; within a seed in random order."""
+
+    @property
+    def baseline(self) -> Baseline:
+        """The proxy, which the candidates are sizes of."""
+        return self.enumeration.candidates[0].architecture
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether results add further trials: by the strategy, or to confirm the choice."""
+        config = self.config
+        return config.strategy.is_adaptive or bool(config.confirm.seeds or config.fidelity.seeds)
+
+    @property
+    def native(self) -> int:
+        """The largest resolution, in pixels, that candidates may have."""
+        return _limit_resolution(self.config, self.trials[0].data)
+
+
+def count_macs(trials: Iterable[Trial]) -> int:
+    """Count the multiply-adds of all forward and backward passes over the training images."""
+    return sum(
+        3 * trial.candidate.cost.macs * trial.data.sizes["train"] * trial.recipe.epochs
+        for trial in trials
+    )
+
+
+def make_plan(config: Config, baseline: Baseline) -> Plan:
+    """Open the data, and lay out the trials. Raises as `lay_out` does, and for unusable data."""
+    return lay_out(config, baseline, open_dataset(config.proxy.data, limits(config)).card)
+
+
+def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
+    """Enumerate the candidates, and lay out the trials in blocks, one for each seed.
+
+    Raises `ScalectlError` for images that are too small, and for a design that leaves no candidate.
+    """
+    if config.proxy.resolution > card.native and not config.proxy.allow_upsampling:
+        raise ScalectlError(
+            f"proxy.resolution is {config.proxy.resolution} px, but the images of {card.name} carry "
+            f"no information above {card.native} px.",
+            "Lower it, or set proxy.allow_upsampling = true.",
+        )
+    enumeration = enumerate_candidates(
+        config.design,
+        shrink(baseline, config.proxy, card.classes),
+        _limit_resolution(config, card),
+        controls_only=config.strategy.kind == "optuna",
+    )
+    return _lay_out(config, baseline, card, enumeration)
+
+
+def resize_plan(plan: Plan, seeds: int, max_candidates: int) -> Plan:
+    """Change the number of seeds, and of candidates beside the baseline; 0 means all."""
+    design = replace(plan.config.design, max_candidates=max_candidates)
+    first, *others = plan.enumeration.candidates
+    enumeration = replace(plan.enumeration, candidates=(first, *spread(others, max_candidates)))
+    trial = plan.trials[0]
+    return _lay_out(
+        replace(plan.config, seeds=seeds, design=design), trial.baseline, trial.data, enumeration
+    )
+
+
+def _lay_out(config: Config, baseline: Baseline, card: DataCard, enumeration: Enumeration) -> Plan:
+    candidates = enumeration.candidates
+    like = Trial(
+        baseline=baseline, candidate=candidates[0], recipe=config.proxy.recipe, data=card, seed=0
+    )
+    trials = [trial for seed in range(config.seeds) for trial in make_block(like, candidates, seed)]
+    return Plan(config=config, enumeration=enumeration, trials=tuple(trials))
+
+
+def make_block(like: Trial, candidates: Sequence[Candidate], seed: int) -> list[Trial]:
+    """Make a block: each candidate once, in random order, like the given trial in all else."""
+    order = random.Random(seed).sample(candidates, len(candidates))
+    return [replace(like, candidate=candidate, seed=seed) for candidate in order]
+
+
+def _limit_resolution(config: Config, card: DataCard) -> int:
+    return 2**16 if config.proxy.allow_upsampling else card.native
+
+
+def limits(config: Config) -> Limits:
+    """Return how many images of each split a search takes at most."""
+    return Limits(config.proxy.train_images, config.proxy.select_images, config.proxy.test_images)

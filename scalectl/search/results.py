@@ -1,0 +1,128 @@
+"""Read a run, and work out what its records support: the choice, its confirmation, what is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from scalectl.analysis.confirmation import Confirmation, confirm
+from scalectl.analysis.fidelity import Fidelity, compare_epochs
+from scalectl.analysis.preference import Preference
+from scalectl.analysis.recommendation import Recommendation, list_files
+from scalectl.analysis.selection import Selection, Summary, select, summarise
+from scalectl.errors import ScalectlError
+from scalectl.search import latencies
+from scalectl.search.config import Config
+from scalectl.search.plan_file import Outlook, look_ahead
+from scalectl.search.resume import read_config
+from scalectl.store import reader
+from scalectl.trial import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Everything that reports are made of."""
+
+    name: str
+    """Name of the run's folder or file."""
+    files: tuple[str, ...]
+    """Names of its files of records, listed before they were read."""
+    records: tuple[Record, ...]
+    """Records of any purpose, at least one; those of the search come first."""
+    damaged: tuple[reader.DamagedFile, ...]
+    summaries: tuple[Summary, ...]
+    """Summaries of the search's networks, as the selection has them."""
+    selection: Selection
+    latencies: Mapping[str, float] = field(default_factory=dict)
+    """Fingerprint -> seconds for one image, where they were measured."""
+    confirmations: tuple[Confirmation, ...] = ()
+    """One confirmation for each size that was tried."""
+    fidelity: Fidelity | None = None
+    outlook: Outlook | None = None
+    """How much of the search is over; None where that is not known, as of a file of records."""
+    max_deviation: float | None = None
+    """How many doublings a candidate's counted cost may differ from the target; None where unknown."""
+
+    @property
+    def searched(self) -> tuple[Record, ...]:
+        """The records that the choice rests on."""
+        return tuple(record for record in self.records if record.trial.purpose == "search")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the search."""
+        return tuple(sorted({record.trial.seed for record in self.searched}))
+
+    @property
+    def fingerprints(self) -> tuple[dict[str, str], ...]:
+        """The different numeric environments of the records; several may mean different last bits."""
+        environments = {tuple(sorted(record.environment.items())) for record in self.records}
+        return tuple(dict(items) for items in sorted(environments) if items)
+
+
+def read_results(path: Path) -> Results:
+    """Read a run's folder or a .parquet file, and work out what it supports.
+
+    Raises `ScalectlError` where there is none, or where it holds no readable record.
+    """
+    files = list_files(path)
+    reading = reader.read(path)
+    if not reading.records:
+        damage = f", and {len(reading.damaged)} that are damaged" if reading.damaged else ""
+        raise ScalectlError(
+            f"{path} holds no readable records yet{damage}.",
+            "Run scalectl grid with the arguments that made it: it continues.",
+            exit_code=3 if reading.damaged else 2,
+        )
+    searched = [one for one in reading.records if one.trial.purpose == "search"]
+    measured = latencies.read(path)
+    config = _read_config(path, reading.damaged)
+    preference = config.select if config else Preference()
+    if not {one.trial.candidate.fingerprint for one in searched} <= measured.keys():
+        preference = _without_latency(preference)
+    selection = select(searched, preference, measured)
+    return Results(
+        name=path.name,
+        files=files,
+        records=tuple(sorted(reading.records, key=lambda one: one.trial.purpose != "search")),
+        damaged=reading.damaged,
+        summaries=summarise(searched),
+        selection=selection,
+        latencies=measured,
+        confirmations=confirm(reading.records, selection.recommended),
+        fidelity=compare_epochs(reading.records),
+        outlook=look_ahead(path, reading.records),
+        max_deviation=_read_max_deviation(config),
+    )
+
+
+def _read_config(run: Path, damaged: Sequence[reader.DamagedFile]) -> Config | None:
+    """Read the run's grid file; None where there is none that this version can read."""
+    try:
+        return read_config(run, damaged)
+    except ScalectlError:
+        return None
+
+
+def _read_max_deviation(config: Config | None) -> float | None:
+    """Return `design.max_deviation`; None where the formula alone is held to the target."""
+    if config is None or config.design.budget == "nominal":
+        return None
+    return config.design.max_deviation
+
+
+def _without_latency(preference: Preference) -> Preference:
+    """Replace the preference for latency, which was not measured for all networks."""
+    return replace(preference, by="activations") if preference.by == "latency" else preference
+
+
+def recommend(results: Results) -> Recommendation:
+    """Return the part of the results that scaling needs."""
+    trial = results.records[0].trial
+    return Recommendation(
+        status=results.selection.status,
+        reason=results.selection.reason,
+        coefficients=results.selection.recommended,
+        baseline=trial.baseline,
+        rounding=trial.candidate.architecture.rounding.rule,
+        files=results.files,
+    )

@@ -1,0 +1,127 @@
+"""Begin or continue a run: check that it is the same search, and find what of it is over."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from scalectl.errors import ScalectlError
+from scalectl.search.config import Config, dump_config, load_config
+from scalectl.search.plan import Plan
+from scalectl.store import atomic
+from scalectl.store.checksum import add_checksum
+from scalectl.store.reader import DamagedFile, ReadResult, read_run
+from scalectl.store.writer import Store
+from scalectl.trial import Record, Trial
+
+
+def claim(plan: Plan, run: Path) -> tuple[Store, tuple[DamagedFile, ...]]:
+    """Open the run's folder for a plan; return it, and the damaged files that were set aside.
+
+    Raises `ScalectlError` for a folder that cannot be written, or that holds another search. More
+    seeds or candidates, more points of a sampler, the same images at another place, or another watch,
+    are still the same search, unless a strategy decided by them.
+    """
+    before = look(plan, run)
+    path, config = run / "grid.toml", _strip_places(plan.config)
+    store = Store(run)
+    store.clean_up()
+    store.quarantine(before.damaged)
+    content = add_checksum(dump_config(config).encode(), path.suffix)
+    if not atomic.publish(path, content):
+        # Another command may have started at the same moment.
+        compare_configs(run, config, read_config(run, ()))
+        atomic.replace(path, content)
+    return store, before.damaged
+
+
+def look(plan: Plan, run: Path) -> ReadResult:
+    """Read the run's folder, if there is one. Raises `ScalectlError` where it holds another search."""
+    before = read_run(run) if (run / "FORMAT.json").exists() else ReadResult()
+    compare_configs(run, _strip_places(plan.config), read_config(run, before.damaged))
+    ours = plan.trials[0]
+    compare_trials(run, before.records, ours)
+    return before
+
+
+def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
+    """Raise `ScalectlError` where a record of the run belongs to another search than our trial."""
+    for trial in (record.trial for record in records):
+        if trial.data.digests != ours.data.digests:
+            raise _describe_stranger(run, "it was trained on other images")
+        searched = trial.purpose == "search" and trial.recipe != ours.recipe
+        if searched or trial.baseline != ours.baseline:
+            raise _describe_stranger(run, "its baseline or its recipe is another one")
+
+
+def read_config(run: Path, damaged: Sequence[DamagedFile]) -> Config | None:
+    """Read the run's grid file; None where there is none, or it is among the damaged files."""
+    path = run / "grid.toml"
+    if not path.exists() or path in [file.path for file in damaged]:
+        return None
+    return load_config(path)
+
+
+_FREE = (
+    *("proxy.data", "planned_for", "strategy.points"),
+    *("select.", "confirm.", "fidelity.", "watch.", "resources."),
+)
+"""Keys that may change from one command to the next: they decide no result, or only add some."""
+
+
+def compare_configs(run: Path, config: Config, stored: Config | None) -> None:
+    """Raise `ScalectlError` where the stored config, if there is one, asks for something else."""
+    there = _flatten(asdict(stored or config))
+    # More of them would change what an adaptive search has decided.
+    more = ("seeds", "design.max_candidates") if config.strategy.kind == "all" else ()
+    decisive = ("select.delta",) if config.strategy.prune else ()
+    for key, value in _flatten(asdict(config)).items():
+        is_free = key.startswith((*_FREE, *more)) and key not in decisive
+        if value != there[key] and not is_free:
+            raise _describe_stranger(run, f"{key} is {there[key]} there and {value} here")
+
+
+def remaining(trials: Sequence[Trial], plan: Plan, store: Store) -> list[Trial]:
+    """List, in order, the trials that have not ended, and have not failed too often."""
+    over = store.list_settled(plan.config.watch.retries)
+    return [trial for trial in trials if trial.id not in over]
+
+
+def read_over(store: Store, retries: int) -> dict[str, Record]:
+    """Read, by id, the records of all trials that `remaining` leaves out: they will not change.
+
+    Raises `ScalectlError` where a record cannot be read, since no strategy may decide without it.
+    """
+    over = store.list_settled(retries)
+    records = {
+        record.trial.id: record for record in store.read().records if record.trial.id in over
+    }
+    for name in sorted(over - records.keys()):
+        raise ScalectlError(
+            f"The record of trial {name} was damaged while the search ran, and what is trained next "
+            "rests on it.",
+            "Run the same command again: it makes it anew.",
+            exit_code=3,
+        )
+    return records
+
+
+def _strip_places(config: Config) -> Config:
+    """Keep only the last part of each path: where files are on this machine is not stored."""
+    kind, _, place = config.proxy.data.partition(":")
+    data = f"{kind}:{Path(place).name}" if place else kind
+    baseline = config.baseline if ":" in config.baseline else Path(config.baseline).name
+    return replace(config, baseline=baseline, proxy=replace(config.proxy, data=data))
+
+
+def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flatten(value, f"{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _describe_stranger(run: Path, difference: str) -> ScalectlError:
+    return ScalectlError(
+        f"{run} holds another search: {difference}.", "Choose another folder with -o."
+    )

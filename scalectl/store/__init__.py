@@ -1,0 +1,1 @@
+"""Files that survive kill -9, power cuts and flipped bits."""

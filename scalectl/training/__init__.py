@@ -1,0 +1,1 @@
+"""The brief training of one trial."""

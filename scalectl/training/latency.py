@@ -1,0 +1,62 @@
+"""Measure how long a forward pass takes on this machine, and how much memory."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+
+from scalectl.arch.factory import Baseline
+from scalectl.nn.build import build
+from scalectl.training.devices import choose_device, peak_memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Forward passes of one image at a time, in evaluation mode, timed."""
+
+    seconds: float
+    """Median of the runs."""
+    fastest: float
+    slowest: float
+    runs: int
+    device: str
+    threads: int
+    peak_memory: int
+    """Bytes of the whole process on a CPU, torch included; of the allocator on a GPU."""
+
+
+def measure_latency(network: Baseline, device: str, runs: int = 30, warm_up: int = 5) -> Latency:
+    """Build a network with fresh weights, and time it on single images; slow ones are run less."""
+    place = choose_device(device)
+    module = build(network).eval().to(place)
+    images = torch.zeros(1, 3, network.resolution, network.resolution, device=place)
+    if place.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(place)
+    times: list[float] = []
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for number in range(warm_up + runs):
+            before = time.perf_counter()
+            module(images)
+            if place.type == "cuda":
+                torch.cuda.synchronize(place)
+            times.append(time.perf_counter() - before)
+            if time.perf_counter() - started > _PATIENCE and number >= _LEAST:
+                break
+    kept = times[min(warm_up, len(times) // 2) :]
+    return Latency(
+        seconds=statistics.median(kept),
+        fastest=min(kept),
+        slowest=max(kept),
+        runs=len(kept),
+        device=torch.cuda.get_device_name(place) if place.type == "cuda" else str(place),
+        threads=torch.get_num_threads(),
+        peak_memory=peak_memory(place),
+    )
+
+
+_PATIENCE = 60.0
+"""Seconds after which no further run begins."""
+_LEAST = 2
+"""Fewest runs after the first, however slow."""

@@ -1,0 +1,187 @@
+"""Take training steps: a network with its optimizer, schedule and average, which a checkpoint holds."""
+
+import math
+from collections.abc import Generator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from scalectl.nn.blocks import Residual
+from scalectl.nn.depthwise import hasten
+from scalectl.training.augmentation import augment
+from scalectl.trial import Recipe
+
+EVALUATION_BATCH = 256
+_SHORTEST_CYCLE = 5
+"""Fewest steps of a cycle; below, torch divides by the zero steps of its warm-up."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Images:
+    """The images of one split on the device that trains."""
+
+    pixels: Tensor
+    """uint8 (N, C, H, W) with 1 or 3 channels."""
+    labels: Tensor
+    """int64 (N,)"""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+class Learns(Protocol):
+    """What the training loop asks of a learner. Its generators yield while they compute or wait."""
+
+    @property
+    def steps(self) -> int:
+        """Number of steps taken so far."""
+
+    def learn(self, order: Tensor, draws: Tensor) -> Generator[None, None, float]:
+        """Train on all images once, in that order; return the mean loss in nats.
+
+        `order` is (N,). `draws` is (N, 3): row i augments the i-th image in order.
+        """
+
+    def evaluate(self, images: Images) -> Generator[None, None, tuple[float, float]]:
+        """Return the mean log-loss in nats, and top-1 as a fraction, by the EMA weights if kept."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs, as `checkpoint` stores it."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where the learner was."""
+
+
+class Learner:
+    """A learner that calls torch for each operation: on CPUs, on Apple's GPUs, for users' networks."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, images: Images, *, flip: bool) -> None:
+        self._recipe, self._images, self._flip = recipe, images, flip
+        self._mean, self._spread = measure_channels(images.pixels)
+        device = images.pixels.device
+        self._network = hasten(network.to(device).to(memory_format=torch.channels_last))
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(),
+            recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+        self._schedule = make_schedule(self._optimizer, recipe, len(images))
+        self._average = None
+        if recipe.ema:
+            decay = get_ema_multi_avg_fn(recipe.ema)
+            self._average = AveragedModel(self._network, multi_avg_fn=decay, use_buffers=True)
+        self._precision = (
+            torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+        )
+
+    @property
+    def steps(self) -> int:
+        """Number of steps taken so far."""
+        return int(self._schedule.last_epoch)
+
+    def learn(self, order: Tensor, draws: Tensor) -> Generator[None, None, float]:
+        """As in `Learns`."""
+        recipe, device = self._recipe, self._images.pixels.device
+        order, draws = order.to(device), draws.to(device)
+        total = torch.zeros((), device=device)
+        for chosen, draw in zip(
+            order.split(recipe.batch_size), draws.split(recipe.batch_size), strict=True
+        ):
+            if len(chosen) == 1:
+                continue  # batch norm has no variance of one image on a 1 x 1 map
+            batch = augment(self._images.pixels[chosen], draw, recipe.shift, flip=self._flip)
+            total += self.step(batch, self._images.labels[chosen]) * len(chosen)
+            yield
+        return (total / len(self._images)).item()
+
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Take a step on (N, C, H, W) images; return the mean loss before it, in nats."""
+        if not self._network.training:
+            self._network.train()
+        logits = self._logits(self._network, images)
+        loss = functional.cross_entropy(
+            logits, labels, label_smoothing=self._recipe.label_smoothing
+        )
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.gradient_clip)
+        self._optimizer.step()
+        self._schedule.step()
+        if self._average:
+            self._average.update_parameters(self._network)
+        return loss.detach()
+
+    def evaluate(self, images: Images) -> Generator[None, None, tuple[float, float]]:
+        """As in `Learns`."""
+        network = self._average.module if self._average else self._network
+        network.eval()
+        outputs = []
+        for batch in images.pixels.split(EVALUATION_BATCH):
+            with torch.inference_mode():
+                outputs.append(self._logits(network, batch))
+            yield
+        logits = torch.cat(outputs)
+        loss = functional.cross_entropy(logits, images.labels).item()
+        return loss, (logits.argmax(1) == images.labels).float().mean().item()
+
+    def state(self) -> dict[str, Any]:
+        """As in `Learns`."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """As in `Learns`."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        for parameter, moments in self._optimizer.state.items():
+            for name, moment in moments.items():
+                if moment.dim():  # else it is the count of steps
+                    # A fused step takes it for granted that all lie in memory as the parameter does.
+                    moments[name] = torch.empty_like(parameter).copy_(moment)
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "network": self._network,
+            "average": self._average,
+            "optimizer": self._optimizer,
+            "schedule": self._schedule,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _logits(self, network: nn.Module, images: Tensor) -> Tensor:
+        scaled = ((images.float() - self._mean) / self._spread).expand(-1, 3, -1, -1)
+        with self._precision:
+            logits: Tensor = network(scaled.contiguous(memory_format=torch.channels_last))
+        return logits.float()
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, images: int) -> OneCycleLR:
+    """Schedule the learning rate and the first moment's decay in one cycle (Smith & Topin 2018)."""
+    steps = math.ceil(images / recipe.batch_size) * recipe.epochs
+    return OneCycleLR(optimizer, recipe.learning_rate, max(_SHORTEST_CYCLE, steps), pct_start=0.25)
+
+
+def start_as_identity(network: nn.Module) -> nn.Module:
+    """Zero the last norm of each residual branch (Goyal et al. 2017, section 5.1), in place.
+
+    Without it deep networks hardly learn in a few hundred steps, and depth would lose for that.
+    """
+    for block in network.modules():
+        if isinstance(block, Residual) and block.shortcut is not None:
+            norms = [part for part in block.body.modules() if isinstance(part, nn.BatchNorm2d)]
+            for last in norms[-1:]:  # none in ConvNeXt, whose layer scale starts small
+                nn.init.zeros_(last.weight)
+    return network
+
+
+def measure_channels(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Measure each channel's mean and standard deviation, (1, C, 1, 1), over up to 2,000 images."""
+    part = images[:2000].float()
+    axes = (0, 2, 3)
+    return part.mean(axes, keepdim=True), part.std(axes, keepdim=True).clamp_min(1)

@@ -1,0 +1,288 @@
+"""Train a trial briefly: one loop for CPUs and GPUs, with checkpoints and a record at the end."""
+
+import hashlib
+import math
+import random
+import re
+import time
+import traceback
+import warnings
+from collections.abc import Generator, Hashable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scalectl.arch.factory import Factory
+from scalectl.data import Split
+from scalectl.errors import OutOfSpaceError
+from scalectl.nn.build import build
+from scalectl.store import atomic
+from scalectl.training import checkpoint
+from scalectl.training.devices import choose_device, describe_environment, peak_memory, repeat_bits
+from scalectl.training.graph_learner import GraphLearner, LearnerPool
+from scalectl.training.learner import Images, Learner, Learns, start_as_identity
+from scalectl.training.workspace import Workspace
+from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
+
+T = TypeVar("T")
+
+_BEAT = 1.0
+"""Seconds between signs of life."""
+
+
+def run(trial: Trial, workspace: Workspace) -> Iterator[News]:
+    """Train a trial; yield each epoch, and its record last.
+
+    What goes wrong becomes a record too. Training goes on from the trial's checkpoint, if there is
+    one, and ends with the same bits as without. Raises `OutOfSpaceError`, and nothing else: no
+    other trial would find room either.
+    """
+    return (news for news in train(trial, workspace) if news is not None)
+
+
+def train(
+    trial: Trial, workspace: Workspace, pool: LearnerPool | None = None
+) -> Iterator[News | None]:
+    """Train a trial as `run` does, and yield None wherever others may compute meanwhile.
+
+    `pool` keeps learners for other seeds of the same network.
+    """
+    try:
+        yield from _train(trial, workspace, pool or LearnerPool())
+    except OutOfSpaceError:
+        raise
+    except Exception as problem:
+        yield Record(trial=trial, state=_classify(problem), error=_explain(problem))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What a checkpoint keeps beside the learner's state."""
+
+    curve: tuple[float, ...] = ()
+    """Log-loss on the split that it is scored on, after each epoch."""
+    top1: float = math.nan
+    train_loss: float = math.nan
+    seconds: float = 0.0
+
+    @property
+    def is_finite(self) -> bool:
+        return not self.curve or math.isfinite(self.curve[-1] + self.train_loss)
+
+
+def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[News | None]:
+    device = choose_device(workspace.device)
+    repeat_bits(device)
+    environment = describe_environment(device)
+    images, held_out = (
+        pool.load(
+            (trial.data.digests[split], split, trial.candidate.architecture.resolution),
+            partial(_load, trial, workspace, split, device),
+        )
+        for split in trial.splits
+    )
+    learner = _make_learner(trial, images, held_out, pool)
+    place = workspace.checkpoints / trial.id
+    past, state = _resume(place, trial, environment)
+    if state:
+        learner.restore(state)
+    began = saved = time.monotonic() - past.seconds
+    for epoch in range(len(past.curve) + 1, trial.recipe.epochs + 1):
+        if isinstance(learner, Learner):  # graphs draw nothing
+            _seed(trial.id, epoch)
+        order, draws = _draw(trial.seed, epoch, len(images))
+        train_loss = yield from _beat(learner.learn(order, draws[order]), trial, learner)
+        loss, top1 = yield from _beat(learner.evaluate(held_out), trial, learner)
+        now = time.monotonic()
+        past = _Past(
+            curve=(*past.curve, loss), top1=top1, train_loss=train_loss, seconds=now - began
+        )
+        if past.is_finite and now - saved >= workspace.save_every:
+            _save(place, trial, learner.state(), past, environment)
+            saved = now
+        yield _tell(trial, past)
+        if not past.is_finite:
+            break
+
+    probed = min(len(images), len(held_out))
+    part = Images(images.pixels[:probed], images.labels[:probed])
+    fit = yield from _beat(learner.evaluate(part), trial, learner)
+    whole = replace(past, seconds=time.monotonic() - began)
+    forward = (3 * len(images) + len(held_out)) * len(past.curve) + probed
+    if isinstance(learner, GraphLearner):
+        pool.give(_describe_shape(trial), learner)
+    yield _conclude(trial, whole, fit, forward, peak_memory(device), environment)
+
+
+def _make_learner(trial: Trial, images: Images, held_out: Images, pool: LearnerPool) -> Learns:
+    """Make the trial's learner: CUDA graphs on a GPU, single calls on CPUs and for users' networks."""
+    network, flip = _begin(trial), trial.recipe.flip and trial.data.flip
+    is_own = not isinstance(trial.candidate.architecture, Factory)
+    if not (is_own and images.pixels.is_cuda):
+        return Learner(network, trial.recipe, images, flip=flip)
+    known = pool.take(_describe_shape(trial))
+    if known:
+        known.restart(network)
+        return known
+    work = 3 * trial.candidate.cost.macs * len(images) * trial.recipe.epochs
+    memory_format = torch.channels_last if work >= _CHANNELS_LAST_FROM else torch.contiguous_format
+    return GraphLearner(
+        network, trial.recipe, images, held_out, flip=flip, memory_format=memory_format
+    )
+
+
+_CHANNELS_LAST_FROM = 1e14
+"""Multiply-adds of a training from which on kernels for channels that lie last are worth their
+preparation, some seconds for each network."""
+
+
+def _describe_shape(trial: Trial) -> Hashable:
+    """Return a key that is equal for trials which differ in their seeds alone."""
+    return trial.candidate.fingerprint, trial.recipe, trial.split, tuple(trial.data.digests.items())
+
+
+def _beat(
+    work: Generator[None, None, T], trial: Trial, learner: Learns
+) -> Generator[Heartbeat | None, None, T]:
+    """Do the work; yield a sign of life each second, and None in between."""
+    beat = time.monotonic()
+    while True:
+        try:
+            next(work)
+        except StopIteration as result:
+            return result.value  # type: ignore[no-any-return]
+        if time.monotonic() - beat > _BEAT:
+            beat = time.monotonic()
+            yield Heartbeat(trial=trial, steps=learner.steps)
+        else:
+            yield None
+
+
+def _tell(trial: Trial, past: _Past) -> Progress:
+    return Progress(
+        trial=trial,
+        epoch=len(past.curve),
+        train_loss=past.train_loss,
+        loss=past.curve[-1],
+        top1=past.top1,
+    )
+
+
+def _conclude(
+    trial: Trial,
+    past: _Past,
+    fit: tuple[float, float],
+    forward: int,
+    memory: int,
+    environment: dict[str, str],
+) -> Record:
+    """Make the record of a training that ended.
+
+    `fit`: loss and top-1 on training images. `forward`: forward passes, of one image each, that the
+    training took, a backward pass counted as two. `memory`: its peak, in bytes.
+    """
+    finite = past.is_finite
+    return Record(
+        trial=trial,
+        state=State.DONE if finite else State.DIVERGED,
+        top1=past.top1 if finite else None,
+        loss=past.curve[-1] if finite else None,
+        train_top1=fit[1] if finite else None,
+        train_loss=fit[0] if finite else None,
+        curve=tuple(value for value in past.curve if math.isfinite(value)),
+        seconds=past.seconds,
+        macs_spent=forward * trial.candidate.cost.macs,
+        peak_memory=memory,
+        error="" if finite else f"the loss was not finite after epoch {len(past.curve)}",
+        environment=environment,
+    )
+
+
+def _begin(trial: Trial) -> nn.Module:
+    """Build the network as it is before its first step."""
+    _seed(trial.id, 0)
+    return start_as_identity(build(trial.candidate.architecture))
+
+
+def _load(trial: Trial, workspace: Workspace, split: Split, device: torch.device) -> Images:
+    images, labels = workspace.render(trial, split)
+    with warnings.catch_warnings(action="ignore"):  # that the images must not be written to
+        pixels = torch.from_numpy(images)
+    whole = Images(pixels.permute(0, 3, 1, 2).to(device), torch.from_numpy(labels).to(device))
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # learners read it on streams of their own
+    return whole
+
+
+def _seed(trial_id: str, epoch: int) -> None:
+    """Seed what is drawn without a generator in an epoch, such as initial weights and dropout.
+
+    Trial and epoch alone decide the seed: nothing that ran before matters (docs/promises.md, 5).
+    """
+    seed = _number(f"{trial_id} {epoch}")
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's factory may use it
+
+
+def _draw(seed: int, epoch: int, count: int) -> tuple[Tensor, Tensor]:
+    """Draw the order of the images, (N,), and three numbers in [0, 1) for each of them, (N, 3).
+
+    They are the same for every candidate of a seed: common random numbers (docs/method.md).
+    """
+    generator = torch.Generator().manual_seed(_number(f"images {seed} {epoch}"))
+    order = torch.randperm(count, generator=generator)
+    return order, torch.rand(count, 3, generator=generator)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+def _resume(
+    path: Path, trial: Trial, environment: dict[str, str]
+) -> tuple[_Past, dict[str, Any] | None]:
+    """Return what the last checkpoint holds, and the learner's state; the beginning if there is none.
+
+    A damaged checkpoint, or one of another machine class or version, is not continued: a record
+    has one environment.
+    """
+    try:
+        saved = checkpoint.decode(path.read_bytes())
+    except (OSError, ValueError):
+        return _Past(), None
+    if (saved["trial"], saved["environment"]) != (trial.id, environment):
+        return _Past(), None
+    past = _Past(**{**saved["past"], "curve": tuple(saved["past"]["curve"])})
+    return past, saved["learner"]
+
+
+def _save(
+    path: Path, trial: Trial, state: dict[str, Any], past: _Past, environment: dict[str, str]
+) -> None:
+    whole = {"trial": trial.id, "environment": environment, "past": asdict(past), "learner": state}
+    atomic.make_folder(path.parent)
+    atomic.replace(path, checkpoint.encode(whole))
+
+
+def _classify(problem: Exception) -> State:
+    # torch and its oneDNN have no type of their own for memory that a CPU lacks.
+    text = str(problem)
+    short = isinstance(problem, MemoryError | torch.cuda.OutOfMemoryError) or (
+        isinstance(problem, RuntimeError)
+        and ("can't allocate memory" in text or text.endswith("could not create a primitive"))
+    )
+    return State.OUT_OF_MEMORY if short else State.ERROR
+
+
+def _explain(problem: Exception) -> str:
+    """Say what went wrong and where, without home folders and credentials (docs/promises.md, 12)."""
+    where = traceback.extract_tb(problem.__traceback__)[-1]
+    text = f"{type(problem).__name__}: {problem} ({where.name}, line {where.lineno})"
+    text = text.replace(str(Path.home()), "~")
+    return re.sub(r"://[^/@\s]+@", "://", text)

@@ -1,0 +1,455 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from factories import TINY
+from PIL import Image
+
+from scalectl.cli import main
+from scalectl.store.checksum import add_checksum
+
+TINY_OPTIONS = [part for override in TINY for part in ("--set", override)]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny search that was really run, by the command."""
+    folder = tmp_path_factory.mktemp("work") / "runs" / "tiny"
+    result = invoke("grid", "-o", str(folder), "--executor", "inline", *TINY_OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    return folder
+
+
+def test_a_search_ends_with_a_verdict(run: Path) -> None:
+    """And continues as done; more seeds are added to it."""
+    again = invoke("grid", "-o", str(run), "--executor", "inline", *TINY_OPTIONS)
+    assert again.exit_code == 0
+    assert "NOT IDENTIFIED" in again.stdout
+    assert "demo proxy" in again.stdout
+    assert "trials are in" in again.stderr
+    assert (run / "grid.toml").exists()
+    assert json.loads((run / "selection.json").read_text())["status"] == "not_identified"
+
+
+def test_a_search_as_json_is_one_document(run: Path) -> None:
+    result = invoke("grid", "-o", str(run), "--executor", "inline", "--json", *TINY_OPTIONS)
+    document = json.loads(result.stdout)
+    assert document["schema_version"] == 1
+    assert document["trials"] == len(document["records"])
+    assert document["selection"]["status"] == "not_identified"
+    assert {one["state"] for one in document["records"]} == {"done"}
+
+
+def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
+    document = json.loads(
+        invoke("grid", "-o", str(tmp_path / "r"), "--dry-run", "--no-probe", "--json").stdout
+    )
+    keys = (
+        "alpha beta gamma nominal_ratio realised_ratio depth width resolution params macs "
+        "activations fingerprint control"
+    )
+    assert set(keys.split()) <= document["candidates"][0].keys()
+    controls = {one["control"] for one in document["candidates"]}
+    assert controls >= {"baseline", "depth", "width", "resolution", "dwr", "dWr", "paper"}
+    assert document["trials"] == 2 * len(document["candidates"]) == 26
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_default_holds_everybody_to_five_percent() -> None:
+    """Realised MACs, counted."""
+    document = json.loads(invoke("grid", "--dry-run", "--no-probe", "--json").stdout)
+    ratios = [
+        one["realised_ratio"] for one in document["candidates"] if one["control"] != "baseline"
+    ]
+    assert len(ratios) >= 12
+    assert all(2 / 1.05 <= ratio <= 2 * 1.05 for ratio in ratios)
+
+
+def test_scale_takes_the_newest_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says so, with the search's rounding."""
+    monkeypatch.chdir(run.parent.parent)
+    result = invoke("scale", "--phi", "1..3", "--json")
+    document = json.loads(result.stdout)
+    assert "tiny, NOT IDENTIFIED" in result.stderr
+    assert [size["phi"] for size in document["sizes"]] == [1, 2, 3]
+    assert document["sizes"][0]["architecture"]["rounding"]["rule"] == "nearest"
+
+
+def test_scale_without_a_run_takes_the_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    result = invoke("scale", "--family", "--json")
+    document = json.loads(result.stdout)
+    assert "the paper" in result.stderr
+    assert document["coefficients"] == {"alpha": 1.2, "beta": 1.1, "gamma": 1.15}
+    assert [size["phi"] for size in document["sizes"]] == [0.5, 1, 2, 3.5, 5, 6, 7]
+
+
+def test_options_come_from_the_environment_too() -> None:
+    """SCALECTL_COMMAND_OPTION."""
+    variables = {"SCALECTL_SCALE_PHI": "2", "SCALECTL_SCALE_COEFFICIENTS": "dwr"}
+    result = CliRunner(env=variables).invoke(main, ["scale", "--json"])
+    assert json.loads(result.stdout)["sizes"][0]["phi"] == 2
+
+
+def test_scale_writes_configs_that_load(tmp_path: Path) -> None:
+    """All formats, verified, and one of them is a baseline again."""
+    result = invoke(
+        *("scale", "--coefficients", "1.2,1.1,1.15", "--phi", "2", "-o", str(tmp_path), "--json"),
+        *("--to", "json", "--to", "toml", "--to", "timm"),
+    )
+    (size,) = json.loads(result.stdout)["sizes"]
+    assert [one["verified"] for one in size["exports"]] == [True] * 3
+    assert {one["params"] for one in size["exports"]} == {size["params"]}
+    emitted = tmp_path / "efficientnet_b0_phi2.toml"
+    again = invoke("scale", "--coefficients", "paper", "--baseline", str(emitted), "--phi", "0", "--json")  # fmt: skip
+    assert json.loads(again.stdout)["sizes"][0]["macs"] == size["macs"]
+
+
+def test_scale_gives_the_published_sizes() -> None:
+    """Parameters of B4, as published with the paper's code."""
+    document = json.loads(invoke("scale", "--official", "B4", "--json").stdout)
+    assert document["sizes"][0]["params"] == 19_341_616
+
+
+@pytest.mark.parametrize("form", ["rich", "markdown", "csv", "latex", "json"])
+def test_report_in_every_format(form: str, run: Path) -> None:
+    result = invoke("report", str(run), "--format", form)
+    assert result.exit_code == 0
+    assert "resolution" in result.stdout
+    if form in ("rich", "markdown", "latex"):
+        assert "demo proxy" in result.stdout
+        assert "Frontier" in result.stdout
+    if form == "json":
+        document = json.loads(result.stdout)
+        for key in ("candidates", "records", "selection", "controls", "damaged", "fingerprints"):
+            assert key in document
+        assert {"n", "mean_top1", "sd_top1", "mean_loss"} <= document["candidates"][0].keys()
+
+
+def test_report_shows_the_rest_of_a_damaged_run(run: Path, tmp_path: Path) -> None:
+    """Names the file, exit code 3; grid then repairs it."""
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    damaged = min((copy / "trials").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    result = invoke("report", str(copy), "--json")
+    assert result.exit_code == 3
+    assert damaged.name in result.stderr
+    document = json.loads(result.stdout)
+    assert len(document["damaged"]) == 1
+    repaired = invoke("grid", "-o", str(copy), "--executor", "inline", *TINY_OPTIONS)
+    assert repaired.exit_code == 0
+    assert json.loads(invoke("report", str(copy), "--json").stdout)["damaged"] == []
+
+
+def test_failed_trials_are_told(tmp_path: Path) -> None:
+    """Exit code 6, with the reason in the report."""
+    folder = str(tmp_path / "run")
+    result = invoke("grid", "-o", folder, "--executor", "inline", "--device", "cuda:99", *TINY_OPTIONS)  # fmt: skip
+    assert result.exit_code == 6
+    assert "trials failed" in result.stderr
+    document = json.loads(invoke("report", folder, "--json").stdout)
+    assert document["selection"]["status"] == "no_eligible_winner"
+    assert all(one["error"] for one in document["records"])
+    assert invoke("scale", "--from", folder, "--phi", "1").exit_code == 4
+
+
+def test_a_folder_of_images_is_searched(tmp_path: Path) -> None:
+    """The user's own data, from class folders to a config."""
+    for label, name in enumerate(("cat", "dog")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(40):
+            image = Image.new("RGB", (24, 24), (index, 100 * label, 7))
+            image.save(tmp_path / "data" / name / f"{index}.png")
+    run = str(tmp_path / "run")
+    data = ("--data", f"folder:{tmp_path / 'data'}")
+    result = invoke("grid", "-o", run, *data, "--executor", "inline", *TINY_OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert "folder data" in result.stdout
+    scaled = invoke("scale", "--from", run, "--phi", "1", "--to", "toml", "-o", str(tmp_path))
+    assert scaled.exit_code == 0
+    assert (tmp_path / "efficientnet_b0_phi1.toml").exists()
+
+
+def test_other_images_are_not_mixed_in(run: Path) -> None:
+    """Fewer of them are other images, even if only the data differ."""
+    result = invoke("grid", "-o", str(run), *TINY_OPTIONS, "--set", "proxy.select_images=16")
+    assert result.exit_code == 2
+    assert "proxy.select_images is 32 there and 16 here" in result.stderr
+    (run / "grid.toml").rename(run / "elsewhere.toml")
+    result = invoke("grid", "-o", str(run), *TINY_OPTIONS, "--set", "proxy.select_images=16")
+    (run / "elsewhere.toml").rename(run / "grid.toml")
+    assert result.exit_code == 2
+    assert "trained on other images" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["ctrl-c", "terminate", "hang up"],
+)
+def test_an_interrupted_search_continues(number: int, code: int, tmp_path: Path) -> None:
+    """It says how, leaves no process, and the same command ends it."""
+    options = [*TINY_OPTIONS, "--set", "proxy.epochs=12", "--jobs", "2"]
+    command = [sys.executable, "-m", "scalectl", "grid", "-o", "run", *options]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    stored = tmp_path / "run" / "trials"
+    for _ in range(600):
+        if stored.is_dir() and any(stored.glob("*.parquet")):
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "to continue, run the same command: scalectl grid -o run" in said
+    assert "Traceback" not in said
+    kept = len(list(stored.glob("*.parquet")))
+    assert kept >= 1
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"{kept} of " in finished.stderr
+
+
+NET = """
+[architecture]
+resolution = 64
+stem_width = 16
+activation = "relu"
+
+[[architecture.stages]]
+block = "bottleneck"
+repeats = 2
+width = 64
+stride = 2
+kernel = 3
+expansion = 0.25
+"""
+
+
+def test_a_users_own_stages_are_a_baseline(tmp_path: Path) -> None:
+    """Everywhere: searched, scaled, exported, profiled, listed."""
+    net = tmp_path / "my_net.toml"
+    net.write_text(NET)
+    out = ("-o", str(tmp_path))
+    scaled = invoke("scale", "--baseline", str(net), "--coefficients", "dwr", "--phi", "2", *out, "--to", "keras", "--to", "torch", "--json")  # fmt: skip
+    (size,) = json.loads(scaled.stdout)["sizes"]
+    assert size["name"] == "my_net_phi2"
+    assert [one["verified"] for one in size["exports"]] == [True, True]
+    stages = json.loads(invoke("profile", str(net), "--json").stdout)["stages"]
+    assert [one["part"] for one in stages] == ["stem", "stage 1", "classifier"]
+    listed = json.loads(invoke("baselines", str(net), "--json").stdout)["baselines"][0]
+    assert listed["exports"]["torch"] == ""
+    assert "two stages" in listed["exports"]["timm"]
+    assert "7x7 stem" in listed["exports"]["transformers"]
+    assert invoke("grid", "--baseline", str(net), "--dry-run", "--no-probe").exit_code == 0
+
+
+def test_a_budget_is_not_exceeded_unless_asked_for() -> None:
+    """And the size on its other side is said."""
+    budget = ("scale", "--coefficients", "paper", "--macs", "600M", "--json")
+    result, nearest = invoke(*budget), invoke(*budget, "--nearest")
+    document = json.loads(result.stdout)
+    (size,) = document["sizes"]
+    assert size["macs"] <= 600e6 < document["budget"]["next"]["macs"]
+    assert "of the 600,000,000 asked for. The next larger size: phi = " in result.stderr
+    (near,) = json.loads(nearest.stdout)["sizes"]
+    assert near["macs"] in (size["macs"], document["budget"]["next"]["macs"])
+    smaller = invoke("scale", "--coefficients", "paper", "--params", "3M")
+    assert "shrinking" in smaller.stderr
+
+
+def test_what_rounding_does_is_said_out_loud() -> None:
+    """A small step of the official rule costs half as much again: it rounds repeats up."""
+    said = invoke("scale", "--coefficients", "paper", "--phi", "0.0635")
+    assert "1.48x the baseline instead of 1.04x (1.00x by --rounding nearest)" in said.stderr
+    quiet = invoke("scale", "--coefficients", "paper", "--phi", "0.0635", "--rounding", "nearest")
+    assert "Warning" not in quiet.stderr
+    several = invoke("scale", "--coefficients", "paper", "--phi", "0.1..2:0.1")
+    assert "more likewise" in several.stderr
+
+
+@pytest.mark.parametrize("most", [250, 128, 32])
+def test_a_capped_resolution_hands_its_share_on(most: int) -> None:
+    """Also where it is below the baseline's own."""
+    free, capped = (
+        json.loads(invoke("scale", "--coefficients", "paper", "--phi", "3", "--json", *more).stdout)
+        for more in ((), ("--max-resolution", str(most)))
+    )
+    assert capped["sizes"][0]["resolution"] == most // 4 * 4
+    assert capped["sizes"][0]["depth"] > free["sizes"][0]["depth"]
+    assert capped["sizes"][0]["nominal_ratio"] == free["sizes"][0]["nominal_ratio"]
+
+
+def test_how_published_sizes_relate_to_phi() -> None:
+    """The intervals of docs/method.md, section 5."""
+    text = invoke("scale", "--explain").stdout
+    assert "[1.1734, 1.1757]" in text
+    assert "[1.1004, 1.1025]" in text
+    assert "no alpha gives the depths" in text
+
+
+def test_profile_measures() -> None:
+    document = json.loads(
+        invoke("profile", "b0", "--resolution", "32", "--measure", "--json").stdout
+    )
+    assert document["macs"] < 385_814_752 / 30
+    assert document["latency"]["fastest"] <= document["latency"]["seconds"]
+    assert document["latency"]["peak_memory"] > 2**20
+    at_phi = json.loads(
+        invoke("profile", "b0", "--phi", "1", "--coefficients", "paper", "--json").stdout
+    )
+    assert at_phi["macs"] == 859_853_760
+
+
+def test_a_refused_format_does_not_keep_the_others(tmp_path: Path) -> None:
+    """The rest is written; the reason is said; nothing is approximated."""
+    line = f"scale --phi 1 --baseline resnet50 --to torchvision --to toml -o {tmp_path} --json"
+    result = invoke(*line.split(), "--coefficients", "paper")
+    assert result.exit_code == 2
+    assert "cannot be widened" in result.stderr.splitlines()[-1]
+    refused, written = json.loads(result.stdout)["sizes"][0]["exports"]
+    assert (refused["path"], refused["verified"]) == (None, None)
+    assert written["verified"]
+    assert [path.name for path in tmp_path.iterdir()] == ["resnet50_phi1.toml"]
+
+
+def test_verify_tells_good_from_wrong(tmp_path: Path) -> None:
+    """Exit code 3, and the rest is shown."""
+    invoke("scale", "--official", "b0", "--to", "json", "--to", "pycls", "-o", str(tmp_path))
+    good, unchecked = (tmp_path / f"official_efficientnet_b0.{end}" for end in ("json", "yaml"))
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(good.read_text().replace("5288548", "5288549"))
+    result = invoke("verify", str(good), str(wrong), str(unchecked))
+    assert result.exit_code == 3
+    assert [line.split(": ")[1] for line in result.stdout.splitlines()] == [
+        "good",
+        "WRONG",
+        "not checked",
+    ]
+    document = json.loads(invoke("verify", str(good), "--json").stdout)
+    assert document["files"][0]["params"] == document["files"][0]["expected_params"]
+    assert document["files"][0]["forward_ok"]
+
+
+def test_baselines_are_listed() -> None:
+    text = invoke("baselines").stdout
+    assert "mobilenetv3_large_100" in text
+    assert "480,309,308" in text
+    entries = json.loads(invoke("baselines", "--json").stdout)["baselines"]
+    assert {"name", "rule", "exports", "params", "macs", "activations"} <= entries[0].keys()
+
+
+WRONG = [
+    ("grid --set proxy.epoch=3", 2, "did you mean proxy.epochs?"),
+    ("grid --set proxy.epochs=0", 2, "proxy.epochs"),
+    ("grid --set proxy.epochs=many", 2, "proxy.epochs"),
+    ("grid --set proxy", 2, "is not KEY=VALUE"),
+    ("grid --set design.tolerance=0 --set design.kind=lattice --set design.step=0.9 --set design.max_deviation=0.0001", 2, "No candidate is left"),
+    ("grid --baseline efficientnet_b00", 2, "efficientnet_b0"),
+    ("grid --baseline missing.toml", 2, "cannot be read"),
+    ("grid missing.toml", 2, "missing.toml cannot be read"),
+    ("grid broken.toml", 2, "broken.toml cannot be parsed"),
+    ("grid typo.toml", 2, "did you mean design?"),
+    ("grid --data folder:missing", 2, "no folder 'missing'"),
+    ("grid --data imagenet", 2, "no data set of kind 'imagenet'"),
+    ("grid --seeds 0", 2, "0 is not in the range"),
+    ("grid --jobs none", 2, "not a valid integer"),
+    ("grid --device gpu", 2, "is not auto, cpu"),
+    ("grid --stall 0", 2, "0.0 is not in the range"),
+    ("grid --time-budget 0h", 2, "'0h' is not a time above 0, such as 90s"),
+    ("grid --time-budget -2h", 2, "'-2h' is not a time above 0"),
+    ("grid --time-budget 90", 2, "'90' is not a time above 0"),
+    ("grid --time-budget 2h --dry-run --no-probe", 2, "--no-probe goes with --dry-run alone"),
+    ("grid --no-probe", 2, "--no-probe goes with --dry-run alone"),
+    ("grid -o other --time-budget 2h", 2, "holds another search: proxy.epochs is 9 there"),
+    ("grid --set watch.memory=-1", 2, "watch.memory"),
+    ("grid --set watch.retry=1", 2, "did you mean watch.retries?"),
+    ("grid --set proxy.ema=1", 2, "proxy.ema"),
+    ("grid -o a_file", 2, "a_file cannot be written"),
+    ("grid -o other", 2, "holds another search: proxy.epochs is 9 there"),
+    ("grid --set proxy.resolution=100", 2, "no information above 72 px"),
+    ("scale", 2, "Say how large"),
+    ("scale --phi four", 2, "neither a number nor a range"),
+    ("scale --phi 7..1", 2, "neither a number nor a range"),
+    ("scale --phi nan", 2, "neither a number nor a range"),
+    ("scale --phi 1 --coefficients 0.9,1.1,1.1", 2, "at least 1"),
+    ("scale --phi 1 --coefficients 1.2,1.1", 2, "is not three numbers"),
+    ("scale --phi 1 --coefficients 1,1,1", 2, "do not grow anything"),
+    ("scale --phi 1 --from missing", 2, "There is no"),
+    ("scale --phi 1 --from a --coefficients paper", 2, "not both"),
+    ("scale --official b9", 2, "There is no baseline 'b9'; did you mean 'efficientnet_b"),
+    ("scale --official b4 --phi 1", 2, "Say how large, by one of"),
+    ("scale --phi 1 --to lukemelas", 2, "'lukemelas' is not one of"),
+    ("scale --phi 1 --macs 1G", 2, "Say how large, by one of"),
+    ("scale --phi 1..3:0", 2, "neither a number nor a range"),
+    ("scale --macs 0", 2, "not a number above 0"),
+    ("scale --macs 1.2T", 2, "such as 1.2G"),
+    ("scale --params 8M --coefficients resolution", 2, "the largest 5,288,548"),
+    ("scale --phi 3 --coefficients resolution --max-resolution 240", 2, "grow the resolution alone"),
+    ("scale --official b4 --max-resolution 300", 2, "stands alone"),
+    ("scale --official b4 --rounding nearest", 2, "stands alone"),
+    ("scale --phi 1 --rounding up", 2, "'up' is not one of"),
+    ("scale --phi 1 --nearest", 2, "--nearest goes with"),
+    ("scale --phi 1 --baseline groups.toml", 2, "group_width: 5 does not divide"),
+    ("scale --phi 1 --baseline typo_net.toml", 2, "did you mean architecture.stages.0.width"),
+    ("scale --phi 1 --baseline my.nets:", 2, "is not package.module:function"),
+    ("scale --phi 1 --baseline no_such_module:build", 2, "cannot be imported"),
+    ("scale --phi 1 --baseline json:dumps", 2, "raised TypeError"),
+    ("scale --phi 1 --baseline json:missing", 2, "has no function 'missing'"),
+    ("profile", 2, "Missing argument 'TARGET'"),
+    ("profile efficientnet_b00", 2, "did you mean"),
+    ("profile b0 --coefficients paper", 2, "needs --phi"),
+    ("profile b0 --resolution 4", 2, "--resolution"),
+    ("verify", 2, "Missing argument 'FILE...'"),
+    ("verify missing.json", 2, "does not exist"),
+    ("verify a_file", 2, "of no format"),
+    ("verify typo.toml", 2, "has no"),
+    ("baselines b99", 2, "There is no baseline"),
+    ("scale --phi 1 --to json -o a_file", 2, "cannot be written"),
+    ("report", 2, "no run under ./runs"),
+    ("report missing", 2, "There is no"),
+    ("report a_file", 3, "1 that are damaged"),
+    ("report --json --table family", 2, "does not go with JSON"),
+    ("report empty", 2, "not a run"),
+    ("report empty --watch", 2, "not a run"),
+    ("report a_file --watch", 2, "is a file"),
+    ("report a_file --html page.txt", 2, "does not end in .html"),
+    ("report --table shares", 2, "'shares' is not one of"),
+    ("train", 2, "No such command"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "code", "message"), WRONG, ids=[line for line, *_ in WRONG])
+def test_wrong_input_gets_a_sentence(
+    line: str, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What, where, what is allowed; the documented exit code; no traceback; nothing written."""
+    monkeypatch.chdir(tmp_path)
+    Path("broken.toml").write_text("seeds = = 2")
+    Path("typo.toml").write_text("[desgin]\nstep = 0.1")
+    Path("a_file").write_text("not a run")
+    Path("empty").mkdir()
+    Path("other").mkdir()
+    Path("other/grid.toml").write_bytes(add_checksum(b"[proxy]\nepochs = 9\n", ".toml"))
+    Path("groups.toml").write_text(NET.replace("kernel = 3", "group_width = 5"))
+    Path("typo_net.toml").write_text(NET.replace("width = 64", "wdth = 64"))
+    before = sorted(tmp_path.rglob("*"))
+    result = invoke(*line.split())
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit)
+    error = result.stderr[result.stderr.index("Error: ") :]
+    assert message in error
+    assert error.count("\n") == 1
+    assert result.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before

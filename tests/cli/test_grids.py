@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+from factories import ROOT
+
+from scalectl.arch.baselines.efficientnet import B0
+from scalectl.arch.loading import find_baseline
+from scalectl.search.candidates import enumerate_candidates, shrink
+from scalectl.search.config import Config, load_config
+from scalectl.search.results import read_results
+
+GRIDS = ROOT / "grids"
+FILES = sorted(GRIDS.glob("*.toml"))
+HEADER = ("# What it asks:", "# How long it takes:", "# What came out:")
+
+
+def test_the_default_is_the_built_in_one() -> None:
+    """With every key written down."""
+    text = (GRIDS / "default.toml").read_text()
+    assert load_config(GRIDS / "default.toml") == Config()
+    for part in (
+        Config(),
+        Config().design,
+        Config().proxy,
+        Config().strategy,
+        Config().watch,
+        Config().resources,
+    ):
+        for name in (field for field in part.__dataclass_fields__):
+            assert f"\n{name} = " in text or f"[{name}]" in text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_grid_says_what_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And loads."""
+    text = path.read_text()
+    assert all(f"{part}" in text for part in HEADER)
+    monkeypatch.chdir(GRIDS.parent)
+    assert find_baseline(load_config(path).baseline).name in ("efficientnet_b0", "small_resnet")
+
+
+def test_the_paper_s_lattice() -> None:
+    """At step .05 within .1 inclusive: 109 points, which EfficientNet's rounding merges."""
+    config = load_config(GRIDS / "paper.toml")
+    enumeration = enumerate_candidates(config.design, shrink(B0, config.proxy, 1000), 2**16)
+    assert not enumeration.rejected
+    proposals = 109 + 6
+    assert len(enumeration.candidates) - 1 + enumeration.merged == proposals
+    ratios = [one.realised_ratio for one in enumeration.candidates[1:]]
+    assert max(ratios) > 2.5
+
+
+def test_the_committed_records_are_of_their_grid() -> None:
+    """The networks, the recipe and the seeds that the file asks for; all of them, all finished."""
+    config = load_config(GRIDS / "efficientnet_b0-fashion_mnist.toml")
+    found = read_results(GRIDS / "efficientnet_b0-fashion_mnist.parquet")
+    card = found.records[0].trial.data
+    enumeration = enumerate_candidates(
+        config.design, shrink(B0, config.proxy, card.classes), card.native
+    )
+    expected = {
+        (one.fingerprint, seed) for one in enumeration.candidates for seed in range(config.seeds)
+    }
+    trials = [record.trial for record in found.records]
+    assert {(trial.candidate.fingerprint, trial.seed) for trial in trials} == expected
+    assert len(trials) == len(expected)
+    assert {trial.recipe for trial in trials} == {config.proxy.recipe}
+    assert {str(record.state) for record in found.records} == {"done"}
+    assert config.seeds >= 3
+    assert not found.damaged
+
+
+def test_the_experiment_is_the_one_that_was_written_down() -> None:
+    """Every arm at both sizes with eight fresh seeds, on test images; nothing left out."""
+    config = load_config(GRIDS / "compound-fashion_mnist.toml")
+    found = read_results(GRIDS / "compound-fashion_mnist.parquet")
+    first, second = found.confirmations
+    assert (first.phi, second.phi) == config.confirm.phis
+    assert {one.reference.control for one in found.confirmations} == {"dwr"}
+    singles = ["depth", "width", "resolution"]
+    # At the smaller size dwr and paper are the same network.
+    assert [one.control.control for one in first.comparisons] == singles
+    assert [one.control.control for one in second.comparisons] == [*singles, "paper"]
+    for one in (*first.comparisons, *second.comparisons):
+        assert len(one.differences) == config.confirm.seeds
+    assert {str(record.state) for record in found.records} == {"done"}
+    assert not found.damaged

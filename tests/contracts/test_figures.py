@@ -1,0 +1,33 @@
+"""What holds of every figure: drawn with its words, or a sentence that says what is missing."""
+
+from collections.abc import Callable
+
+import factories
+import pytest
+from factories import RECORDS
+
+from scalectl.report import figures
+from scalectl.search.results import Results, read_results
+
+ABSENT = {
+    "real": {"latency", "confirmation", "fidelity"},
+    "few": {"latency", "diagnostics", "confirmation", "fidelity"},
+    "complete": set(),
+}
+GATHER: dict[str, Callable[[], Results]] = {
+    "real": lambda: read_results(RECORDS),
+    "few": factories.few,
+    "complete": factories.complete,
+}
+
+
+@pytest.mark.parametrize("kind", GATHER)
+def test_every_figure_is_drawn_or_says_what_is_missing(kind: str) -> None:
+    """With words for those who cannot see it."""
+    drawn = {one.name: one for one in figures.draw_all(GATHER[kind]())}
+    assert list(drawn) == list(figures.FIGURES)
+    assert {name for name, one in drawn.items() if one.figure is None} == ABSENT[kind]
+    assert all(one.title and one.text.endswith(".") for one in drawn.values())
+    if kind == "real":
+        assert "highest at 36% depth, 0% width and 64% resolution" in drawn["triangle"].text
+        assert "(1, 1.122, 1.26), highest mean 80.9%" in drawn["frontier"].text

@@ -1,0 +1,80 @@
+import math
+from dataclasses import astuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.baselines.efficientnet import B0
+from scalectl.arch.factory import cost_of
+from scalectl.arch.scaling import NAMED, Coefficients, Multipliers, scale, solve_phi
+from scalectl.errors import ScalectlError
+
+COEFFICIENTS = st.builds(
+    Coefficients, st.floats(1.01, 2), st.floats(1.01, 1.5), st.floats(1.01, 1.5)
+)
+
+
+def test_multipliers_of_one_change_nothing() -> None:
+    """Closure: scaling by nothing gives the same network."""
+    assert scale(B0, Multipliers()) == B0
+
+
+@given(COEFFICIENTS)
+def test_shares_and_coefficients_are_the_same_point(coefficients: Coefficients) -> None:
+    """Shares add to one, and with the growth they give the coefficients back."""
+    shares = coefficients.shares
+    again = Coefficients.from_shares(shares, coefficients.growth)
+    assert math.isclose(shares.depth + shares.width + shares.resolution, 1)
+    assert math.isclose(again.alpha, coefficients.alpha)
+    assert math.isclose(again.beta, coefficients.beta)
+    assert math.isclose(again.gamma, coefficients.gamma)
+
+
+@given(COEFFICIENTS, st.floats(0, 4), st.floats(0, 4))
+def test_cost_never_falls_as_phi_grows(
+    coefficients: Coefficients, one: float, other: float
+) -> None:
+    """What the bisection for phi relies on."""
+    low, high = (cost_of(scale(B0, coefficients.at(phi))).macs for phi in sorted((one, other)))
+    assert low <= high
+
+
+def test_the_papers_coefficients_grow_compute_by_less_than_two() -> None:
+    """1.2 * 1.1^2 * 1.15^2 (Tan & Le 2019, section 3.3)."""
+    assert NAMED["paper"].growth == pytest.approx(1.920270)
+
+
+def test_dwr_divides_compute_evenly() -> None:
+    """The centre of the triangle."""
+    assert astuple(NAMED["dwr"].shares) == pytest.approx([1 / 3] * 3)
+
+
+def test_solved_phis_are_on_both_sides_of_the_target() -> None:
+    """No step of the rounded networks is between them and the target."""
+    target = 3 * cost_of(B0).macs
+
+    def at(phi: float) -> Architecture:
+        return scale(B0, NAMED["dwr"].at(phi))
+
+    def count(phi: float) -> int:
+        return cost_of(at(phi)).macs
+
+    low, high = solve_phi(at, target)
+    assert count(low) <= target <= count(high)
+    around = {count(low + step / 200) for step in range(-200, 200)}
+    assert not [cost for cost in around if count(low) < cost < count(high)]
+
+
+def test_a_target_outside_names_what_there_is() -> None:
+    """The smallest and the largest size."""
+    with pytest.raises(ScalectlError, match=r"smallest has 385,814,752 at phi = 0"):
+        solve_phi(lambda phi: scale(B0, NAMED["dwr"].at(phi)), 1e6)
+
+
+@pytest.mark.parametrize("values", [(0.9, 1.1, 1.1), (1, 1, 1), (1.1, math.nan, 1.1)])
+def test_unusable_coefficients_are_refused(values: tuple[float, float, float]) -> None:
+    """Below one, all one, or not a number."""
+    with pytest.raises(ScalectlError):
+        Coefficients(*values)

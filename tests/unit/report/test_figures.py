@@ -1,0 +1,106 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import factories
+import matplotlib as mpl
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from factories import RECORDS
+from PIL import Image
+
+from scalectl.analysis.preference import Preference
+from scalectl.analysis.selection import select, summarise
+from scalectl.cli import main
+from scalectl.report import figures
+from scalectl.report.figures.style import COLOURS, HEAT
+from scalectl.trial import State
+
+
+def test_figures_are_the_same_bytes_each_time() -> None:
+    """Without dates, and without numbers drawn at random."""
+    for form in figures.FORMATS:
+        first, second = (figures.draw("triangle", factories.complete()) for _ in range(2))
+        assert first.figure
+        assert second.figure
+        assert figures.encode(first.figure, form) == figures.encode(second.figure, form)
+
+
+def test_drawing_leaves_matplotlib_as_it_was() -> None:
+    """Whoever imports scalectl keeps their own style."""
+    before = mpl.rcParams.copy()
+    for one in figures.draw_all(factories.complete()):
+        assert one.figure
+    assert mpl.rcParams.copy() == before
+
+
+def test_the_surface_is_highest_where_the_truth_is() -> None:
+    """The darkest pixels of the triangle lie around the hill's top, by the drawing's own colours."""
+    drawing = figures.draw("triangle", factories.complete())
+    assert drawing.figure
+    svg = figures.encode(drawing.figure, "svg").decode()
+    (band,) = re.findall(rf'<path d="([^"]+)"[^>]*style="fill: {HEAT[-1]}"', svg)[:1]
+    places = [float(one) for one in re.findall(r"[-\d.]+", band)]
+    axes = drawing.figure.axes[0]
+    # Resolution, depth, width; pixels grow downwards, 72 to an inch.
+    (middle,) = (axes.transProjection + axes.transData).transform(  # type: ignore[attr-defined]
+        [(0.4, 0.3, 0.3)]
+    )
+    middle *= 72 / drawing.figure.dpi
+    assert np.mean(places[::2]) == pytest.approx(middle[0], abs=15)
+    height = 72 * drawing.figure.get_figheight()
+    assert np.mean(places[1::2]) == pytest.approx(height - middle[1], abs=25)
+
+
+def test_the_permitted_band_is_that_of_the_search() -> None:
+    """Without a grid file nothing is known of it, and none is drawn."""
+    for deviation, words in ((0.07, "within 5%"), (0.2, "within 15%"), (None, "")):
+        drawing = figures.draw("costs", replace(factories.complete(), max_deviation=deviation))
+        assert drawing.figure
+        svg = figures.encode(drawing.figure, "svg").decode()
+        assert words in svg
+        assert ("within" in svg) == (deviation is not None)
+
+
+def test_every_colour_can_be_told_from_the_others() -> None:
+    """Pages replace each by one of their own."""
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_names_are_drawn_as_they_are() -> None:
+    """No mathematics, no markup, no sign that the font lacks."""
+    results = factories.few()
+    name = "$\\frac{<b>\x1b\u6f22"
+    candidate = replace(results.records[-1].trial.candidate, control=name)
+    trial = replace(results.records[-1].trial, candidate=candidate)
+    records = (*results.records[:-1], replace(results.records[-1], trial=trial))
+    results = replace(
+        results,
+        records=records,
+        summaries=summarise(records),
+        selection=select(records, Preference()),
+    )
+    drawing = figures.draw("frontier", results)
+    assert drawing.figure
+    svg = figures.encode(drawing.figure, "svg").decode()
+    assert "$\\frac{&lt;b&gt;\\x1b\\u6f22" in svg
+
+
+def test_nothing_finished_is_no_figure_but_a_sentence() -> None:
+    records = [replace(one, state=State.DIVERGED, top1=None, curve=()) for one in factories.few().records]  # fmt: skip
+    results = factories.gathered("none", records)
+    drawn = {one.name for one in figures.draw_all(results) if one.figure}
+    assert drawn == {"costs", "family"}
+
+
+def test_figures_are_written_in_three_formats(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["report", str(RECORDS), "--figures", str(tmp_path / "new")])
+    assert result.exit_code == 0, result.output
+    assert "No figure latency: No latency was measured" in result.stderr
+    drawn = figures.FIGURES.keys() - {"latency", "confirmation", "fidelity"}
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {f"{name}.{form}" for name in drawn for form in ("svg", "png", "pdf")}
+    with Image.open(tmp_path / "new" / "triangle.png") as image:
+        assert image.width == 1000
+    assert (tmp_path / "new" / "triangle.pdf").read_bytes().startswith(b"%PDF")

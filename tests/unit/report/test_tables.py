@@ -1,0 +1,148 @@
+import json
+from dataclasses import replace
+from statistics import fmean, stdev
+from typing import Any
+
+import factories
+import pytest
+from factories import RECORDS, confirmed, hill_of_depth, train_for
+
+from scalectl.analysis.confirmation import confirm
+from scalectl.analysis.fidelity import compare_epochs
+from scalectl.arch.scaling import NAMED
+from scalectl.report.advice import advise
+from scalectl.report.json_document import describe_run
+from scalectl.report.prose import in_words
+from scalectl.report.tables import Table, tabulate
+from scalectl.report.tables.comparison import tabulate_runs
+from scalectl.report.tables.confirmation import COLUMNS
+from scalectl.search.results import Results, read_results
+from scalectl.trial import State
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return read_results(RECORDS)
+
+
+def top1(results: Results, control: str) -> list[float]:
+    records = sorted(results.records, key=lambda one: one.trial.seed)
+    return [
+        one.top1
+        for one in records
+        if one.trial.candidate.control == control and one.top1 is not None
+    ]
+
+
+def read(table: Table, column: str) -> list[Any]:
+    return [row[column] for row in table.rows]
+
+
+def test_the_ranking_is_of_means_over_seeds(results: Results) -> None:
+    ranking = tabulate("ranking", results)
+    means = read(ranking, "mean_top1")
+    assert means == sorted(means, reverse=True)
+    (dwr,) = (row for row in ranking.rows if row["candidate"] == "dwr")
+    assert dwr["mean_top1"] == pytest.approx(fmean(top1(results, "dwr")))
+    assert dwr["sd_top1"] == pytest.approx(stdev(top1(results, "dwr")))
+
+
+def test_controls_are_compared_seed_by_seed(results: Results) -> None:
+    rows = {row["control"]: row for row in tabulate("controls", results).rows}
+    assert rows.keys() >= {"baseline", "depth", "width", "resolution", "dwr", "dWr", "paper"}
+    reference = results.selection.winner or results.selection.argmax
+    assert reference is not None
+    for control in ("depth", "width"):
+        own = [
+            one.top1 or 0.0
+            for one in sorted(results.records, key=lambda one: one.trial.seed)
+            if one.trial.candidate.fingerprint == reference.candidate.fingerprint
+        ]
+        pairs = [a - b for a, b in zip(own, top1(results, control), strict=True)]
+        assert rows[control]["difference"] == pytest.approx(fmean(pairs))
+        assert rows[control]["pairs"] == len(pairs)
+
+
+def test_nothing_beats_the_frontier(results: Results) -> None:
+    """Every network has one on the frontier that costs no more and is no worse."""
+    frontier = tabulate("frontier", results)
+    macs, means = read(frontier, "macs"), read(frontier, "mean_top1")
+    for one in results.summaries:
+        assert any(
+            cost <= one.candidate.cost.macs and mean >= one.mean_top1
+            for cost, mean in zip(macs, means, strict=True)
+        )
+    assert macs == sorted(macs)
+    assert means == sorted(means)
+
+
+def test_the_family_is_the_ladder_at_full_size(results: Results) -> None:
+    family = tabulate("family", results)
+    assert read(family, "phi") == [0.5, 1, 2, 3.5, 5, 6, 7]
+    assert read(family, "macs")[1] > 7e8
+
+
+def test_records_of_several_machines_are_flagged(results: Results) -> None:
+    """Their last bits may differ, and a reader has to know."""
+    assert len(results.fingerprints) == 1
+    assert "kinds of machines" not in in_words(results)
+    first, *others = results.records
+    elsewhere = replace(first, environment={**first.environment, "torch": "3.0.0"})
+    mixed = replace(results, records=(elsewhere, *others))
+    assert "from 2 kinds of machines or versions" in in_words(mixed)
+    assert [one["torch"] for one in mixed.fingerprints] == [first.environment["torch"], "3.0.0"]
+
+
+def test_confirmations_and_longer_trainings_have_their_tables(results: Results) -> None:
+    """The claim and the note are under them."""
+    found = replace(
+        results,
+        confirmations=confirm(confirmed(8), NAMED["dwr"]),
+        fidelity=compare_epochs(
+            [
+                *train_for("search", hill_of_depth(0.2), 0.01, 2),
+                *train_for("fidelity", hill_of_depth(0.6), 0.01, 1),
+            ]
+        ),
+    )
+    first, second = (tabulate(name, found) for name in ("confirmation", "fidelity"))
+    assert [row["control"] for row in first.rows] == ["depth", "width"]
+    assert all({column.name for column in COLUMNS} <= row.keys() for row in first.rows)
+    assert "better than depth" in first.notes[0]
+    assert "Confirmation. dwr at phi = 1, 8 seeds: better than depth" in in_words(found)
+    assert "Fidelity. " in in_words(found)
+    longer = read(second, "longer_top1")
+    assert longer == sorted(longer, reverse=True)
+    assert "tau" in second.notes[0]
+    document = describe_run(found)
+    assert json.loads(json.dumps(document["confirmations"]))[0]["phi"] == 1
+    assert len(document["fidelity"]["pairs"]) == len(second.rows)
+
+
+def test_several_runs_are_compared() -> None:
+    """Row by row, whatever they lack."""
+    table = tabulate_runs([read_results(RECORDS), factories.few(), factories.complete()])
+    real, few, complete = table.rows
+    assert {column.name for column in table.columns} == real.keys()
+    assert [one["status"] for one in table.rows] == ["not_identified"] * 2 + ["identified"]
+    assert (real["data"], real["epochs"], real["seeds"]) == ("fashion_mnist", 2, 3)
+    assert real["resolution_share"] == pytest.approx(0.64)
+    assert few["resolution_share"] is None
+    assert complete["macs_spent"] == 39 * 10**12
+
+
+def test_what_comes_next_follows_from_the_verdict() -> None:
+    """Scaling, more seeds, or the end of the search."""
+    good, doubtful = factories.complete(), factories.few()
+    assert [step.command for step in advise(good, "runs/x")] == [
+        "scalectl scale --from runs/x --phi 4"
+    ]
+    more, balanced = advise(doubtful, "my run")
+    assert more.command.startswith("scalectl grid 'my run/grid.toml' -o 'my run'")
+    assert more.command.endswith("--seeds 2")
+    assert balanced.command == "scalectl scale --from 'my run' --phi 4"
+    known = replace(doubtful.selection, seeds_needed=9)
+    assert advise(replace(doubtful, selection=known), "x")[0].command.endswith("--seeds 9")
+    failed = [replace(one, state=State.DIVERGED, top1=None) for one in doubtful.records]
+    (again,) = advise(factories.gathered("x", failed), "x")
+    assert "once more" in again.why

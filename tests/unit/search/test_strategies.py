@@ -1,0 +1,332 @@
+"""Searches that are decided as they go, with real trainings."""
+
+import json
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from click.testing import CliRunner
+from command_server import TRIALS, CommandServer, search_in, table
+from factories import TINY
+from scipy import stats
+
+from scalectl.arch.baselines.efficientnet import B0
+from scalectl.cli import main
+from scalectl.errors import ScalectlError
+from scalectl.report.prose import in_words
+from scalectl.search import resume, strategies
+from scalectl.search.config import load_config
+from scalectl.search.plan import Plan, make_plan
+from scalectl.search.results import read_results
+from scalectl.search.strategies.exhaustive import _find_worse
+from scalectl.store.reader import read_run
+from scalectl.store.writer import Store
+from scalectl.trial import Record, State, Trial
+
+DECIDED = {
+    "pruned": ("strategy.prune=true", "seeds=3"),
+    "optuna": ("strategy.kind=optuna", "strategy.points=2", "strategy.batch=1"),
+    "halving": ("strategy.kind=halving",),
+}
+
+
+def arguments_of(name: str, folder: Path) -> list[str]:
+    settings = ("design.degree=3", "design.max_candidates=0", *DECIDED[name])
+    return [*search_in(folder), *(part for one in settings for part in ("--set", one))]
+
+
+@pytest.mark.parametrize(("name", "step"), [("pruned", 150), ("optuna", 61), ("halving", 61)])
+def test_a_killed_search_decides_the_same(name: str, step: int, server: CommandServer, tmp_path: Path) -> None:  # fmt: skip
+    """Killed at some of its writes, and run again: the same trials, the same table."""
+    reference = tmp_path / "reference"
+    assert server.run(arguments_of(name, reference), reference) == 0
+    expected, kills = table(reference / "run"), 0
+    for number in range(50, 1000, step):
+        folder = tmp_path / str(number)
+        arguments = arguments_of(name, folder)
+        if server.run(arguments, folder, fault=("kill", number)) == 0:
+            break
+        kills += 1
+        assert server.run(arguments, folder) == 0
+        assert table(folder / "run") == expected
+    assert kills >= 3
+
+
+@pytest.mark.parametrize("name", DECIDED)
+def test_commands_decide_together(name: str, server: CommandServer, tmp_path: Path) -> None:
+    """Each the same, so that every trial is trained once."""
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    assert server.run(arguments_of(name, alone), alone) == 0
+    arguments = arguments_of(name, together)
+    running = [server.start(arguments, together) for _ in range(2)]
+    assert [server.wait(one) for one in running] == [0, 0]
+    assert table(together / "run") == table(alone / "run")
+    epochs = [(folder / "epochs").read_text().count("epoch") for folder in (alone, together)]
+    assert epochs[0] == epochs[1]
+
+
+def test_real_commands_with_trials_in_processes_decide_the_same(server: CommandServer, tmp_path: Path) -> None:  # fmt: skip
+    """Interrupted in the first round, killed after it, two trials at once: the table of one alone."""
+    alone, other = tmp_path / "alone", tmp_path / "other"
+    assert server.run(arguments_of("optuna", alone), alone) == 0
+    settings = arguments_of("optuna", other)
+    settings[settings.index("inline")] = "processes"
+    command = [sys.executable, "-m", "scalectl", *settings, "--jobs", "2"]
+    for number, records, code in ((signal.SIGINT, 1, 130), (signal.SIGKILL, TRIALS, -9)):
+        with subprocess.Popen(command, cwd=other, stderr=subprocess.DEVNULL) as process:
+            while len(list((other / "run" / "trials").glob("*.parquet"))) < records:
+                time.sleep(0.002)
+            process.send_signal(number)
+        assert process.returncode == code
+    assert len(read_run(other / "run").records) < len(read_run(alone / "run").records)
+    subprocess.run(command, cwd=other, check=True, capture_output=True)
+    assert table(other / "run") == table(alone / "run")
+
+
+def test_a_round_is_over_before_the_next_is_decided(server: CommandServer, tmp_path: Path) -> None:
+    """What failed is tried again at once; what failed too often is left behind."""
+    arguments = arguments_of("optuna", tmp_path)
+    assert server.run(arguments, tmp_path) == 0
+    expected = table(tmp_path / "run")
+    first, last = json.loads(expected)["records"][0]["trial_id"], tmp_path / "again"
+    again = arguments_of("optuna", last)
+    trial = next(one.trial for one in read_run(tmp_path / "run").records if one.trial.id == first)
+    for failures, code in ((1, 0), (3, 6)):
+        run = last / "run"
+        store = Store(run)
+        for path in (run / "trials").glob("*.parquet"):
+            path.unlink()
+        for _ in range(failures):
+            store.write(Record(trial=trial, state=State.KILLED, error="as invented"))
+        assert server.run(again, last) == code
+        assert (table(run) == expected) == (code == 0)
+    states = {one.trial.id: one.state for one in read_run(run).records}
+    assert states.pop(first) is State.KILLED
+    assert set(states.values()) == {State.DONE}
+
+
+def test_a_damaged_record_is_not_decided_without(tiny: Plan, tmp_path: Path) -> None:
+    """Its name says that the trial is over; the next command repairs it."""
+    store = Store(tmp_path)
+    done, damaged = tiny.trials[:2]
+    store.write(Record(trial=done, state=State.DONE, top1=0.5))
+    assert resume.read_over(store, 2).keys() == {done.id}
+    (tmp_path / "trials" / f"{damaged.id}.parquet").write_bytes(b"junk")
+    with pytest.raises(ScalectlError, match=f"record of trial {damaged.id} was damaged") as caught:
+        resume.read_over(store, 2)
+    assert caught.value.exit_code == 3
+
+
+def test_with_two_candidates_the_test_is_the_paired_one() -> None:
+    """Of scipy, on either side of its threshold; with more, the error is pooled."""
+    plan = make_plan(load_config(None), B0)
+    pair = [one for one in plan.enumeration.candidates if not one.control][:2]
+    names = [one.fingerprint for one in pair]
+    going, verdicts, dice = dict(zip(names, pair, strict=True)), set(), random.Random(0)
+    for _ in range(300):
+        seeds = dice.randrange(2, 9)
+        rows = [[dice.gauss(mean, 0.01) for _ in range(seeds)] for mean in (0.8, 0.78)]
+        best, worse = sorted((0, 1), key=lambda one: -sum(rows[one]))
+        nearly = [score - 0.002 for score in rows[best]]
+        expected = stats.ttest_rel(nearly, rows[worse], alternative="greater").pvalue < 0.05
+        scores = {name: dict(enumerate(row)) for name, row in zip(names, rows, strict=True)}
+        assert _find_worse(going, scores, seeds, 0.002) == ([names[worse]] if expected else [])
+        verdicts.add(expected)
+    assert verdicts == {True, False}
+    assert _find_worse(going, {names[0]: {0: 0.9}, names[1]: {0: 0.1}}, 1, 0.002) == []
+    assert _find_worse(going, {names[0]: {0: 0.9, 1: 0.9}}, 2, 0.002) == []
+
+
+def test_a_pruned_search_keeps_the_delta_that_it_decided_by(tmp_path: Path) -> None:
+    """Without pruning, another delta only reads the same records in another way."""
+    for prune in (True, False):
+        before = load_config(None, (f"strategy.prune={str(prune).lower()}",))
+        after = replace(before, select=replace(before.select, delta=0.01))
+        refused = pytest.raises(ScalectlError, match=r"delta is 0\.002 there and 0\.01 here")
+        with refused if prune else nullcontext():
+            resume.compare_configs(tmp_path, after, before)
+
+
+def play(plan: Plan, top1: dict[str, float]) -> list[Sequence[Trial]]:
+    """The rounds, where each network has the same top-1 with every seed, but for a little."""
+    known: dict[str, Record] = {}
+    asked = []
+    for trials in strategies.rounds(plan, lambda: known):
+        asked.append(trials)
+        for trial in trials:
+            score = top1.get(trial.candidate.fingerprint, 0.8) + random.Random(trial.id).gauss(
+                0, 1e-4
+            )
+            known[trial.id] = Record(trial=trial, state=State.DONE, top1=score)
+    return asked
+
+
+def test_pruning_spares_seeds_of_what_is_worse_and_of_nothing_else() -> None:
+    plan = make_plan(load_config(None, ["strategy.prune=true", "seeds=4"]), B0)
+    candidates = plan.enumeration.candidates
+    others = [one.fingerprint for one in candidates if not one.control]
+    controls = [one.fingerprint for one in candidates if one.control]
+    blocks = play(plan, {others[0]: 0.5, controls[1]: 0.5})
+    assert [len(block) for block in blocks] == [13, 13, 12, 12]
+    assert [trial.seed for trial in blocks[3]] == [3] * 12
+    assert others[0] not in {trial.candidate.fingerprint for trial in blocks[2]}
+
+
+def test_halving_trains_the_best_in_full() -> None:
+    plan = make_plan(
+        load_config(
+            None,
+            [
+                *("strategy.kind=halving", "strategy.reduction=2"),
+                *("design.kind=star", "proxy.epochs=4"),
+            ],
+        ),
+        B0,
+    )
+    others = [one.fingerprint for one in plan.enumeration.candidates if not one.control]
+    assert len(others) == 11
+    *rungs, full = play(plan, {one: 0.5 + number / 100 for number, one in enumerate(others)})
+    assert [{trial.recipe.epochs for trial in rung} for rung in rungs] == [{1}, {2}]
+    assert [{trial.purpose for trial in rung} for rung in rungs] == [{"rung"}] * 2
+    kept = [{trial.candidate.fingerprint for trial in rung} for rung in (*rungs, full)]
+    assert kept[0] == set(others)
+    assert kept[1] == set(others[-6:])
+    assert kept[2] == {
+        *others[-3:],
+        *(one.fingerprint for one in plan.enumeration.candidates if one.control),
+    }
+    assert {(trial.purpose, trial.recipe) for trial in full} == {
+        ("search", plan.config.proxy.recipe)
+    }
+
+
+def test_nothing_is_halved_where_there_is_nothing_to_halve() -> None:
+    """One epoch, or no candidates but the controls."""
+    for settings in (["proxy.epochs=1"], ["design.degree=1"]):
+        plan = make_plan(load_config(None, ["strategy.kind=halving", *settings]), B0)
+        (only,) = play(plan, {})
+        assert list(only) == list(plan.trials)
+
+
+def test_brief_trainings_are_never_ranked(tiny: Plan, tmp_path: Path) -> None:
+    """They are in the report as records, with what to think of them."""
+    store = Store(tmp_path)
+    trial = next(one for one in tiny.trials if one.candidate.shares)
+    brief = replace(trial, purpose="rung", recipe=replace(trial.recipe, epochs=1))
+    assert brief.id != trial.id
+    store.write(Record(trial=brief, state=State.DONE, top1=0.9))
+    unfinished = read_results(tmp_path)
+    assert unfinished.summaries == ()
+    assert unfinished.selection.status == "no_eligible_winner"
+    store.write(Record(trial=trial, state=State.DONE, top1=0.5))
+    found = read_results(tmp_path)
+    assert [one.trial for one in found.records] == [trial, brief]
+    (summary,) = found.summaries
+    assert summary.mean_top1 == 0.5
+    assert "Note: Brief trainings decided" in in_words(found)
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe"])
+def test_a_sampler_proposes_new_networks_at_equal_cost(sampler: str) -> None:
+    """A batch of different ones; and more points go on where fewer ended."""
+    settings = ["strategy.kind=optuna", f"strategy.sampler={sampler}", "strategy.batch=4"]
+    fewer, more = (
+        play(make_plan(load_config(None, [*settings, f"strategy.points={points}"]), B0), {})
+        for points in (6, 9)
+    )
+    ids = [[{trial.id for trial in trials} for trials in rounds] for rounds in (fewer, more)]
+    assert ids[0][:2] == ids[1][:2]
+    assert ids[0][2] < ids[1][2]
+    networks = {trial.candidate.fingerprint for trials in more for trial in trials}
+    assert len(networks) == 7 + 9
+    proposed = [trial.candidate for trials in more[1:] for trial in trials]
+    assert all(abs(math.log2(one.realised_ratio) - 1) <= 0.07 for one in proposed)
+    points = {(one.shares.depth, one.shares.width) for one in proposed if one.shares}
+    assert len(points) == 9
+
+
+def test_a_sampler_finds_the_best_of_a_surface() -> None:
+    """Of which the controls say little: it is highest at shares of (.15, .45, .4)."""
+
+    def height(trial: Trial) -> float:
+        shares = trial.candidate.shares
+        if shares is None:
+            return 0.7
+        return 0.8 - 0.2 * ((shares.depth - 0.15) ** 2 + (shares.width - 0.45) ** 2)
+
+    settings = ["strategy.kind=optuna", "seeds=1", "strategy.points=12"]
+    plan = make_plan(load_config(None, settings), B0)
+    known: dict[str, Record] = {}
+    heights: list[list[float]] = []
+    for trials in strategies.rounds(plan, lambda: known):
+        for trial in trials:
+            known[trial.id] = Record(trial=trial, state=State.DONE, top1=height(trial))
+        heights.append([height(trial) for trial in trials])
+    assert max(max(one) for one in heights[1:]) > max(heights[0])
+    assert fmean(max(one) for one in heights[1:]) > max(heights[0]) - 0.005
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["strategy.kind=random"], "strategy.kind"),
+        (["strategy.points=0"], "strategy.points"),
+        (["strategy.reduction=1"], "strategy.reduction"),
+        (["strategy.sampler=cmaes"], "strategy.sampler"),
+        (["strategy.sorts=1"], "there is no key strategy.sorts"),
+        (
+            ["strategy.kind=optuna", "strategy.prune=true"],
+            "strategy.prune has no meaning where strategy.kind is optuna",
+        ),
+    ],
+)
+def test_nonsense_is_refused(settings: list[str], message: str) -> None:
+    with pytest.raises(ScalectlError, match=message):
+        load_config(None, settings)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        ([], ["strategy.prune=true"], "strategy.prune is False there and True here"),
+        ([], ["strategy.kind=halving"], "strategy.kind is all there and halving here"),
+        (["strategy.kind=optuna"], ["strategy.kind=optuna", "seeds=2"], "seeds is 1 there and 2"),
+        (["strategy.kind=optuna"], ["strategy.kind=optuna", "strategy.points=50"], None),
+        (["strategy.prune=true"], ["strategy.prune=true", "seeds=2"], None),
+    ],
+)
+def test_another_strategy_is_another_search(
+    before: list[str], after: list[str], difference: str | None, tmp_path: Path
+) -> None:
+    """More seeds too, where points are chosen by means over seeds; more points are not."""
+    resume.claim(make_plan(load_config(None, [*TINY, *before]), B0), tmp_path)
+    other = make_plan(load_config(None, [*TINY, *after]), B0)
+    if difference is None:
+        resume.claim(other, tmp_path)
+        return
+    with pytest.raises(ScalectlError, match=difference):
+        resume.claim(other, tmp_path)
+
+
+def test_a_dry_run_says_at_most() -> None:
+    def ask(*settings: str) -> str:
+        arguments = [part for one in settings for part in ("--set", one)]
+        result = CliRunner().invoke(main, ["grid", "--dry-run", "--no-probe", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert ". 26 trials" in ask()
+    assert ". At most 26 trials" in ask("strategy.prune=true")
+    assert ". At most 38 trials" in ask("strategy.kind=optuna")
+    halved = ask("strategy.kind=halving")
+    assert ". At most 36 trials" in halved
+    assert "favour width" in halved
