@@ -56,7 +56,7 @@ def train_and_kill(
                 records[news.trial.id] = news
             elif isinstance(news, Progress) and kills and news.epoch < news.trial.recipe.epochs:
                 kills -= 1
-                frame = cast(GeneratorType[Any, Any, Any], events).gi_frame
+                frame = cast("GeneratorType[Any, Any, Any]", events).gi_frame
                 assert frame is not None
                 (worker,) = frame.f_locals["pool"]._workers
                 os.kill(worker.process.pid, signal.SIGKILL)
