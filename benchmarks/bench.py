@@ -17,7 +17,7 @@ import bench_search
 import bench_training
 import torch
 
-from scalectl.executors import count_cores
+from scalectl.executors.hardware import count_cores
 from scalectl.training.devices import describe_environment
 
 TARGET = Path(__file__).parents[1] / ".github" / "BENCHMARKS.md"

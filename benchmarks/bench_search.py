@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from scalectl.executors import count_cores
+from scalectl.executors.hardware import count_cores
 
 
 def measure() -> Iterator[tuple[str, str]]:

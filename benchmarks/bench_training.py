@@ -20,7 +20,8 @@ from torch.utils.data import Dataset as TorchDataset
 from scalectl.arch import loading
 from scalectl.arch.architecture import Architecture
 from scalectl.data import Split, open_dataset
-from scalectl.executors import choose_executor, count_cores, make_executor
+from scalectl.executors import choose_executor, make_executor
+from scalectl.executors.hardware import count_cores
 from scalectl.search import config, engine
 from scalectl.search.plan import Plan, limits, make_plan
 from scalectl.store.writer import Store

@@ -1,6 +1,5 @@
 """Executors, a slot: one file per way of running trials, and its line in `EXECUTORS`."""
 
-import os
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -8,6 +7,7 @@ from typing import Annotated, Protocol
 
 from annotated_types import Ge, Gt
 
+from scalectl.executors import hardware
 from scalectl.training.workspace import Workspace
 from scalectl.trial import News, Trial
 
@@ -75,17 +75,5 @@ def make_executor(name: str, jobs: int, cluster: Cluster | None = None) -> Execu
 
 def choose_executor(device: str) -> str:
     """Return the name of the executor that suits a device, as `--device` names it."""
-    from scalectl.executors.gpu import count_gpus
-
-    wants_gpu = device.startswith("cuda") or (device == "auto" and count_gpus() > 0)
+    wants_gpu = device.startswith("cuda") or (device == "auto" and hardware.count_gpus() > 0)
     return "gpu" if wants_gpu else "processes"
-
-
-def count_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def count_memory() -> int:
-    """Return the memory of this machine, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -5,13 +5,11 @@ than a brief training; so that happens once. An error of CUDA spoils the whole p
 go on from their checkpoints in a fresh one, fewer at once: what fails alone is a record with a reason.
 """
 
-import ctypes
 import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
@@ -19,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from scalectl.arch.factory import Factory
 from scalectl.data import Split
 from scalectl.errors import OutOfSpaceError, ScalectlError
-from scalectl.executors import Cluster, count_cores
+from scalectl.executors import Cluster, hardware
 from scalectl.executors.processes import (
     CONTEXT,
     deferring_signals,
@@ -39,20 +37,6 @@ _SAVE_EVERY = 5.0
 """Seconds between checkpoints; one takes as long as an epoch of a small network."""
 _POLL = 2e-4
 """Seconds to sleep where all trainings wait for the GPU."""
-
-
-def count_gpus() -> int:
-    """Count the NVIDIA GPUs that this process and its torch can use; 0 where there is no driver."""
-    if version("torch").endswith("+cpu"):
-        return 0
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int()
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        return 0
-    return count.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +64,7 @@ class Gpu:
     """An executor that keeps every GPU full. `jobs`: most trials at once on each of them."""
 
     def __init__(self, jobs: int, _cluster: Cluster | None = None) -> None:
-        self._gpus = count_gpus()
+        self._gpus = hardware.count_gpus()
         if not self._gpus:
             raise ScalectlError(
                 "There is no GPU of NVIDIA's here that torch can use.",
@@ -119,7 +103,7 @@ class _Pool:
     def run(self, source: Iterator[Trial]) -> Generator[News, None, None]:
         is_over = False
         while True:
-            while not is_over and len(self._waiting) < count_cores():
+            while not is_over and len(self._waiting) < hardware.count_cores():
                 trial = next(source, None)
                 is_over = trial is None
                 if trial:
@@ -150,7 +134,7 @@ class _Pool:
         for trial in self._waiting:
             for split in trial.splits:
                 key = split, trial.candidate.architecture.resolution
-                if key not in self._renderings and busy < count_cores():
+                if key not in self._renderings and busy < hardware.count_cores():
                     busy += 1
                     with deferring_signals():
                         process = CONTEXT.Process(

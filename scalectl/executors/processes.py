@@ -21,7 +21,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from scalectl.errors import OutOfSpaceError
-from scalectl.executors import Cluster, count_cores, count_memory
+from scalectl.executors import Cluster
+from scalectl.executors.hardware import count_cores, count_memory
 from scalectl.executors.parent_death import die_with_parent
 from scalectl.training.workspace import Workspace
 from scalectl.trial import News, Record, State, Trial

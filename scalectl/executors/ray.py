@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from scalectl.errors import OutOfSpaceError, ScalectlError
-from scalectl.executors import Cluster, Resources, count_cores, count_memory
+from scalectl.executors import Cluster, Resources
+from scalectl.executors.hardware import count_cores, count_memory
 from scalectl.executors.processes import Processes
 from scalectl.store import atomic
 from scalectl.training.workspace import Workspace

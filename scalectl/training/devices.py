@@ -62,7 +62,7 @@ def describe_environment(device: torch.device) -> dict[str, str]:
 
     It is the numeric fingerprint of a record, and names no host and no user.
     """
-    versions = {name: version(name) for name in ("scalectl", "torch", "timm", "numpy", "pillow")}
+    versions = {name: version(name) for name in ("scalectl", "torch", "numpy", "pillow")}
     return {
         "python": platform.python_version(),
         **versions,

@@ -8,7 +8,7 @@ import ray
 from factories import TINY
 
 from scalectl.arch.loading import find_baseline
-from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, Executor, gpu, make_executor
+from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, Executor, hardware, make_executor
 from scalectl.search.config import load_config
 from scalectl.search.plan import Plan, make_plan
 from scalectl.training.workspace import Workspace
@@ -25,7 +25,7 @@ def make(name: str, jobs: int) -> Executor:
 @pytest.fixture(autouse=True)
 def cpu_for_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The executor of GPUs trains on the device that it is told."""
-    monkeypatch.setattr(gpu, "count_gpus", lambda: 1)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 1)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, gpu, make_executor
-from scalectl.executors.gpu import Gpu, count_gpus
+from scalectl.executors import Cluster, gpu, hardware, make_executor
+from scalectl.executors.gpu import Gpu
 from scalectl.executors.inline import Inline
 from scalectl.search.plan import Plan
 from scalectl.training.workspace import Workspace
@@ -23,7 +23,7 @@ from scalectl.trial import News, Progress, Record, State, Trial
 @pytest.fixture
 def executor(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     """One that takes the CPU for its only GPU."""
-    monkeypatch.setattr(gpu, "count_gpus", lambda: 1)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 1)
     return Gpu(0)
 
 
@@ -98,7 +98,7 @@ def test_trials_that_fill_a_gpu_run_alone(tiny: Plan, workspace: Workspace) -> N
 
 
 def test_without_a_gpu_nothing_starts() -> None:
-    if count_gpus():
+    if hardware.count_gpus():
         pytest.skip("there is one")
     with pytest.raises(ScalectlError, match="no GPU"):
         make_executor("gpu", 0)
