@@ -12,7 +12,7 @@ from scalectl.store import atomic
 from scalectl.store.checksum import add_checksum
 from scalectl.store.reader import DamagedFile, ReadResult, read_run
 from scalectl.store.writer import Store
-from scalectl.trial import Record, Trial
+from scalectl.trial import DataCard, Record, Trial
 
 
 def claim(plan: Plan, run: Path) -> tuple[Store, tuple[DamagedFile, ...]]:
@@ -48,7 +48,7 @@ def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
     """Raise `ScalectlError` where a record of the run belongs to another search than our trial."""
     for trial in (record.trial for record in records):
         if trial.data.digests != ours.data.digests:
-            raise _describe_stranger(run, "it was trained on other images")
+            raise _describe_stranger(run, _describe_images(trial.data, ours.data))
         searched = trial.purpose == "search" and trial.recipe != ours.recipe
         if searched or trial.baseline != ours.baseline:
             raise _describe_stranger(run, "its baseline or its recipe is another one")
@@ -119,6 +119,12 @@ def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in content.items():
         flat |= _flatten(value, f"{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
+
+
+def _describe_images(theirs: DataCard, ours: DataCard) -> str:
+    changed = (theirs.name, theirs.sizes) == (ours.name, ours.sizes)
+    since = f": {ours.name} had others when it began" if changed else ""
+    return f"it was trained on other images{since}"
 
 
 def _describe_stranger(run: Path, difference: str) -> ScalectlError:

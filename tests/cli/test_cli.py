@@ -192,7 +192,17 @@ def test_other_images_are_not_mixed_in(run: Path) -> None:
     result = invoke("grid", "-o", str(run), *TINY_OPTIONS, "--set", "proxy.select_images=16")
     (run / "elsewhere.toml").rename(run / "grid.toml")
     assert result.exit_code == 2
-    assert "trained on other images" in result.stderr
+    assert "trained on other images." in result.stderr
+
+
+def test_a_run_of_images_that_another_version_drew_is_not_continued(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that the data set is the same by name only."""
+    monkeypatch.setattr("scalectl.data.glyphs._VERSION", 1)
+    result = invoke("grid", "-o", str(run), *TINY_OPTIONS)
+    assert result.exit_code == 2
+    assert "trained on other images: glyphs had others when it began." in result.stderr
 
 
 @pytest.mark.parametrize(

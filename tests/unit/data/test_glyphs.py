@@ -1,15 +1,17 @@
 import numpy as np
+import pytest
 from factories import gather
 
-from scalectl.data import open_dataset
-from scalectl.data.glyphs import _FONTS
+from scalectl.data import SPLITS, open_dataset
+from scalectl.data import glyphs as module
 from scalectl.trial import Limits
 
-DATASET = open_dataset("glyphs", Limits(160, 160, 160))
+LIMITS = Limits(160, 160, 160)
+DATASET = open_dataset("glyphs", LIMITS)
 
 
 def test_fonts_of_one_split_are_in_no_other() -> None:
-    used = [set(fonts) for fonts in _FONTS.values()]
+    used = [set(fonts) for fonts in module._FONTS.values()]
     assert len(set.union(*used)) == sum(map(len, used))
 
 
@@ -25,10 +27,38 @@ def test_resolution_carries_information() -> None:
 
 
 def test_a_larger_split_begins_with_the_smaller_one() -> None:
-    """Images are seeded one by one."""
+    """Whatever number of images is composed at once."""
     few = gather(open_dataset("glyphs", Limits(16, 16, 16)).render("select", 24))[0]
     many = gather(DATASET.render("select", 24))[0]
     assert np.array_equal(few, many[:16])
+    assert len({image.tobytes() for image in many}) == len(many)
+
+
+def test_every_class_can_be_told_from_the_others() -> None:
+    """The nearest mean of the training images says more than chance, in fonts that it never saw."""
+    images, labels = gather(DATASET.render("train", 24))
+    means = np.stack([images[labels == label].mean(axis=0).ravel() for label in range(16)])
+    others, truth = gather(DATASET.render("select", 24))
+    flat = others.reshape(len(others), -1).astype(float)
+    flat -= flat.mean(axis=1, keepdims=True)
+    means -= means.mean(axis=1, keepdims=True)
+    assert np.mean((flat @ means.T).argmax(axis=1) == truth) > 3 / 16
+
+
+def test_characters_are_darker_than_their_paper() -> None:
+    """No picture is blank, and none inverted."""
+    images, _ = gather(DATASET.render("test", 37))
+    values = images.reshape(len(images), -1)
+    assert (np.median(values, axis=1) > 120).all()
+    assert (values.min(axis=1) < 120).all()
+
+
+def test_images_drawn_in_another_way_are_other_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a run of them is not continued with these."""
+    now = DATASET.card.digests
+    monkeypatch.setattr(module, "_VERSION", module._VERSION - 1)
+    other = open_dataset("glyphs", LIMITS).card.digests
+    assert all(other[split] != now[split] for split in SPLITS)
 
 
 def test_it_calls_itself_a_demo() -> None:
