@@ -1,4 +1,4 @@
-"""What a winner is chosen by."""
+"""What a network is chosen by."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,9 +8,12 @@ from annotated_types import Ge, Lt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """What the winner is chosen by, of all candidates that cannot be told from the best."""
+    """What the network to recommend is chosen by."""
 
+    response: Literal["log_loss", "top1"] = "log_loss"
+    """What networks are compared by. Log-loss has the same order as top-1, with far less noise."""
     delta: Annotated[float, Ge(0), Lt(1)] = 0.002
     """Differences up to this, in top-1 as a fraction, do not matter."""
     by: Literal["activations", "latency", "closeness"] = "activations"
-    """The fewest activations, the lowest latency measured on this machine, or the closest to dwr."""
+    """What decides among networks whose expected regrets are within delta / 4: the fewest activations,
+    the lowest latency measured on this machine, or closeness to dwr."""

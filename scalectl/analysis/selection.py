@@ -1,45 +1,57 @@
-"""From records to a choice: the fitted surface, and what it can claim (docs/method.md, section 4)."""
+"""From records to a recommendation: the network with the least expected regret, and how sure that is.
+
+docs/method.md, section 4.
+"""
 
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from scalectl.analysis.posterior import Floats, Posterior, Trainings, draw_posterior
 from scalectl.analysis.preference import Preference
 from scalectl.analysis.recommendation import Status
-from scalectl.analysis.surface import (
-    CONFIDENCE,
-    Fit,
-    Floats,
-    Observations,
-    Surface,
-    detection_chance,
-    fit_surface,
-    simplex_within,
+from scalectl.analysis.response import (
+    Noise,
+    Response,
+    Worth,
+    compare_orders,
+    measure_noise,
+    observe,
+    value_in_top1,
 )
+from scalectl.analysis.simplex import simplex_within
+from scalectl.analysis.summaries import Summary, summarise
 from scalectl.arch.scaling import NAMED, Coefficients, Shares
 from scalectl.trial import Candidate, Record, State
 
+CONFIDENCE = 0.95
+Unit = Literal["top1", "log_loss"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """The finished trials of one candidate."""
+class Standing:
+    """What the trainings say of one network; regrets are losses against the best of the networks."""
 
-    candidate: Candidate
-    n: int
-    """Number of seeds that finished (state "done")."""
-    failed: int
-    """Trials that did not."""
-    mean_top1: float | None
-    sd_top1: float | None
-    """Over seeds, with n - 1; None below two."""
-    mean_loss: float | None
-    mean_train_top1: float | None
-    mean_seconds: float | None
-    macs_spent: int
+    summary: Summary
+    regret: float
+    """Expected regret."""
+    bound: float
+    """The regret is below this with a probability of 95 %."""
+    chance_best: float
+    """P that no other network is better."""
+    chance_within: float
+    """P that the regret is at most delta."""
+    behind: tuple[float, float, float]
+    """How far it is behind the recommended network: expected, and from where to where at 95 %."""
+
+    @property
+    def is_ruled_out(self) -> bool:
+        """Whether it is worse than the best by more than delta, at 95 %."""
+        return self.chance_within < 1 - CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,25 +59,28 @@ class Place:
     """One point of the fitted surface."""
 
     shares: Shares
-    top1: float
-    """At the compute that was asked for, on average over the seeds."""
-    indifferent: bool
-    """Whether it is in the indifference set."""
+    height: float
+    """Expected, against the surface's highest point: at most 0."""
+    is_open: bool
+    """Whether it is not shown, at 95 %, to be lower than the surface's highest point by over delta."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Indifference:
-    """All shares that cannot be told, at 95 %, from the best by more than delta."""
+class Evidence:
+    """What the choice rests on."""
 
+    response: Response
+    """What networks were compared by."""
+    unit: Unit
+    """Unit of regrets and heights: top-1 as a fraction; or log-loss, as a fraction of itself, where
+    these trainings do not show what that is worth in top-1."""
     delta: float
-    """In top-1, as a fraction."""
-    margin: float
-    """How far below the best of the surface its members may lie: delta, and what noise makes of 0."""
-    fraction: float
-    """Of the searched part of the triangle."""
-    alpha: tuple[float, float]
-    beta: tuple[float, float]
-    gamma: tuple[float, float]
+    """The difference, in that unit, up to which networks count as equally good."""
+    worth: Worth | None
+    noise: Noise
+    """In units of the response."""
+    agreement: float | None
+    """Rank correlation between the orders of the networks by log-loss and by top-1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,31 +90,37 @@ class Selection:
     status: Status
     reason: str
     """One sentence for people."""
-    winner: Summary | None
-    """None unless identified."""
     recommended: Coefficients
-    """The winner's. Where the data support no choice, the balanced "dwr", unless the surface, four
-    fifths of whose relief are no noise, has it lose more than delta: then the highest trained one."""
-    argmax: Summary | None
-    """The highest mean, which over-reports itself: shown beside the winner, never used."""
-    optimum: Shares | None
-    """Where the fitted surface is highest."""
-    indifference: Indifference | None
-    fit: Fit | None
+    """Of the network with the least expected regret; dwr where nothing has been trained."""
+    network: Summary | None = None
+    """The recommended network."""
+    argmax: Summary | None = None
+    """The highest mean top-1, which over-reports itself: shown beside the choice, never used."""
+    standings: tuple[Standing, ...] = ()
+    """Of all trained networks, the least expected regret first; none before some network has two seeds."""
+    evidence: Evidence | None = None
     surface: tuple[Place, ...] = ()
     """A fine simplex, as far as the trained networks reach."""
-    chances: Mapping[str, float] = field(default_factory=dict)
-    """Fingerprint of a trained network -> P that it is the best of them, over the refits."""
-    seeds_needed: int | None = None
-    """In all, for a run that is not identified; None where no number of seeds would help."""
+    trainings_needed: int | None = None
+    """Further trainings that would probably do, for a run that is not identified; None where no
+    reasonable number would."""
 
+    @property
+    def winner(self) -> Summary | None:
+        """Return the recommended network where it is identified."""
+        return self.network if self.status == "identified" else None
 
-def summarise(records: Sequence[Record]) -> tuple[Summary, ...]:
-    """One summary per network, in order of first appearance; the baseline is among them."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.trial.candidate.fingerprint, []).append(record)
-    return tuple(_summarise(group) for group in groups.values())
+    @property
+    def standing(self) -> Standing | None:
+        """Return how the recommended network stands."""
+        return next((each for each in self.standings if each.summary is self.network), None)
+
+    @property
+    def optimum(self) -> Shares | None:
+        """Return where the surface is highest; None without one."""
+        if not self.surface:
+            return None
+        return max(self.surface, key=lambda place: place.height).shares
 
 
 def select(
@@ -107,84 +128,161 @@ def select(
     preference: Preference,
     latencies: Mapping[str, float] | None = None,
 ) -> Selection:
-    """The winner with its uncertainty, or the reason why there is none (docs/method.md, section 4).
+    """Choose the network to recommend, and work out how sure that is (docs/method.md, section 4).
 
     `latencies` are in seconds, by fingerprint; who prefers them has measured every network.
     """
-    trained = [
+    trained = list_trained(records)
+    if not trained:
+        return _decline("no_eligible_winner", "No candidate has a finished training.", None)
+    summaries = summarise(trained)
+    argmax = max(summaries, key=lambda one: (one.mean_top1 or 0.0, -one.candidate.cost.macs))
+    if len(summaries) < 2:
+        reason = "Only one network has a finished training: there is nothing to compare it with."
+        return _decline("not_identified", reason, argmax)
+    judgement = judge(trained, preference)
+    evidence, means = judgement.evidence, judgement.means
+    network = _choose(summaries, means, evidence.delta, preference, latencies or {})
+    standings = _rank(summaries, means, evidence.delta, network)
+    is_identified = is_enough(standings[network].chance_within, evidence)
+    needed = None if is_identified else _count_needed(means, evidence.delta, len(trained))
+    return Selection(
+        status="identified" if is_identified else "not_identified",
+        reason=_explain(standings[network], len(summaries), evidence, needed),
+        recommended=summaries[network].candidate.coefficients,
+        network=summaries[network],
+        argmax=argmax,
+        # Without two seeds of any network, nothing but the priors would say what is noise.
+        standings=tuple(sorted(standings, key=lambda standing: standing.regret))
+        if evidence.noise.sd is not None
+        else (),
+        evidence=evidence,
+        surface=_draw_surface(judgement),
+        trainings_needed=needed,
+    )
+
+
+def is_enough(chance_within: float, evidence: Evidence) -> bool:
+    """Whether a choice is identified; never before some network was trained twice."""
+    return chance_within >= CONFIDENCE and evidence.noise.sd is not None
+
+
+def list_trained(records: Sequence[Record]) -> list[Record]:
+    """List the finished trainings of candidates; the baseline is none."""
+    return [
         record
         for record in records
         if record.state is State.DONE and record.trial.candidate.shares is not None
     ]
-    if not trained:
-        return _undecided("no_eligible_winner", "No candidate has a finished training.")
-    summaries = summarise(trained)
-    argmax = max(summaries, key=lambda one: (one.mean_top1 or 0.0, -one.candidate.cost.macs))
-    surface = fit_surface(_observe(trained))
-    if surface is None:
-        reason = "There are too few finished trainings to fit the surface; dwr is the safe choice."
-        return _undecided("not_identified", reason, argmax)
-    return _decide(surface, summaries, argmax, preference, latencies or {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judgement:
+    """What finished trainings leave possible."""
+
+    networks: tuple[str, ...]
+    """Fingerprints, in order of first appearance."""
+    trainings: Trainings
+    posterior: Posterior
+    scale: Floats
+    """(C,): draws of what the response is worth in the unit of regrets."""
+    evidence: Evidence
+
+    @property
+    def means(self) -> Floats:
+        """Return (C, G) draws of the networks' means, in the unit of regrets."""
+        means: Floats = self.posterior.means * self.scale[:, None]
+        return means
+
+
+def judge(trained: Sequence[Record], preference: Preference, seed: int = 0) -> Judgement:
+    """Work out what two or more finished trainings of candidates leave possible."""
+    by_loss = all(record.loss is not None for record in trained)
+    response: Response = preference.response if by_loss else "top1"
+    trainings, top1 = observe(trained, response), observe(trained, "top1")
+    exact = Worth(slope=1.0, error=0.0)
+    worth = exact if response == "top1" else value_in_top1(trainings, top1.response)
+    networks = tuple(dict.fromkeys(record.trial.candidate.fingerprint for record in trained))
+    posterior = draw_posterior(trainings, _count_draws(len(networks)), seed)
+    return Judgement(
+        networks=networks,
+        trainings=trainings,
+        posterior=posterior,
+        scale=_draw_scale(worth, len(posterior.noise)),
+        evidence=Evidence(
+            response=response,
+            unit="top1" if worth else "log_loss",
+            delta=preference.delta if worth else _DELTA_OF_LOSS,
+            worth=worth,
+            noise=measure_noise(trainings),
+            agreement=compare_orders(observe(trained, "log_loss"), top1) if by_loss else None,
+        ),
+    )
 
 
 def find_optimum(records: Sequence[Record]) -> Shares | None:
-    """Where the surface of finished trainings is highest; None where there are too few of them."""
-    observations = _observe(records)
-    surface = fit_surface(observations)
-    if surface is None:
+    """Find where the surface of finished trainings is highest; None where it covers no area."""
+    trained = list_trained(records)
+    if len(trained) < 2:
         return None
-    simplex = simplex_within(observations.shares)
-    return Shares(*simplex[_find_top(surface, simplex)].tolist())
+    trainings = observe(trained, "top1")
+    simplex = simplex_within(trainings.shares)
+    if not len(simplex):
+        return None
+    heights = draw_posterior(trainings, _MOST_DRAWS, seed=0).predict(simplex).mean(axis=0)
+    return Shares(*simplex[int(heights.argmax())].tolist())
 
 
-def _find_top(surface: Surface, points: Floats) -> int:
-    return int((surface.terms(points) @ surface.coefficients).argmax())
+_DELTA_OF_LOSS = 0.01
+"""Where a difference in top-1 says nothing of one in log-loss: a hundredth of it."""
+_MOST_DRAWS = 4000
 
 
-def _summarise(group: list[Record]) -> Summary:
-    done = [record for record in group if record.state is State.DONE]
-
-    def mean(name: str) -> float | None:
-        values = [getattr(record, name) for record in done]
-        if not values or None in values:
-            return None
-        return fmean(values) if len(values) > 1 else values[0]
-
-    return Summary(
-        candidate=group[0].trial.candidate,
-        n=len(done),
-        failed=len(group) - len(done),
-        mean_top1=mean("top1"),
-        sd_top1=stdev(record.top1 or 0.0 for record in done) if len(done) > 1 else None,
-        mean_loss=mean("loss"),
-        mean_train_top1=mean("train_top1"),
-        mean_seconds=mean("seconds"),
-        macs_spent=sum(record.macs_spent for record in group),
-    )
+def _count_draws(networks: int) -> int:
+    """Choose fewer draws for many networks: 10,000 of them would fill a gigabyte."""
+    return max(400, min(_MOST_DRAWS, 4_000_000 // networks))
 
 
-def _undecided(status: Status, reason: str, argmax: Summary | None = None) -> Selection:
+def _decline(status: Status, reason: str, network: Summary | None) -> Selection:
+    recommended = network.candidate.coefficients if network else NAMED["dwr"]
     return Selection(
-        status=status,
-        reason=reason,
-        winner=None,
-        recommended=NAMED["dwr"],
-        argmax=argmax,
-        optimum=None,
-        indifference=None,
-        fit=None,
+        status=status, reason=reason, recommended=recommended, network=network, argmax=network
     )
 
 
-def _observe(records: Sequence[Record]) -> Observations:
-    candidates = [record.trial.candidate for record in records]
-    return Observations(
-        y=np.array([record.top1 for record in records], float),
-        shares=np.array([_as_point(candidate) for candidate in candidates]),
-        excess=np.array([math.log2(one.realised_ratio) - one.phi for one in candidates]),
-        blocks=np.array([record.trial.seed for record in records]),
-        networks=np.array([candidate.fingerprint for candidate in candidates]),
-    )
+def _draw_scale(worth: Worth | None, count: int) -> Floats:
+    """Draw what the response is worth in the unit of regrets, as uncertain as that is."""
+    if worth is None:
+        return np.ones(count)
+    drawn = np.random.default_rng(1).normal(worth.slope, worth.error, count)
+    return np.asarray(np.maximum(drawn, 0.0))
+
+
+def _choose(
+    summaries: Sequence[Summary],
+    means: Floats,
+    delta: float,
+    preference: Preference,
+    latencies: Mapping[str, float],
+) -> int:
+    """Return the place of the network with the least expected regret, or one as good and cheaper."""
+    expected = -means.mean(axis=0)
+    near: list[int] = np.flatnonzero(expected <= expected.min() + delta / 4).tolist()
+    place = _rank_by(preference, latencies)
+    return min(near, key=lambda number: place(summaries[number].candidate))
+
+
+def _rank_by(
+    preference: Preference, latencies: Mapping[str, float]
+) -> Callable[[Candidate], tuple[float, int, str]]:
+    """Lowest first; ties by MACs, then by fingerprint."""
+    measures: dict[str, Callable[[Candidate], float]] = {
+        "activations": lambda candidate: candidate.cost.activations,
+        "latency": lambda candidate: latencies[candidate.fingerprint],
+        "closeness": lambda candidate: math.dist(_as_point(candidate), (1 / 3, 1 / 3, 1 / 3)),
+    }
+    measure = measures[preference.by]
+    return lambda candidate: (measure(candidate), candidate.cost.macs, candidate.fingerprint)
 
 
 def _as_point(candidate: Candidate) -> tuple[float, float, float]:
@@ -193,185 +291,109 @@ def _as_point(candidate: Candidate) -> tuple[float, float, float]:
     return shares.depth, shares.width, shares.resolution
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Relief:
-    """Heights on the fine simplex, and of the refits around them."""
+def _rank(
+    summaries: Sequence[Summary], means: Floats, delta: float, network: int
+) -> list[Standing]:
+    """Describe how every network stands, in the order of the (C, G) draws of their means."""
+    regrets = means.max(axis=1, keepdims=True) - means
+    behind = means[:, [network]] - means
+    bounds = np.quantile(regrets, CONFIDENCE, axis=0)
+    low, high = np.quantile(behind, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    best = np.bincount(means.argmax(axis=1), minlength=len(summaries)) / len(means)
+    columns = (regrets.mean(axis=0), bounds, best, (regrets <= delta).mean(axis=0))
+    return [
+        Standing(
+            summary=summary,
+            regret=regret,
+            bound=bound,
+            chance_best=chance_best,
+            chance_within=chance_within,
+            behind=(middle, least, most),
+        )
+        for summary, regret, bound, chance_best, chance_within, middle, least, most in zip(
+            summaries,
+            *(column.tolist() for column in (*columns, behind.mean(axis=0), low, high)),
+            strict=True,
+        )
+    ]
 
-    height: Floats
-    """(M,)"""
-    noise: Floats
-    """(M, R): what each refit adds to it."""
-    reliability: float
 
-    def margin(self, more: float = 1.0) -> float:
-        """How far the true best may lie below the fitted best, at 95 %, with `more` times the seeds.
+def _count_needed(means: Floats, delta: float, trainings: int) -> int | None:
+    """Estimate with how many further trainings the choice would more likely than not be identified.
 
-        The bootstrap's worlds have the fitted relief, shrunk to the variance that is not noise: with
-        all of it they would be too rugged, and the set too small. It then held the best in 88 % of
-        simulations where noise was seven times the signal, and in 93 % with this.
-        """
-        kept = math.sqrt(self.reliability)
-        worlds = (kept * self.height)[:, None] + self.noise / math.sqrt(more)
-        lost = worlds.max(axis=0) - worlds[int(self.height.argmax())]
-        return float(np.quantile(lost, CONFIDENCE))
+    Worlds are drawn from the (C, G) draws. What is expected moves towards its world, and deviations
+    from it shrink with the square root of the trainings, as for normal errors.
+    """
+    expected = means.mean(axis=0)
+    worlds, deviations = means[:_WORLDS] - expected, means[-_DEVIATIONS:] - expected
 
-    def fraction(self, margin: float, relief: float = 1.0) -> float:
-        """Of the simplex that lies within the margin of the best, with so much of the relief."""
-        return float((relief * (self.height.max() - self.height) <= margin).mean())
+    def is_likely(times: float) -> bool:
+        later = expected + math.sqrt(1 - 1 / times) * worlds
+        draws = later[:, None] + deviations / math.sqrt(times)
+        chosen = np.take_along_axis(draws, later.argmax(axis=1)[:, None, None], axis=2)[:, :, 0]
+        within = (draws.max(axis=2) - chosen <= delta).mean(axis=1)
+        return float((within >= CONFIDENCE).mean()) >= 1 / 2
+
+    place = bisect_left(_TIMES, True, key=is_likely)
+    return math.ceil((_TIMES[place] - 1) * trainings) if place < len(_TIMES) else None
 
 
-def _decide(
-    surface: Surface,
-    summaries: Sequence[Summary],
-    argmax: Summary,
-    preference: Preference,
-    latencies: Mapping[str, float],
-) -> Selection:
-    trained = np.array([_as_point(one.candidate) for one in summaries])
-    simplex, ours = simplex_within(trained), surface.terms(trained)
-    terms, refits = surface.terms(simplex), surface.refit()
-    relief = _Relief(terms @ surface.coefficients, terms @ refits, surface.fit.reliability)
-    margin = preference.delta + relief.margin()
-    lowest = float(relief.height.max()) - margin
-    inside = relief.height >= lowest
-    indifference = _describe_set(simplex[inside], preference.delta, margin, float(inside.mean()))
-    heights = ours @ surface.coefficients
-    members = [one for one, height in zip(summaries, heights, strict=True) if height >= lowest]
-    problem = _find_problem(surface.fit, indifference, members)
-    winner = None if problem else min(members, key=_rank_by(preference, latencies))
-    needed, guess = None, NAMED["dwr"]
-    if problem:
-        needed = _count_seeds(surface, relief, preference.delta, max(one.n for one in summaries))
-        highest = summaries[int(heights.argmax())].candidate.coefficients
-        guess = highest if _loses(surface, relief, preference.delta) else guess
-        problem = _advise(problem, guess, needed, relief, preference.delta)
-    return Selection(
-        status="not_identified" if problem else "identified",
-        reason=problem or _explain_choice(preference),
-        winner=winner,
-        recommended=winner.candidate.coefficients if winner else guess,
-        argmax=argmax,
-        optimum=Shares(*simplex[int(relief.height.argmax())].tolist()),
-        indifference=indifference,
-        fit=surface.fit,
-        surface=tuple(
-            Place(shares=Shares(*point), top1=top1, indifferent=member)
-            for point, top1, member in zip(
-                simplex.tolist(), relief.height.tolist(), inside.tolist(), strict=True
-            )
-        ),
-        chances={
-            one.candidate.fingerprint: chance
-            for one, chance in zip(
-                summaries, _count_wins(ours, surface.coefficients[:, None] + refits), strict=True
-            )
-        },
-        seeds_needed=needed,
+_WORLDS, _DEVIATIONS = 100, 200
+_TIMES = [1.1**power for power in range(1, 30)]
+"""Up to 16 times the trainings."""
+
+
+def _explain(standing: Standing, networks: int, evidence: Evidence, needed: int | None) -> str:
+    chance, reach = f"{standing.chance_within:.0%}", say_amount(evidence.delta, evidence)
+    near = f"within {reach} of the best of these {networks} networks"
+    if is_enough(standing.chance_within, evidence):
+        return f"With a probability of {chance} it is {near}."
+    if evidence.noise.sd is None:
+        return (
+            "No network has been trained with two seeds, so how much trainings differ by chance is not "
+            "known: more seeds would show it."
+        )
+    p = evidence.noise.networks_p
+    if p is not None and p > 1 - CONFIDENCE:
+        return (
+            f"These trainings do not tell the networks apart (p = {p:.2f}): more images, more epochs "
+            "or more seeds would."
+        )
+    more = (
+        f"about {needed} more trainings may do"
+        if needed
+        else (f"{_TIMES[-1]:.0f} times as many trainings would probably not do")
+    )
+    return f"It is {near} with a probability of {chance}, not {CONFIDENCE:.0%}; {more}."
+
+
+def say_amount(amount: float, evidence: Evidence) -> str:
+    """Write a difference between networks in words, such as "0.2 points of top-1"."""
+    if evidence.unit == "top1":
+        return f"{100 * amount:.2g} points of top-1"
+    return (
+        f"{amount:.2g} of the log-loss" if amount >= 1 else f"{100 * amount:.2g} % of the log-loss"
     )
 
 
-def _count_wins(terms: Floats, surfaces: Floats) -> list[float]:
-    """The part of the (P, R) surfaces on which each of the (G, P) points is the highest."""
-    # Some surfaces at once: the heights of 10,000 networks on all of them would fill a gigabyte.
-    parts = np.array_split(surfaces.T, -(-surfaces.shape[1] // 100))
-    best = np.concatenate([(part @ terms.T).argmax(axis=1) for part in parts])
-    wins: list[float] = (np.bincount(best, minlength=len(terms)) / len(best)).tolist()
-    return wins
-
-
-def _find_problem(fit: Fit, indifference: Indifference, members: Sequence[Summary]) -> str:
-    """Why no winner can be named, or nothing."""
-    if not fit.shares_p <= 1 - CONFIDENCE:
-        return f"The shares explain no more than chance does (p = {fit.shares_p:.2f})"
-    if indifference.fraction > _MOST:
-        return f"{indifference.fraction:.0%} of the triangle cannot be told from the best"
-    return "" if members else "No trained candidate lies near the best of the surface"
-
-
-def _loses(surface: Surface, relief: _Relief, delta: float) -> bool:
-    """Whether dwr is no careful choice: a clear surface has it lose more than delta."""
-    dwr = float((surface.terms(np.array([_CENTRE])) @ surface.coefficients)[0])
-    lost = relief.reliability * (float(relief.height.max()) - dwr)
-    return relief.reliability >= _CLEAR and lost > delta
-
-
-def _count_seeds(surface: Surface, relief: _Relief, delta: float, seeds: int) -> int | None:
-    """With how many in all the run would probably be identified, if what it suggests is true."""
-
-    def is_enough(total: int) -> bool:
-        more = total / seeds
-        chance = detection_chance(surface.fit, len(surface.coefficients), surface.freedom, more)
-        if chance < _POWER:
-            return False
-        return relief.fraction(delta + relief.margin(more), relief.reliability) <= _MOST
-
-    totals = range(seeds + 1, seeds * _MANY + 1)
-    place = bisect_left(totals, True, key=is_enough)
-    return totals[place] if place < len(totals) else None
-
-
-def _advise(
-    problem: str, guess: Coefficients, needed: int | None, relief: _Relief, delta: float
-) -> str:
-    choice = "dwr is the safe choice"
-    if guess != NAMED["dwr"]:
-        choice = f"dwr would probably lose too much, and {guess} is the best guess"
-    if needed:
-        help_ = f"about {needed} seeds would probably do"
-    elif relief.fraction(delta, relief.reliability) > _MOST:
-        help_ = "the choice matters little here"
-    else:
-        help_ = f"even {_MANY} times the seeds would probably not do"
-    return f"{problem}: {choice}; {help_}."
-
-
-_CENTRE = (1 / 3, 1 / 3, 1 / 3)
-_CLEAR = 0.8
-"""Part of a surface's relief that is no noise, from which its best guess beats dwr in simulations."""
-_MOST = 0.5
-"""Of the triangle may be indifferent where a winner is named."""
-_POWER = 0.8
-_MANY = 16
-
-
-def _explain_choice(preference: Preference) -> str:
-    kind = {
-        "activations": "has the fewest activations",
-        "latency": "is the fastest",
-        "closeness": "is the closest to dwr",
-    }[preference.by]
-    return f"The shares matter, and the winner {kind} of those that cannot be told from the best."
-
-
-def _rank_by(
-    preference: Preference, latencies: Mapping[str, float]
-) -> Callable[[Summary], tuple[float, int, str]]:
-    """Lowest first; ties by MACs, then by fingerprint."""
-    measures: dict[str, Callable[[Candidate], float]] = {
-        "activations": lambda one: one.cost.activations,
-        "latency": lambda one: latencies[one.fingerprint],
-        "closeness": lambda one: math.dist(_as_point(one), _CENTRE),
-    }
-    measure = measures[preference.by]
-
-    def place(summary: Summary) -> tuple[float, int, str]:
-        candidate = summary.candidate
-        return measure(candidate), candidate.cost.macs, candidate.fingerprint
-
-    return place
-
-
-def _describe_set(members: Floats, delta: float, margin: float, fraction: float) -> Indifference:
-    points = [Coefficients.from_shares(Shares(*point)) for point in members.tolist()]
-
-    def between(values: list[float]) -> tuple[float, float]:
-        return min(values), max(values)
-
-    return Indifference(
-        delta=delta,
-        margin=margin,
-        fraction=fraction,
-        alpha=between([point.alpha for point in points]),
-        beta=between([point.beta for point in points]),
-        gamma=between([point.gamma for point in points]),
+def _draw_surface(judgement: Judgement) -> tuple[Place, ...]:
+    simplex = simplex_within(judgement.trainings.shares)
+    if not len(simplex):
+        return ()
+    heights = (judgement.posterior.predict(simplex) * judgement.scale[:, None])[:_SURFACES]
+    expected = heights.mean(axis=0)
+    lost = heights.max(axis=1, keepdims=True) - heights
+    near = (lost <= judgement.evidence.delta).mean(axis=0)
+    return tuple(
+        Place(shares=Shares(*point), height=height, is_open=is_open)
+        for point, height, is_open in zip(
+            simplex.tolist(),
+            (expected - expected.max()).tolist(),
+            (near >= 1 - CONFIDENCE).tolist(),
+            strict=True,
+        )
     )
+
+
+_SURFACES = 500
+"""Draws of the surface: it is for the eye."""

@@ -71,3 +71,15 @@ def judge_files(found: "Sequence[Results]") -> None:
             "Run scalectl grid again with the arguments that made them: it makes them anew.",
             exit_code=3,
         )
+
+
+def check_requirement(found: "Sequence[Results]", require: str | None) -> None:
+    """Raise `ScalectlError` with code 4 where a run has not the status that is required."""
+    for results in found:
+        selection = results.selection
+        if require and selection.status != require:
+            raise ScalectlError(
+                f"{results.name} is not {require}: {selection.reason}",
+                "The report says what would help.",
+                exit_code=4,
+            )

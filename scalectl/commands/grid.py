@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.findings import judge_files, print_findings
-from scalectl.commands.options import BASELINE_HELP, PATH, check_device, json_option
+from scalectl.commands.findings import check_requirement, judge_files, print_findings
+from scalectl.commands.options import (
+    BASELINE_HELP,
+    PATH,
+    check_device,
+    json_option,
+    require_option,
+)
 from scalectl.commands.output import print_json, say
 from scalectl.commands.planning import fit, measure_speed, show_plan
 from scalectl.commands.runs import RUNS
@@ -134,6 +140,7 @@ def _check_shard(
     help="Change a field of the grid, such as proxy.epochs=3. Repeatable.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@require_option
 @json_option
 def grid(
     grid_file: Path | None,
@@ -153,6 +160,7 @@ def grid(
     no_probe: bool,
     overrides: tuple[str, ...],
     quiet: bool,
+    require: str | None,
     as_json: bool,
 ) -> None:
     """Search the coefficients: enumerate, train each candidate briefly, store, choose.
@@ -167,6 +175,8 @@ def grid(
         raise click.UsageError("--time-budget plans for one machine alone; shards need one plan.")
     if time_budget and executor == "slurm":
         raise click.UsageError("--time-budget cannot time jobs that wait in a queue.")
+    if require and (shard or dry_run):
+        raise click.UsageError("--require goes with a search that chooses.")
     if address and executor not in CLUSTERS:
         raise click.UsageError(f"--address goes with --executor {' or '.join(CLUSTERS)}.")
     from scalectl.arch import loading
@@ -196,6 +206,7 @@ def grid(
     if isinstance(last, engine.Concluded):
         _show_results(last.results, as_json, plan)
         _judge(last.results, last.failed)
+        check_requirement([last.results], require)
     elif shard and isinstance(last, engine.Searched):
         _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json)
         _judge_trials(last.failed)

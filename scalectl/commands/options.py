@@ -8,6 +8,16 @@ import click
 PATH = click.Path(path_type=Path)
 BASELINE_HELP = "A name (scalectl baselines), a .toml or .json, or package.module:factory."
 
+require_option = click.option(
+    "--require",
+    type=click.Choice(["identified"]),
+    help="Exit with code 4 where the choice is not identified, as in a script that goes on with it.",
+)
+require_option = click.option(
+    "--require",
+    type=click.Choice(["identified"]),
+    help="Exit with code 4 where the choice is not identified, for scripts that go on with it.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 

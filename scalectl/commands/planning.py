@@ -28,10 +28,10 @@ def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], 
     """What fits into the time; what was planned for the same time before is not planned anew."""
     from scalectl.search import estimate, resume
 
-    if plan.config.strategy.is_adaptive:
+    if plan.config.strategy.kind == "optuna":
         raise click.UsageError(
-            "--time-budget plans seeds and candidates of the strategy all; limit another one by "
-            "strategy.points, --seeds and design.max_candidates."
+            "--time-budget plans seeds and candidates, which the strategy optuna proposes itself; "
+            "limit it by strategy.points and --seeds."
         )
     before = resume.look(plan, run)
     recalled = estimate.recall_plan(plan, run, before)
@@ -71,14 +71,12 @@ def show_plan(
     print_table(tabulate_candidates(enumeration.candidates))
     for one in enumeration.rejected:
         say(f"rejected {one.coefficients} {one.control}: it {one.reason}")
-    trials = strategies.at_most(plan)
+    trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
     say(
         f"{enumeration.merged} proposals were merged: the same network as another. "
         f"{_at_most(plan).capitalize()}{len(trials)} trials, {count_macs(trials):.3g} MACs of "
         "training."
     )
-    if note := strategies.note(plan):
-        say(f"Note: {note}", err=True)
     if follow_ups := followups.expect(plan):
         say(f"{len(follow_ups)} trials follow, to see whether the choice holds.")
     seconds = _estimate(plan, run, measure) if measure else None
@@ -92,7 +90,7 @@ def show_plan(
 
 def _at_most(plan: "Plan") -> str:
     """Before the number of its trials, where that depends on what is found."""
-    return "at most " if plan.config.strategy.is_adaptive else ""
+    return "at most " if plan.config.is_adaptive else ""
 
 
 def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Speed]") -> float | None:
@@ -101,7 +99,8 @@ def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Speed]") -> float 
     from scalectl.store import reader
 
     ended = {one.trial.id for one in reader.read_run(run).records if one.state.is_final}
-    trials = [*strategies.at_most(plan), *followups.expect(plan)]
+    strategy = strategies.find_strategy(plan.config.strategy.kind)
+    trials = [*strategy.at_most(plan), *followups.expect(plan)]
     left = [trial for trial in trials if trial.id not in ended]
     try:
         return measure().estimate(left) if left else 0.0

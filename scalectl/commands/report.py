@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from scalectl.analysis.recommendation import list_files
-from scalectl.commands.findings import judge_files, print_findings, print_verdicts
-from scalectl.commands.options import PATH
+from scalectl.commands.findings import (
+    check_requirement,
+    judge_files,
+    print_findings,
+    print_verdicts,
+)
+from scalectl.commands.options import PATH, require_option
 from scalectl.commands.output import print_json, say
 from scalectl.commands.runs import find_newest
 from scalectl.errors import ScalectlError
@@ -51,6 +56,7 @@ def _check_page(
 @click.option(
     "--figures", "folder", metavar="DIR", type=PATH, help="Write the figures as SVG, PNG and PDF."
 )
+@require_option
 @click.option("--watch", is_flag=True, help="Follow running searches until they are over.")
 def report(
     runs: tuple[Path, ...],
@@ -59,6 +65,7 @@ def report(
     as_json: bool,
     page: Path | None,
     folder: Path | None,
+    require: str | None,
     watch: bool,
 ) -> None:
     """Tables, figures and one page of what was found.
@@ -93,6 +100,7 @@ def report(
     else:
         print_findings(found, form or "rich", table)  # type: ignore[arg-type]
     judge_files(found)
+    check_requirement(found, require)
 
 
 def _watch(runs: Sequence[Path], page: Path | None) -> None:

@@ -1,5 +1,6 @@
 """What to do next, as commands."""
 
+import math
 import shlex
 from dataclasses import dataclass
 
@@ -28,13 +29,15 @@ def advise(results: Results, run: str) -> tuple[Step, ...]:
         return (Step("Try the failed trials once more.", again),)
     if selection.status == "identified":
         return (scale,)
-    careful = Step("Take the careful choice, and measure it.", scale.command)
-    if selection.seeds_needed:
-        why = f"About {selection.seeds_needed} seeds in all would probably identify a winner."
-        return Step(why, f"{again} --seeds {selection.seeds_needed}"), careful
-    if selection.fit is None:
+    careful = Step("Take the best guess, and measure it.", scale.command)
+    if selection.evidence is None or selection.evidence.noise.sd is None:
         seeds = 2 * len(results.seeds)
-        return Step("More trainings make a fit possible.", f"{again} --seeds {seeds}"), careful
+        return Step("More seeds show what is noise.", f"{again} --seeds {seeds}"), careful
+    if selection.trainings_needed:
+        trained = sum(summary.n + summary.failed for summary in results.summaries)
+        seeds = math.ceil((trained + selection.trainings_needed) / len(results.summaries))
+        why = f"About {selection.trainings_needed} more trainings may decide, where they help most."
+        return Step(why, f"{again} --seeds {seeds}"), careful
     return (careful,)
 
 

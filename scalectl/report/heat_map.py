@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from scalectl.analysis.selection import Place
+from scalectl.analysis.selection import Place, say_amount
 from scalectl.arch.scaling import Shares
 from scalectl.report.render import printable
 from scalectl.report.tables.candidates import name_candidate
@@ -31,7 +31,7 @@ def draw_heat_map(results: Results) -> str:
         return ""
     console = Console()
     coloured = console.is_terminal and bool(console.color_system) and not console.no_color
-    low, high = min(place.top1 for place in surface), max(place.top1 for place in surface)
+    low = min(place.height for place in surface)
     marks: dict[tuple[int, int], tuple[str, str]] = {}
     for letter, name, shares in _list_landmarks(results):
         marks.setdefault(_find_tile(shares), (letter, name))
@@ -44,8 +44,8 @@ def draw_heat_map(results: Results) -> str:
         place = _find_nearest(row, column, points, surface)
         if place is None:
             return Text(f"{letter or ' '} ")
-        height = (place.top1 - low) / (high - low) if high > low else 1.0
-        dot = "." if place.indifferent else ""
+        height = 1 - place.height / low if low else 1.0
+        dot = "." if place.is_open else ""
         if not coloured:
             shade = _SHADES[min(len(_SHADES) - 1, int(height * len(_SHADES)))]
             return Text(f"{letter or shade}{dot or shade}")
@@ -56,13 +56,13 @@ def draw_heat_map(results: Results) -> str:
     lightness = ("dark", "light") if coloured else ("light", "dark")
     names = ", ".join(f"{letter} {name}" for letter, name in marks.values())
     legend = (
-        f"\nFrom {low:.2%} ({lightness[0]}) to {high:.2%} ({lightness[1]}); dots mark what cannot be "
-        "told from the best.\nTop: all added compute into resolution; lower left: into depth; lower "
+        f"\nFrom {_say_loss(low, results)} behind ({lightness[0]}) to the highest ({lightness[1]}); dots "
+        "mark what is not shown to be worse.\nTop: all added compute into resolution; lower left: into depth; lower "
         f"right: into width.\n{printable(names)}"
     )
     with console.capture() as captured:
         console.print(
-            Text("Fitted top-1 over the triangle of compute shares", "italic"), end="\n\n"
+            Text("The fitted surface over the triangle of compute shares", "italic"), end="\n\n"
         )
         for row in range(_DEGREE + 1):
             tiles = (paint(row, column) for column in range(row + 1))
@@ -71,11 +71,17 @@ def draw_heat_map(results: Results) -> str:
     return captured.get()
 
 
+def _say_loss(height: float, results: Results) -> str:
+    evidence = results.selection.evidence
+    assert evidence is not None
+    return say_amount(-height, evidence)
+
+
 def _list_landmarks(results: Results) -> Iterator[tuple[str, str, Shares]]:
     """Yield letter, name and place of the networks to mark, the most important first."""
     selection = results.selection
     for letter, role, summary in (
-        ("*", "winner", selection.winner),
+        ("*", "recommended", selection.network),
         ("^", "highest mean", selection.argmax),
     ):
         if summary and summary.candidate.shares:

@@ -6,7 +6,8 @@ from typing import Any
 
 from scalectl.analysis.confirmation import Confirmation
 from scalectl.analysis.fidelity import Fidelity
-from scalectl.analysis.selection import Summary
+from scalectl.analysis.selection import Standing
+from scalectl.analysis.summaries import Summary
 from scalectl.report.tables import tabulate
 from scalectl.report.tables.candidates import describe_candidate
 from scalectl.report.tables.comparison import tabulate_runs
@@ -23,9 +24,10 @@ def describe_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]
     `trials` is an upper bound where the strategy decides as it goes. `estimated_seconds` is for what
     remains, follow-ups included; None where this machine was not measured.
     """
-    enumeration, trials = plan.enumeration, strategies.at_most(plan)
+    enumeration = plan.enumeration
+    trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "candidates": [describe_candidate(candidate) for candidate in enumeration.candidates],
         "rejected": [
             {
@@ -48,7 +50,7 @@ def describe_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]
 def describe_run(results: Results) -> dict[str, Any]:
     """Describe a run, for `report` and `grid`."""
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "run": results.name,
         "data": asdict(results.records[0].trial.data),
         "recipe": asdict(results.records[0].trial.recipe),
@@ -68,7 +70,7 @@ def describe_run(results: Results) -> dict[str, Any]:
 def describe_runs(runs: Sequence[Results]) -> dict[str, Any]:
     """Describe and compare several runs, for `report`."""
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "comparison": list(tabulate_runs(runs).rows),
         "runs": [describe_run(run) for run in runs],
     }
@@ -115,10 +117,24 @@ def _describe_selection(results: Results) -> dict[str, Any]:
         "winner": brief(selection.winner),
         "argmax": brief(selection.argmax),
         "optimum": selection.optimum and asdict(selection.optimum),
-        "indifference": selection.indifference and asdict(selection.indifference),
-        "fit": selection.fit and asdict(selection.fit),
-        "chances": dict(selection.chances),
-        "seeds_needed": selection.seeds_needed,
+        "evidence": selection.evidence and asdict(selection.evidence),
+        "networks": [_describe_standing(standing) for standing in selection.standings],
+        "trainings_needed": selection.trainings_needed,
+    }
+
+
+def _describe_standing(standing: Standing) -> dict[str, Any]:
+    behind, low, high = standing.behind
+    return {
+        "fingerprint": standing.summary.candidate.fingerprint,
+        "regret": standing.regret,
+        "bound": standing.bound,
+        "chance_best": standing.chance_best,
+        "chance_within": standing.chance_within,
+        "ruled_out": standing.is_ruled_out,
+        "behind": behind,
+        "behind_low": low,
+        "behind_high": high,
     }
 
 
@@ -135,6 +151,7 @@ def _describe_confirmation(confirmation: Confirmation) -> dict[str, Any]:
                 "interval": comparison.interval,
                 "p": comparison.p,
                 "p_holm": comparison.p_holm,
+                "p_flips": comparison.p_flips,
             }
             for comparison in confirmation.comparisons
         ],

@@ -10,10 +10,10 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from scalectl.report.heat_map import draw_heat_map
-from scalectl.report.prose import count_trials, in_a_sentence, in_words
+from scalectl.report.prose import count_trials, in_a_sentence, in_brief, in_words
 from scalectl.report.render import pluralise, printable, render
 from scalectl.report.tables import tabulate
-from scalectl.search.engine import Begun, Event, FollowUp, Round, Searched, Timing
+from scalectl.search.engine import Begun, Event, FollowUp, Judged, Round, Searched, Timing
 from scalectl.search.results import Results
 from scalectl.trial import Heartbeat, Progress, Record, State, Trial
 
@@ -66,18 +66,15 @@ class Live:
                 self._expect(event.trials)
             case Begun():
                 self._begin(event)
+            case Judged():
+                self.say(in_brief(event.selection))
             case Searched() if event.asked < event.at_most:
                 self.say(f"{event.asked} of at most {event.at_most} trials were enough.")
                 self._at_most = 0
             case Timing():
                 self.say("Measuring the latency of each candidate.")
             case FollowUp():
-                for rejected in event.rejected:
-                    self.say(
-                        f"not confirmed at {rejected.coefficients} {rejected.control}: "
-                        f"it {rejected.reason}"
-                    )
-                self._say_ended(event.ended, str(event.trials))
+                self._follow_up(event)
 
     def say(self, text: str) -> None:
         """Print a line above the bars, whether quiet or not."""
@@ -93,10 +90,20 @@ class Live:
             )
         total = f"at most {event.at_most}" if event.is_adaptive else str(event.at_most)
         self._say_ended(event.ended, total, f" in {event.store.folder}")
-        if event.note:
-            self.say(f"Note: {event.note}")
         if event.is_adaptive:
             self._at_most = event.at_most - event.ended
+
+    def _follow_up(self, event: FollowUp) -> None:
+        for rejected in event.rejected:
+            self.say(
+                f"not confirmed at {rejected.coefficients} {rejected.control}: it {rejected.reason}"
+            )
+        if event.detectable is not None:
+            self.say(
+                f"The confirmation finds differences of {100 * event.detectable:.2g} points of top-1 with "
+                "a power of 80 %."
+            )
+        self._say_ended(event.ended, str(event.trials))
 
     def _say_ended(self, ended: int, total: str, where: str = "") -> None:
         if ended:

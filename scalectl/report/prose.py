@@ -2,45 +2,46 @@
 
 from collections.abc import Iterator
 
+from scalectl.analysis.confirmation import place
+from scalectl.analysis.selection import Evidence, Selection, Standing, say_amount
 from scalectl.report.render import pluralise
+from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.plan_file import Outlook
 from scalectl.search.results import Results
-from scalectl.search.strategies.halving import NOTE
+
+_RUNGS = (
+    "Brief trainings decided which networks were trained in full, and early ranks favour width "
+    "(Bello et al. 2021)."
+)
 
 
 def in_a_sentence(results: Results) -> str:
     """State the choice in a sentence."""
-    selection = results.selection
-    if selection.winner:
-        return f"Winner: (alpha, beta, gamma) = {selection.recommended}."
+    return in_brief(results.selection)
+
+
+def in_brief(selection: Selection) -> str:
+    """State the choice, what it may lose and how sure that is, in a sentence."""
+    if selection.status == "no_eligible_winner":
+        return "NO ELIGIBLE WINNER."
     status = selection.status.replace("_", " ").upper()
-    return f"{status}. Recommended: (alpha, beta, gamma) = {selection.recommended}."
+    text = f"{status}. Recommended: (alpha, beta, gamma) = {selection.recommended}"
+    standing, evidence = selection.standing, selection.evidence
+    if standing is None or evidence is None:
+        return f"{text}."
+    return (
+        f"{text}, expected to be within {say_amount(standing.regret, evidence)} of the best of these "
+        f"networks (95 %: {say_amount(standing.bound, evidence)})."
+    )
 
 
 def in_words(results: Results) -> str:
     """State the choice, its reason, how sure it is and what it rests on, in lines without a final break."""
     selection, trial = results.selection, results.records[0].trial
     lines = [f"{in_a_sentence(results)} {selection.reason}"]
-    if selection.indifference:
-        area = selection.indifference
-        ranges = ", ".join(
-            f"{name} {low:.2f}-{high:.2f}"
-            for name, (low, high) in (
-                ("alpha", area.alpha),
-                ("beta", area.beta),
-                ("gamma", area.gamma),
-            )
-        )
-        lines.append(
-            f"{area.fraction:.0%} of the triangle cannot be told from the best by more than "
-            f"{100 * area.delta:.1f} points (95 % confidence): {ranges}."
-        )
-    if selection.fit:
-        fit = selection.fit
-        lines.append(
-            f"Fit: {fit.order}, R2 {fit.r2:.2f}, residual sd {100 * fit.residual_sd:.2f} points, "
-            f"p of the shares {fit.shares_p:.2g}."
-        )
+    lines.extend(_compare_with_controls(selection))
+    if selection.evidence:
+        lines.append(_describe_evidence(selection.evidence))
     failed = sum(summary.failed for summary in results.summaries)
     lines.append(
         f"Trained: {trial.baseline.name} on {trial.data.name}, "
@@ -57,10 +58,61 @@ def in_words(results: Results) -> str:
             "whose results differ in their last bits; --json has them as fingerprints."
         )
     if any(record.trial.purpose == "rung" for record in results.records):
-        lines.append(f"Note: {NOTE}")
+        lines.append(f"Note: {_RUNGS}")
     if trial.data.note:
         lines.append(f"Note: {trial.data.note}.")
     return "\n".join(lines)
+
+
+def _compare_with_controls(selection: Selection) -> Iterator[str]:
+    """Say what the recommended network gains on each control, and what is not ruled out."""
+    evidence = selection.evidence
+    if evidence is None:
+        return
+    gains = [
+        f"{standing.summary.candidate.control} {_say_gain(standing)}"
+        for standing in sorted(
+            selection.standings, key=lambda standing: place(standing.summary.candidate)
+        )
+        if standing.summary.candidate.control and standing.summary is not selection.network
+    ]
+    if gains:
+        unit = "points of top-1" if evidence.unit == "top1" else "% of the log-loss"
+        yield f"Ahead at equal compute, in {unit} with 95 % intervals: {'; '.join(gains)}."
+    open_ = [
+        name_candidate(standing.summary.candidate)
+        for standing in selection.standings
+        if not standing.is_ruled_out and standing.summary is not selection.network
+    ]
+    if open_:
+        shown = ", ".join(open_[:_MOST_NAMES])
+        more = f" and {len(open_) - _MOST_NAMES} more" if len(open_) > _MOST_NAMES else ""
+        yield f"Not ruled out as equally good: {shown}{more}."
+
+
+_MOST_NAMES = 6
+
+
+def _say_gain(standing: Standing) -> str:
+    middle, low, high = (100 * part for part in standing.behind)
+    return f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def _describe_evidence(evidence: Evidence) -> str:
+    """Say how noisy the trainings are against what the networks differ by."""
+    noise = evidence.noise
+    by = {"log_loss": "log-loss", "top1": "top-1"}[evidence.response]
+    parts = [f"Networks are compared by {by}"]
+    if evidence.worth and evidence.response == "log_loss":
+        worth = evidence.worth
+        # -log(loss) rises by log 2 where the loss is halved.
+        halved, error = 69.3 * worth.slope, 69.3 * worth.error
+        parts.append(f"half the loss is worth {halved:.0f} +- {error:.0f} points of top-1")
+    if noise.reliability is not None:
+        parts.append(f"{noise.reliability:.0%} of their differences is signal, the rest noise")
+    if evidence.agreement is not None:
+        parts.append(f"the orders by log-loss and by top-1 correlate by {evidence.agreement:.2f}")
+    return "; ".join(parts) + "."
 
 
 def _say_what_is_missing(results: Results) -> Iterator[str]:

@@ -21,6 +21,8 @@ GROWTH = 2
 
 FRESH = 1000
 """The first seed of confirmations; searches have lower ones."""
+FIRST_SEEDS = 2
+"""Seeds of every network in an adaptive search: fewer do not show how much trainings differ by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,24 +86,16 @@ class Proxy(Recipe):
 class Strategy:
     """What decides which trials are trained next."""
 
-    kind: Literal["all", "optuna", "halving"] = "all"
-    """all: every candidate with every seed. optuna: a sampler proposes points of the triangle.
-    halving: brief trainings drop candidates before the others are trained in full."""
-    prune: bool = False
-    """With kind all: give no further seeds to what is clearly worse than the best so far."""
+    kind: Literal["adaptive", "all", "optuna"] = "adaptive"
+    """adaptive: every candidate with two seeds, and then those that may be the best with further ones,
+    until the choice is sure. all: every candidate with every seed. optuna: a sampler proposes points
+    of the triangle."""
     sampler: Literal["gp", "tpe"] = "gp"
-    """With kind optuna, as are points and batch: its GPSampler or its TPESampler."""
+    """With kind optuna, as are points: its GPSampler or its TPESampler."""
     points: Annotated[int, Ge(1), Le(1000)] = 12
     """Networks proposed in all, beside the controls."""
     batch: Annotated[int, Ge(1), Le(100)] = 4
-    """Networks proposed at once."""
-    reduction: Annotated[int, Ge(2), Le(10)] = 2
-    """With kind halving: each rung has so many times the epochs, and keeps 1 of so many networks."""
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether what is trained depends on results."""
-        return self.kind != "all" or self.prune
+    """Networks chosen at once, by what is known by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +103,9 @@ class Confirm:
     """The confirmation of the choice: fresh seeds, and test images that decided nothing."""
 
     seeds: Annotated[int, Ge(0), Le(1000)] = 0
-    """Trainings of each network; 0 means none. Fewer than 6 can show nothing, 8 is a good number."""
+    """Trainings of each network; 0 means none, 8 is a good number."""
+    reference: Literal["choice", "dwr", "paper", "depth", "width", "resolution"] = "choice"
+    """What the others are compared with: the choice, or a control that is written down before."""
     phis: tuple[Annotated[float, Gt(0), Le(4)], ...] = (1.0,)
     """Sizes to confirm at; those above 1 show whether the coefficients may be extrapolated."""
 
@@ -144,8 +140,9 @@ class Config:
 
     baseline: str = "efficientnet_b0"
     """A name from `scalectl baselines`, or a file that scalectl emitted."""
-    seeds: Annotated[int, Ge(1), Le(FRESH)] = 2
-    """Each seed is a block: it trains every candidate once, in random order."""
+    seeds: Annotated[int, Ge(1), Le(FRESH)] = 6
+    """Trainings of each candidate, on average: the most that an adaptive search spends. Each of the
+    first seeds is a block: it trains every candidate once, in random order."""
     planned_for: Annotated[float, Ge(0)] = 0.0
     """Seconds of the --time-budget that `seeds` and `max_candidates` were chosen for; 0 for none."""
     design: Design = field(default_factory=Design)
@@ -157,9 +154,15 @@ class Config:
     watch: Watch = field(default_factory=Watch)
     resources: Resources = field(default_factory=Resources)
 
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether what is trained depends on results."""
+        kind = self.strategy.kind
+        return kind == "optuna" or (kind == "adaptive" and self.seeds > FIRST_SEEDS)
 
-_RETIRED = (("resources", "seeds_per_step"),)
-"""Keys of older grid files, which decided no result and are passed over."""
+
+_RETIRED = (("resources", "seeds_per_step"), ("strategy", "prune"), ("strategy", "reduction"))
+"""Keys of older grid files that decide nothing any more, and are passed over."""
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -170,17 +173,16 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     content = read_table(path) if path else {}
     for override in overrides:
         _set(content, override)
+    if isinstance(content.get("strategy"), dict) and content["strategy"].get("prune"):
+        raise ScalectlError(
+            "strategy.prune is no more.",
+            'strategy.kind = "adaptive" gives further seeds to what may be the best alone.',
+        )
     for table, key in _RETIRED:
         if isinstance(content.get(table), dict):
             content[table].pop(key, None)
     refuse_unknown_keys(content, Config(), str(path) if path else "--set")
-    config = validate(Config, content, str(path) if path else "--set")
-    if config.strategy.prune and config.strategy.kind != "all":
-        raise ScalectlError(
-            f"strategy.prune has no meaning where strategy.kind is {config.strategy.kind}.",
-            'It goes with strategy.kind = "all".',
-        )
-    return config
+    return validate(Config, content, str(path) if path else "--set")
 
 
 def dump_config(config: Config) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalectl.analysis import recommendation
+from scalectl.analysis.selection import Selection, select
 from scalectl.executors import Executor
 from scalectl.search import followups, latencies, plan_file, resume, strategies
 from scalectl.search.candidates import Rejected
@@ -37,8 +38,6 @@ class Begun:
     """Whether the strategy may ask for fewer."""
     ended: int
     """Number of this plan's trials that are in the run already."""
-    note: str
-    """What a reader of the results must know about how they are chosen, or ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,13 @@ class Round:
     """A round of trials is about to be trained."""
 
     trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the records support after a round of a search that is decided as it goes."""
+
+    selection: Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,9 @@ class FollowUp:
     ended: int
     rejected: tuple[Rejected, ...]
     """Networks that cannot be confirmed at a size."""
+    detectable: float | None
+    """Difference in top-1 that the confirmation finds with a power of 80 %, by the search's own noise;
+    None where that is not known, or nothing is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class Concluded:
     """Number of trials without a final result."""
 
 
-Event = Begun | Round | News | Searched | Timing | FollowUp | Concluded
+Event = Begun | Round | News | Judged | Searched | Timing | FollowUp | Concluded
 
 
 def search(plan: Plan, run: Path, executor: Executor, device: str) -> Generator[Event, None, None]:
@@ -100,7 +109,7 @@ def search(plan: Plan, run: Path, executor: Executor, device: str) -> Generator[
     if trials or rejected:
         store = Store(run)
         ended = {trial.id for trial in trials} & store.list_ended()
-        yield FollowUp(len(trials), len(ended), rejected)
+        yield FollowUp(len(trials), len(ended), rejected, followups.find_detectable(plan, results))
         yield from _run_round(trials, plan, store, executor, device)
         failed += len({trial.id for trial in trials} - store.list_ended())
         results = _conclude(run)
@@ -116,10 +125,11 @@ def search_share(
     `plan` has the share of `whole` that is trained here. Raises as `search` does.
     """
     store, damaged = resume.claim(plan, run)
-    if not whole.config.strategy.is_adaptive:
+    if not whole.config.is_adaptive:
         plan_file.add(run, whole.trials, is_complete=not whole.may_grow)
-    bound = strategies.at_most(plan)
-    is_adaptive, retries = plan.config.strategy.is_adaptive, plan.config.watch.retries
+    strategy = strategies.find_strategy(plan.config.strategy.kind)
+    bound = strategy.at_most(plan)
+    is_adaptive, retries = plan.config.is_adaptive, plan.config.watch.retries
     ended = store.list_ended()
     yield Begun(
         store=store,
@@ -127,12 +137,14 @@ def search_share(
         at_most=len(bound),
         is_adaptive=is_adaptive,
         ended=len(ended if is_adaptive else ended & {trial.id for trial in bound}),
-        note=strategies.note(plan),
     )
     asked = set[str]()
-    for trials in strategies.rounds(plan, lambda: resume.read_over(store, retries)):
+    for trials in strategy.rounds(plan, lambda: resume.read_over(store, retries)):
         asked |= {trial.id for trial in trials}
         yield from _run_round(trials, plan, store, executor, device)
+        if is_adaptive:
+            records = resume.read_over(store, retries).values()
+            yield Judged(select(list(records), plan.config.select))
     failed = len(asked - store.list_ended())
     yield Searched(len(asked), len(bound), failed)
     return failed

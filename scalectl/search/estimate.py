@@ -24,6 +24,7 @@ from scalectl.errors import ScalectlError
 from scalectl.executors import Executor
 from scalectl.parsing import humanise
 from scalectl.search import engine, followups
+from scalectl.search.config import FIRST_SEEDS
 from scalectl.search.plan import Plan, resize_plan
 from scalectl.search.resume import read_config
 from scalectl.store.reader import ReadResult
@@ -178,7 +179,11 @@ def choose_plan(
     that still fill the triangle. `plan` has all candidates; `most_seeds` is how many the user asks
     for, if so. Raises `ScalectlError` where nothing fits.
     """
-    searched = [record.trial for record in before.records if record.trial.purpose == "search"]
+    searched = [
+        record.trial
+        for record in before.records
+        if record.trial.purpose == "search" and not _is_chosen(plan, record.trial)
+    ]
     most = max(most_seeds or _MOST_SEEDS, *(trial.seed + 1 for trial in searched), 1)
     ended = {_name(record.trial) for record in before.records if record.state.is_final}
 
@@ -203,6 +208,11 @@ def choose_plan(
         beyond=take(steps[fitting]) if fitting < len(steps) else None,
         left_out=tuple(c for c in plan.enumeration.candidates if c.fingerprint not in kept),
     )
+
+
+def _is_chosen(plan: Plan, trial: Trial) -> bool:
+    """Whether an adaptive search has chosen the trial, so that no plan has to have it."""
+    return plan.config.strategy.kind == "adaptive" and trial.seed >= FIRST_SEEDS
 
 
 def _list_steps(plan: Plan, most_seeds: int) -> list[tuple[int, int]]:

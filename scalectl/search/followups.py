@@ -3,19 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scalectl.analysis.confirmation import detectable
+from scalectl.analysis.response import measure_noise, observe
+from scalectl.analysis.selection import list_trained
 from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.search.candidates import Rejected, make_candidate, spread
 from scalectl.search.config import FRESH
 from scalectl.search.plan import Plan, make_block
-from scalectl.search.results import Results
+from scalectl.search.results import Results, find_reference
 from scalectl.trial import Candidate, Trial
 
 
 def follow_up(plan: Plan, results: Results) -> tuple[tuple[Trial, ...], tuple[Rejected, ...]]:
     """Plan what the grid file asks for after a choice; return also networks without such a size."""
-    trials, rejected = confirm(plan, results.selection.recommended)
+    trials, rejected = confirm(plan, find_reference(plan.config, results.selection))
     trained = [summary.candidate for summary in results.summaries if summary.candidate.shares]
     return (*trials, *train_longer(plan, trained)), rejected
+
+
+def find_detectable(plan: Plan, results: Results) -> float | None:
+    """Find the difference in top-1 that the planned confirmation finds with a power of 80 %.
+
+    By the noise of the search's trainings; None below two seeds of either.
+    """
+    sd = measure_noise(observe(list_trained(results.searched), "top1")).sd
+    if sd is None or plan.config.confirm.seeds < 2:
+        return None
+    return detectable(sd, 1 + len(_CONTROLS), plan.config.confirm.seeds)
 
 
 _CONTROLS = ("dwr", "paper", "depth", "width", "resolution")

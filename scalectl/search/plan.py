@@ -30,7 +30,7 @@ class Plan:
     def may_grow(self) -> bool:
         """Whether results add further trials: by the strategy, or to confirm the choice."""
         config = self.config
-        return config.strategy.is_adaptive or bool(config.confirm.seeds or config.fidelity.seeds)
+        return config.is_adaptive or bool(config.confirm.seeds or config.fidelity.seeds)
 
     @property
     def native(self) -> int:

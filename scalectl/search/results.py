@@ -8,10 +8,12 @@ from scalectl.analysis.confirmation import Confirmation, confirm
 from scalectl.analysis.fidelity import Fidelity, compare_epochs
 from scalectl.analysis.preference import Preference
 from scalectl.analysis.recommendation import Recommendation, list_files
-from scalectl.analysis.selection import Selection, Summary, select, summarise
+from scalectl.analysis.selection import Selection, select
+from scalectl.analysis.summaries import Summary, summarise
+from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.errors import ScalectlError
 from scalectl.search import latencies
-from scalectl.search.config import Config
+from scalectl.search.config import Config, load_config
 from scalectl.search.plan_file import Outlook, look_ahead
 from scalectl.search.resume import read_config
 from scalectl.store import reader
@@ -88,16 +90,28 @@ def read_results(path: Path) -> Results:
         summaries=summarise(searched),
         selection=selection,
         latencies=measured,
-        confirmations=confirm(reading.records, selection.recommended),
+        confirmations=confirm(reading.records, find_reference(config, selection)),
         fidelity=compare_epochs(reading.records),
         outlook=look_ahead(path, reading.records),
         max_deviation=_read_max_deviation(config),
     )
 
 
+def find_reference(config: Config | None, selection: Selection) -> Coefficients:
+    """Find the coefficients that all others are compared with in the confirmation."""
+    name = config.confirm.reference if config else "choice"
+    return NAMED.get(name, selection.recommended)
+
+
 def _read_config(run: Path, damaged: Sequence[reader.DamagedFile]) -> Config | None:
-    """Read the run's grid file; None where there is none that this version can read."""
+    """Read the run's grid file, of a file of records the one of its name beside it.
+
+    None where there is none that this version can read.
+    """
     try:
+        if run.is_file():
+            beside = run.with_suffix(".toml")
+            return load_config(beside) if beside.exists() else None
         return read_config(run, damaged)
     except ScalectlError:
         return None

@@ -72,9 +72,10 @@ _FREE = (
 def compare_configs(run: Path, config: Config, stored: Config | None) -> None:
     """Raise `ScalectlError` where the stored config, if there is one, asks for something else."""
     there = _flatten(asdict(stored or config))
-    # More of them would change what an adaptive search has decided.
-    more = ("seeds", "design.max_candidates") if config.strategy.kind == "all" else ()
-    decisive = ("select.delta",) if config.strategy.prune else ()
+    # More of them would change where a sampler's points lie.
+    more = ("seeds", "design.max_candidates") if config.strategy.kind != "optuna" else ()
+    is_adaptive = config.strategy.kind == "adaptive"
+    decisive = ("select.delta", "select.response") if is_adaptive else ()
     for key, value in _flatten(asdict(config)).items():
         is_free = key.startswith((*_FREE, *more)) and key not in decisive
         if value != there[key] and not is_free:

@@ -36,11 +36,11 @@ def take(plan: Plan, shard: Shard) -> Plan:
     `ScalectlError` where there are more shards than trials, and for strategies that decide by the
     results of all.
     """
-    if plan.config.strategy.is_adaptive:
+    if plan.config.is_adaptive:
         raise ScalectlError(
             "A shard knows its own results alone, but this strategy decides by those of all.",
-            'Use --shard with strategy.kind = "all" and without strategy.prune; without --shard, '
-            "several commands on one folder share any search.",
+            "Use --shard with --set strategy.kind=all, or with --seeds 2; without --shard, several "
+            "commands on one folder share any search.",
         )
     if shard.of > len(plan.trials):
         raise ScalectlError(

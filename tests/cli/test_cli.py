@@ -44,7 +44,7 @@ def test_a_search_ends_with_a_verdict(run: Path) -> None:
 def test_a_search_as_json_is_one_document(run: Path) -> None:
     result = invoke("grid", "-o", str(run), "--executor", "inline", "--json", *TINY_OPTIONS)
     document = json.loads(result.stdout)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["trials"] == len(document["records"])
     assert document["selection"]["status"] == "not_identified"
     assert {one["state"] for one in document["records"]} == {"done"}
@@ -61,7 +61,7 @@ def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
     assert set(keys.split()) <= document["candidates"][0].keys()
     controls = {one["control"] for one in document["candidates"]}
     assert controls >= {"baseline", "depth", "width", "resolution", "dwr", "dWr", "paper"}
-    assert document["trials"] == 2 * len(document["candidates"]) == 26
+    assert document["trials"] == 6 * len(document["candidates"]) == 78
     assert not (tmp_path / "r").exists()
 
 

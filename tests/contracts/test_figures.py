@@ -29,5 +29,5 @@ def test_every_figure_is_drawn_or_says_what_is_missing(kind: str) -> None:
     assert {name for name, one in drawn.items() if one.figure is None} == ABSENT[kind]
     assert all(one.title and one.text.endswith(".") for one in drawn.values())
     if kind == "real":
-        assert "highest at 36% depth, 0% width and 64% resolution" in drawn["triangle"].text
-        assert "(1, 1.122, 1.26), highest mean 80.9%" in drawn["frontier"].text
+        assert "highest at 0% depth, 0% width and 100% resolution" in drawn["triangle"].text
+        assert "(1, 1.122, 1.26), recommended 80.9%" in drawn["frontier"].text

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from scalectl.analysis.selection import Summary
+from scalectl.analysis.summaries import Summary
 from scalectl.report.figures.frontier import draw_against
 from scalectl.report.figures.style import describe_scores
 from scalectl.search.results import Results

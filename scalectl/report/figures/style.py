@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scalectl.analysis.selection import Summary
+from scalectl.analysis.summaries import Summary
 from scalectl.report.render import printable
 from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
@@ -127,17 +127,14 @@ def find_marker(candidate: Candidate, results: Results) -> Marker:
     words = [clean(name_candidate(candidate))]
     if chosen:
         words.append("winner" if selection.winner else "recommended")
-    if highest:
-        words.append("highest mean")
+    elif highest:
+        words.append("highest top-1")
     return Marker(colour, ", ".join(words), chosen)
 
 
 def is_chosen(candidate: Candidate, results: Results) -> bool:
-    """Whether it is the winner, or what is recommended where there is none."""
-    selection = results.selection
-    if selection.winner:
-        return _is(candidate, selection.winner)
-    return candidate.shares is not None and candidate.coefficients == selection.recommended
+    """Whether it is the recommended network."""
+    return _is(candidate, results.selection.network)
 
 
 def _is(candidate: Candidate, summary: Summary | None) -> bool:

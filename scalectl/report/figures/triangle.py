@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from mpltern.ternary import TernaryAxes
 
-from scalectl.analysis.selection import Place, Summary
+from scalectl.analysis.selection import Place
+from scalectl.analysis.summaries import Summary
 from scalectl.arch.scaling import Coefficients, Shares
 from scalectl.report.figures.points import Label, label_near
 from scalectl.report.figures.style import (
@@ -41,9 +42,9 @@ def draw(results: Results) -> Figure | None:
     keys = [_key("trained", marker="o", color=INK, markerfacecolor=PAPER, linestyle="")]
     surface = results.selection.surface
     if _has_area(surface):
-        _draw_surface(axes, surface)
-        if 0 < sum(place.indifferent for place in surface) < len(surface):
-            keys.append(_key("cannot be told from the best", color=INK, linestyle="--"))
+        _draw_surface(axes, surface, results)
+        if 0 < sum(place.is_open for place in surface) < len(surface):
+            keys.append(_key("not shown to be worse", color=INK, linestyle="--"))
     figure.legend(handles=keys, loc="outside lower center", borderpad=0, labelspacing=0.2)
     _draw_trained(axes, trained, results)
     return figure
@@ -56,13 +57,11 @@ def describe(results: Results) -> str:
     if selection.optimum:
         best = selection.optimum
         parts.append(
-            f"The fitted top-1 is highest at {best.depth:.0%} depth, {best.width:.0%} width and "
+            f"The fitted surface is highest at {best.depth:.0%} depth, {best.width:.0%} width and "
             f"{best.resolution:.0%} resolution."
         )
-    if selection.indifference:
-        parts.append(
-            f"{selection.indifference.fraction:.0%} of the searched part cannot be told from that."
-        )
+        open_ = sum(place.is_open for place in selection.surface) / len(selection.surface)
+        parts.append(f"{open_:.0%} of the searched part is not shown to be worse.")
     scores = describe_scores(_list_trained(results), results)
     return " ".join([*parts, f"Trained: {scores}."])
 
@@ -98,22 +97,28 @@ def _has_area(surface: Sequence[Place]) -> bool:
     return len(points) > 2 and int(np.linalg.matrix_rank(points - points[0], tol=1e-6)) == 2
 
 
-def _draw_surface(axes: TernaryAxes, surface: Sequence[Place]) -> None:
+def _draw_surface(axes: TernaryAxes, surface: Sequence[Place], results: Results) -> None:
     points = np.array([_point(place.shares) for place in surface]).T
-    heights = 100 * np.array([place.top1 for place in surface])
+    heights = 100 * np.array([place.height for place in surface])
     low, high = float(heights.min()), float(heights.max())
     if high - low > 1e-9:
         levels = np.linspace(low, high, len(HEAT) + 1)
         bands = axes.tricontourf(*points, heights, levels=levels, colors=HEAT, zorder=1)
         scale = axes.inset_axes((-0.1, 0.5, 0.05, 0.4))
-        bar = axes.figure.colorbar(bands, cax=scale, ticks=[low, high], format="%.1f%%")
+        bar = axes.figure.colorbar(bands, cax=scale, ticks=[low, high], format="%.2g")
         bar.outline.set_visible(False)
         scale.tick_params(length=0)
-        scale.set_title("fitted top-1", loc="left", pad=9, fontsize=8.5, color=MUTED)
-    inside = np.array([float(place.indifferent) for place in surface])
+        scale.set_title(_name_unit(results), loc="left", pad=9, fontsize=8.5, color=MUTED)
+    inside = np.array([float(place.is_open) for place in surface])
     if 0 < inside.sum() < len(inside):
         outline: dict[str, Any] = {"colors": INK, "linewidths": 1.2, "linestyles": "--"}
         axes.tricontour(*points, inside, levels=[0.5], zorder=2, **outline)
+
+
+def _name_unit(results: Results) -> str:
+    evidence = results.selection.evidence
+    is_top1 = evidence is not None and evidence.unit == "top1"
+    return "points of top-1,\nfitted" if is_top1 else "% of log-loss,\nfitted"
 
 
 def _draw_trained(axes: TernaryAxes, trained: Sequence[Summary], results: Results) -> None:

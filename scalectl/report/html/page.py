@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from scalectl import __version__
+from scalectl.analysis.selection import say_amount
 from scalectl.report import figures
 from scalectl.report.advice import advise, search_again
 from scalectl.report.figures import DescribedFigure
@@ -143,27 +144,31 @@ def _list_facts(results: Results) -> Iterator[Fact]:
             f"of {name_candidate(chosen.candidate)}: {sd}{pluralise(chosen.n, 'seed')}, {split}, "
             f"{pluralise(trial.recipe.epochs, 'epoch')}",
         )
-    if selection.indifference:
-        area = selection.indifference
-        chance = selection.chances.get(chosen.candidate.fingerprint) if chosen else None
-        best = "" if chance is None else f"; the chance that it is the best is {chance:.0%}"
+    evidence, standing = selection.evidence, selection.standing
+    if evidence and standing:
         yield Fact(
-            "Still open",
-            f"{area.fraction:.0%}",
-            f"of the triangle cannot be told from the best by {100 * area.delta:.1f} points{best}",
+            "It may lose",
+            say_amount(standing.regret, evidence),
+            f"against the best of these networks is expected, at most "
+            f"{say_amount(standing.bound, evidence)} with 95 %; it is within "
+            f"{say_amount(evidence.delta, evidence)} with {standing.chance_within:.0%}",
         )
-    singles = {
-        each.candidate.control: each.mean_top1
-        for each in results.summaries
-        if each.candidate.control in ("depth", "width", "resolution") and each.mean_top1 is not None
-    }
-    if chosen and chosen.mean_top1 is not None and singles:
-        best_single = max(singles, key=lambda control: singles[control])
-        gain = 100 * (chosen.mean_top1 - singles[best_single])
+    singles = [
+        each
+        for each in selection.standings
+        if each.summary.candidate.control in ("depth", "width", "resolution")
+        and each is not standing
+    ]
+    if evidence and singles:
+        gain, low, high = (
+            f"{100 * part:+.2f}".replace("-", "\N{MINUS SIGN}") for part in singles[0].behind
+        )
+        unit = "points of top-1" if evidence.unit == "top1" else "% of the log-loss"
         yield Fact(
             "Compared with",
-            f"{gain:+.2f}".replace("-", "\N{MINUS SIGN}"),
-            f"points against {best_single}, the best single dimension at equal compute",
+            gain,
+            f"{unit} against {singles[0].summary.candidate.control}, the best single dimension at "
+            f"equal compute (95 %: {low} to {high})",
         )
     macs = sum(record.macs_spent for record in results.records)
     hours = sum(record.seconds for record in results.records) / 3600

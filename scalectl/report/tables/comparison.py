@@ -19,8 +19,9 @@ COLUMNS = (
     Column("depth_share", "depth share", ".0%"),
     Column("width_share", "width share", ".0%"),
     Column("resolution_share", "resolution share", ".0%"),
-    Column("indifferent", "indifferent", ".0%"),
-    Column("argmax", "argmax"),
+    Column("regret", "expected regret", ".2%"),
+    Column("bound", "95 % bound", ".2%"),
+    Column("argmax", "highest top-1"),
     Column("macs_spent", "MACs spent", ",d"),
 )
 
@@ -41,7 +42,7 @@ def tabulate_runs(runs: Sequence[Results]) -> Table:
 
 def _describe(results: Results) -> dict[str, object]:
     selection, trial = results.selection, results.records[0].trial
-    optimum, area, argmax = selection.optimum, selection.indifference, selection.argmax
+    optimum, standing, argmax = selection.optimum, selection.standing, selection.argmax
     return {
         "run": results.name,
         "baseline": trial.baseline.name,
@@ -55,7 +56,8 @@ def _describe(results: Results) -> dict[str, object]:
         "depth_share": optimum and optimum.depth,
         "width_share": optimum and optimum.width,
         "resolution_share": optimum and optimum.resolution,
-        "indifferent": area and area.fraction,
+        "regret": standing and standing.regret,
+        "bound": standing and standing.bound,
         "argmax": name_candidate(argmax.candidate) if argmax else None,
         "macs_spent": sum(record.macs_spent for record in results.records),
     }

@@ -15,6 +15,7 @@ COLUMNS = (
     Column("high", "to", "+.2%"),
     Column("p", "p", ".3g"),
     Column("p_holm", "p (Holm)", ".3g"),
+    Column("p_flips", "p (sign flips)", ".3g"),
     Column("seeds", "seeds", "d"),
 )
 
@@ -34,7 +35,10 @@ def tabulate(results: Results) -> Table:
             for confirmation in confirmations
             for comparison in confirmation.comparisons
         ),
-        notes=(*notes, "Intervals: BCa bootstrap. p: sign flips, two-sided."),
+        notes=(
+            *notes,
+            "Intervals and p: Student's t, two-sided, the error pooled over networks and seeds.",
+        ),
     )
 
 
@@ -50,5 +54,6 @@ def _describe(confirmation: Confirmation, comparison: Comparison) -> dict[str, o
         "high": high,
         "p": comparison.p,
         "p_holm": comparison.p_holm,
+        "p_flips": comparison.p_flips,
         "seeds": len(comparison.differences),
     }

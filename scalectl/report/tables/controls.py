@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from statistics import fmean, stdev
 
 from scalectl.analysis.confirmation import place
-from scalectl.analysis.selection import Summary
+from scalectl.analysis.summaries import Summary
 from scalectl.report.tables import Column, Table
 from scalectl.search.results import Results
 from scalectl.trial import list_scores
@@ -21,16 +21,11 @@ COLUMNS = (
 
 
 def tabulate(results: Results) -> Table:
-    """Compare each control with the winner, or where there is none with the highest mean."""
+    """Compare each control with the recommended network; say of the others why they have no line."""
     selection = results.selection
-    reference = selection.winner or selection.argmax
-    kind = (
-        "the winner"
-        if selection.winner
-        else "the highest mean, which looks better than it is because it was chosen for that"
-    )
+    reference = selection.network
     note = (
-        f"The reference is {reference.candidate.coefficients}, {kind}."
+        f"The reference is {reference.candidate.coefficients}, which is recommended."
         if reference
         else "No result."
     )

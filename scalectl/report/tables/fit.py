@@ -1,32 +1,49 @@
-"""The quality of the fitted surface."""
+"""How noisy the trainings are against what the networks differ by."""
 
 from scalectl.report.tables import Column, Table
 from scalectl.search.results import Results
 
 COLUMNS = (
-    Column("order", "surface"),
-    Column("r2", "R2", ".2f"),
-    Column("residual_sd", "residual sd", ".2%"),
-    Column("pure_error_sd", "sd of seeds", ".2%"),
-    Column("lack_of_fit_p", "p of lack of fit", ".3f"),
-    Column("shares_p", "p of the shares", ".2g"),
-    Column("max_leverage", "highest leverage", ".2f"),
+    Column("response", "response"),
+    Column("sd", "sd of a training", ".4f"),
+    Column("spread", "sd of the networks", ".4f"),
+    Column("reliability", "reliability", ".0%"),
+    Column("networks_p", "p of no difference", ".2g"),
+    Column("slope", "top-1 for 1", ".1%"),
+    Column("error", "+-", ".1%"),
+    Column("agreement", "orders correlate by", ".2f"),
 )
 
 
 def tabulate(results: Results) -> Table:
-    """Make one row; none without a fit."""
-    fit = results.selection.fit
+    """Make one row; none before two networks are trained."""
+    evidence = results.selection.evidence
+    rows: tuple[dict[str, object], ...] = ()
+    if evidence:
+        noise, worth = evidence.noise, evidence.worth
+        rows = (
+            {
+                "response": {"log_loss": "-log(log-loss)", "top1": "top-1"}[evidence.response],
+                "sd": noise.sd,
+                "spread": noise.spread,
+                "reliability": noise.reliability,
+                "networks_p": noise.networks_p,
+                "slope": worth and worth.slope,
+                "error": worth and worth.error,
+                "agreement": evidence.agreement,
+            },
+        )
     return Table(
         name="fit",
-        title="The fit",
+        title="Signal and noise",
         columns=COLUMNS,
-        rows=({column.name: getattr(fit, column.name) for column in COLUMNS},) if fit else (),
+        rows=rows,
         notes=(
-            "Top-1 = seed + surface of the shares + a slope for what differs from twice the compute.",
             (
-                "A low p of lack of fit means that the surface has the wrong shape; a low p of the shares "
-                "that it is not flat. A leverage near 1 means that one trial decides its own value."
+                "Standard deviations in units of the response, of one training and of the networks "
+                "themselves. reliability: the part of the differences between the networks' means that "
+                "is not noise; p of no difference: how often noise alone would bring as large ones."
             ),
+            "top-1 for 1: what a unit of the response is worth, by the slope among the networks.",
         ),
     )

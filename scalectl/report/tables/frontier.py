@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from scalectl.analysis.selection import Summary
+from scalectl.analysis.summaries import Summary
 from scalectl.report.tables import Column, Table
 from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results

@@ -1,6 +1,9 @@
 """The ranking: how the networks did."""
 
-from scalectl.analysis.selection import Selection, Summary
+from collections.abc import Mapping
+
+from scalectl.analysis.selection import Selection, Standing
+from scalectl.analysis.summaries import Summary
 from scalectl.report.render import pluralise
 from scalectl.report.tables import Column, Table
 from scalectl.report.tables.candidates import describe_candidate, name_candidate
@@ -10,9 +13,12 @@ COLUMNS = (
     Column("candidate", "candidate"),
     Column("n", "seeds", "d"),
     Column("mean_top1", "top-1", ".2%", essential=True),
-    Column("sd_top1", "sd", ".2%"),
-    Column("chance", "best with", ".0%"),
     Column("mean_loss", "log-loss", ".4f"),
+    Column("behind", "behind", ".2%", essential=True),
+    Column("behind_low", "95 % from", ".2%"),
+    Column("behind_high", "to", ".2%"),
+    Column("chance_best", "best with", ".0%"),
+    Column("sd_top1", "sd of top-1", ".2%"),
     Column("gap", "train - select", ".1%"),
     Column("failed", "failed", "d"),
     Column("realised_ratio", "realised x", ".3f"),
@@ -23,16 +29,26 @@ COLUMNS = (
 
 
 def tabulate(results: Results) -> Table:
-    """List the trained networks, the highest mean first, those without a finished trial last."""
-    ordered = sorted(results.summaries, key=lambda summary: -(summary.mean_top1 or 0))
-    data = results.records[0].trial.data
-    recipe = results.records[0].trial.recipe
+    """List the trained networks, the least expected regret first; then the baseline and what failed."""
+    data, recipe = results.records[0].trial.data, results.records[0].trial.recipe
+    evidence = results.selection.evidence
+    standings = {each.summary.candidate.fingerprint: each for each in results.selection.standings}
+    order = {fingerprint: number for number, fingerprint in enumerate(standings)}
+    last = len(order)
+    ordered = sorted(
+        results.summaries,
+        key=lambda each: (order.get(each.candidate.fingerprint, last), -(each.mean_top1 or 0)),
+    )
+    unit = "points of top-1" if evidence and evidence.unit == "top1" else "parts of the log-loss"
     notes = (
         (
-            f"Mean and sd over seeds of the last epoch's top-1 on {data.sizes['select']:,} select "
-            f"images of {data.name}, after {pluralise(recipe.epochs, 'epoch')} of {data.sizes['train']:,} images."
+            f"Means over seeds of the last epoch on {data.sizes['select']:,} select images of "
+            f"{data.name}, after {pluralise(recipe.epochs, 'epoch')} of {data.sizes['train']:,} images."
         ),
-        "best with: the chance, by the refits, that no other trained network of its compute is better.",
+        (
+            f"behind: the recommended network's lead in {unit}, expected and at 95 %, after what noise "
+            "and unequal compute explain. best with: the chance that no other one is better."
+        ),
         data.note,
     )
     return Table(
@@ -43,15 +59,25 @@ def tabulate(results: Results) -> Table:
             {
                 "candidate": name_candidate(summary.candidate),
                 **describe_summary(summary),
-                "chance": results.selection.chances.get(summary.candidate.fingerprint),
+                **_describe_standing(standings.get(summary.candidate.fingerprint)),
                 "gap": _find_gap(summary),
                 "seconds": summary.mean_seconds,
-                "mark": _find_mark(summary, results.selection),
+                "mark": _find_mark(summary, results.selection, standings),
             }
             for summary in ordered
         ),
         notes=tuple(note for note in notes if note),
     )
+
+
+def _describe_standing(standing: Standing | None) -> dict[str, object]:
+    behind, low, high = standing.behind if standing else (None, None, None)
+    return {
+        "behind": behind,
+        "behind_low": low,
+        "behind_high": high,
+        "chance_best": standing and standing.chance_best,
+    }
 
 
 def describe_summary(summary: Summary) -> dict[str, object]:
@@ -73,10 +99,13 @@ def _find_gap(summary: Summary) -> float | None:
     return summary.mean_train_top1 - summary.mean_top1
 
 
-def _find_mark(summary: Summary, selection: Selection) -> str:
+def _find_mark(summary: Summary, selection: Selection, standings: Mapping[str, Standing]) -> str:
     """Compare networks, not summaries: the selection's summaries leave failures out."""
-    marks = {"winner": selection.winner, "argmax": selection.argmax}
     own = summary.candidate.fingerprint
-    return ", ".join(
-        name for name, marked in marks.items() if marked and marked.candidate.fingerprint == own
-    )
+    standing = standings.get(own)
+    role = "winner" if selection.winner else "recommended"
+    marks = {role: selection.network, "highest top-1": selection.argmax}
+    words = [name for name, each in marks.items() if each and each.candidate.fingerprint == own]
+    if standing and standing.is_ruled_out:
+        words.append("ruled out")
+    return ", ".join(words)

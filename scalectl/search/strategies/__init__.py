@@ -16,18 +16,15 @@ from scalectl.trial import Record, Trial
 Read = Callable[[], Mapping[str, Record]]
 
 STRATEGIES = {
+    "adaptive": "scalectl.search.strategies.adaptive",
     "all": "scalectl.search.strategies.exhaustive",
     "optuna": "scalectl.search.strategies.optuna",
-    "halving": "scalectl.search.strategies.halving",
 }
 """Name -> the module of a strategy, a `StrategyModule`; imported when it is chosen."""
 
 
 class StrategyModule(Protocol):
     """What the module of a strategy offers."""
-
-    NOTE: str
-    """What a reader of its results must know, or ""."""
 
     def rounds(self, plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
         """Yield one round of trials after another; each is trained before the next is asked for.
@@ -41,19 +38,9 @@ class StrategyModule(Protocol):
         ...
 
 
-def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
-    """Yield the rounds of the plan's strategy."""
-    return _find(plan).rounds(plan, read)
-
-
-def at_most(plan: Plan) -> Sequence[Trial]:
-    """List as many trials as the plan's strategy may train at most, and as costly."""
-    return _find(plan).at_most(plan)
-
-
-def note(plan: Plan) -> str:
-    """Return what a reader of results must know about the plan's strategy, or ""."""
-    return _find(plan).NOTE
+def find_strategy(name: str) -> StrategyModule:
+    """Import the strategy of that name, one of `STRATEGIES`."""
+    return cast(StrategyModule, import_module(STRATEGIES[name]))
 
 
 def settle(
@@ -69,7 +56,3 @@ def settle(
         records = read()
         if all(trial.id in records for trial in trials):
             return {trial.id: records[trial.id] for trial in trials}
-
-
-def _find(plan: Plan) -> StrategyModule:
-    return cast(StrategyModule, import_module(STRATEGIES[plan.config.strategy.kind]))

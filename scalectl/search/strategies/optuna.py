@@ -15,8 +15,6 @@ from scalectl.search.plan import Plan
 from scalectl.search.strategies import Read, settle
 from scalectl.trial import Candidate, Record, Trial, average_scores
 
-NOTE = ""
-
 
 def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
     """Yield the controls, and then one batch of new networks after another, with all seeds each.

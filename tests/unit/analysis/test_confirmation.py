@@ -2,14 +2,23 @@
 
 from dataclasses import replace
 from itertools import product
-from statistics import NormalDist, fmean
+from statistics import fmean
 
 import numpy as np
+import pandas as pd
 import pytest
 from factories import confirm_record, confirmed
+from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 
-from scalectl.analysis.confirmation import adjust, confirm, flip_signs, interval
+from scalectl.analysis.confirmation import (
+    Error,
+    adjust,
+    bound_mean,
+    confirm,
+    flip_signs,
+    pool_error,
+)
 from scalectl.arch.scaling import NAMED
 from scalectl.trial import State
 
@@ -28,22 +37,32 @@ def test_sign_flips_are_all_the_signs() -> None:
     assert flip_signs([0.01] * 6) == pytest.approx(2 / 2**6)
 
 
-def test_the_interval_is_bca() -> None:
-    """Written down from Efron (1987), with draws of its own."""
-    data = np.array(DIFFERENCES)
-    draws = np.random.default_rng(7).choice(data, (200_000, len(data))).mean(axis=1)
-    normal, mean = NormalDist(), data.mean()
-    bias = normal.inv_cdf(float((draws < mean).mean()))
-    left_out = np.array([np.delete(data, one).mean() for one in range(len(data))])
-    off = left_out.mean() - left_out
-    speed = (off**3).sum() / (6 * (off**2).sum() ** 1.5)
-    ends = []
-    for level in (0.025, 0.975):
-        z = bias + normal.inv_cdf(level)
-        ends.append(np.quantile(draws, normal.cdf(bias + z / (1 - speed * z))))
-    assert interval(DIFFERENCES) == pytest.approx(ends, abs=2e-4)
-    assert interval(DIFFERENCES[:2]) is None
-    assert interval([0.01] * 6) is None
+def test_the_error_is_pooled_over_networks_and_seeds() -> None:
+    """By statsmodels: networks + blocks without interaction, and its t test of a contrast."""
+    random = np.random.default_rng(0)
+    layout = random.normal(0.7, 0.01, (4, 5)) + np.array([[0], [0.01], [0.02], [0]])
+    frame = pd.DataFrame(
+        {
+            "y": layout.ravel(),
+            "network": np.repeat(np.arange(4), 5),
+            "seed": np.tile(np.arange(5), 4),
+        }
+    )
+    fitted = ols("y ~ C(network) + C(seed)", frame).fit()
+    error = pool_error([dict(enumerate(row)) for row in layout.tolist()])
+    assert error is not None
+    assert (error.sd, error.freedom) == pytest.approx((fitted.mse_resid**0.5, fitted.df_resid))
+    interval, p = bound_mean(float(layout[2].mean() - layout[0].mean()), 5, error)
+    assert p == pytest.approx(fitted.pvalues["C(network)[T.2]"])
+    assert interval == pytest.approx(fitted.conf_int().loc["C(network)[T.2]"].tolist())
+
+
+def test_one_seed_has_no_error() -> None:
+    assert pool_error([{0: 0.5}, {0: 0.6}]) is None
+    assert pool_error([{0: 0.5, 1: 0.4}]) is None
+    exact = pool_error([{0: 0.5, 1: 0.5}, {0: 0.6, 1: 0.6}])
+    assert exact
+    assert bound_mean(0.1, 2, Error(0.0, exact.freedom)) == ((0.1, 0.1), 0.0)
 
 
 def test_holm_is_that_of_statsmodels() -> None:
@@ -58,20 +77,20 @@ def test_what_eight_seeds_can_say() -> None:
     depth, width = found.comparisons
     assert (depth.control.control, width.control.control) == ("depth", "width")
     assert depth.mean == pytest.approx(0.01 - 0.001 * 7 / 8)
-    assert depth.p == pytest.approx(2 / 2**8)
-    assert depth.p_holm == pytest.approx(2 * 2 / 2**8)
+    assert depth.p_flips == pytest.approx(2 / 2**8)
+    assert depth.p is not None
+    assert depth.p_holm == pytest.approx(2 * depth.p)
+    assert width.p_holm == width.p
     assert found.claim == (
-        "dwr at phi = 1, 8 seeds: better than depth (Holm's p < 0.05); not shown to differ from width."
+        "dwr at phi = 1, 8 seeds: better than depth (Holm's p < 0.05); no significant "
+        "difference from width."
     )
 
 
-@pytest.mark.parametrize(("seeds", "claims"), [(3, False), (6, False), (7, True)])
-def test_too_few_seeds_make_no_claim(seeds: int, claims: bool) -> None:
-    """Two comparisons need 2 * 2 / 2^n < .05."""
-    (found,) = confirm(confirmed(seeds), NAMED["dwr"])
-    assert ("no claim" in found.claim) != claims
-    if not claims:
-        assert "7 can" in found.claim
+def test_one_seed_makes_no_claim() -> None:
+    (found,) = confirm(confirmed(1), NAMED["dwr"])
+    assert "no claim, since one seed" in found.claim
+    assert [one.p_holm for one in found.comparisons] == [None, None]
 
 
 def test_a_size_stands_alone_and_a_stranger_is_left_out() -> None:

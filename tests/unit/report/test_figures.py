@@ -11,7 +11,8 @@ from factories import RECORDS
 from PIL import Image
 
 from scalectl.analysis.preference import Preference
-from scalectl.analysis.selection import select, summarise
+from scalectl.analysis.selection import select
+from scalectl.analysis.summaries import summarise
 from scalectl.cli import main
 from scalectl.report import figures
 from scalectl.report.figures.style import COLOURS, HEAT

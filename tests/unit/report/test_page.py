@@ -98,14 +98,14 @@ def test_the_first_screen_answers(pages: dict[str, str]) -> None:
     first = {name: text.partition("<h3>")[0] for name, text in pages.items()}
     assert "IDENTIFIED</p>" in first["complete"]
     assert "scalectl scale --from runs/one --phi 4" in first["complete"]
-    assert "of the triangle cannot be told from the best" in first["complete"]
+    assert "against the best of these networks is expected, at most" in first["complete"]
     assert "the best single dimension at equal compute" in first["complete"]
     assert "No claim: 3 seeds" in first["complete"]
     assert "Simulated: nothing was trained." in first["complete"]
     for name in ("real", "few"):
         assert "NOT IDENTIFIED</p>" in first[name]
     assert "-o runs/one --data KIND:PATH --seeds 2" in first["few"]
-    assert "Take the careful choice" in first["real"]
+    assert "Take the best guess" in first["real"]
     assert "<dd>1.260</dd>" in first["real"]
 
 

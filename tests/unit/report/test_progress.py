@@ -49,7 +49,7 @@ def test_more_trials_may_come(tiny: Plan, tmp_path: Path) -> None:
     """Counted against the most that there may be; those that come are in the bar."""
     first, second, third = tiny.trials[:3]
     console = Console(file=io.StringIO(), width=160)
-    begun = Begun(Store(tmp_path), damaged=(), at_most=5, is_adaptive=True, ended=3, note="")
+    begun = Begun(Store(tmp_path), damaged=(), at_most=5, is_adaptive=True, ended=3)
     with Live(console) as live:
         live.show(begun)
         (overall,) = live._bars.tasks
@@ -89,7 +89,7 @@ def test_every_step_counts(tiny: Plan) -> None:
 
 def test_a_quiet_one_says_what_must_be_known_alone(tiny: Plan, tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=160)
-    begun = Begun(Store(tmp_path), damaged=(), at_most=5, is_adaptive=False, ended=3, note="")
+    begun = Begun(Store(tmp_path), damaged=(), at_most=5, is_adaptive=False, ended=3)
     with Live(console, quiet=True) as live:
         live.show(begun)
         live.show(Round(tiny.trials))

@@ -104,12 +104,12 @@ def test_the_triangle_is_readable_without_colour() -> None:
     assert rows[-1].startswith("D")
     assert rows[-1].endswith(("W░", "W."))
     # The truth is highest at shares (.3, .3, .4).
-    assert rows[9][10] in "^█"
+    assert rows[9][10] in "*█"
     assert "░" in rows[-1]
     assert "." in rows[9]
     for mark in lines[-1].split(", "):
         assert mark[0] in "".join(rows)
-    assert "* winner dwr" in lines[-1]
+    assert "* recommended paper" in lines[-1]
     assert "\x1b" not in "".join(lines)
 
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from command_server import TRIALS, CommandServer, search_in
 
-from scalectl.analysis.selection import summarise
+from scalectl.analysis.summaries import summarise
 from scalectl.cli import main
 from scalectl.report.prose import in_words
 from scalectl.search.results import read_results

@@ -17,25 +17,23 @@ import pytest
 from click.testing import CliRunner
 from command_server import TRIALS, CommandServer, search_in, table
 from factories import TINY
-from scipy import stats
 
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.cli import main
 from scalectl.errors import ScalectlError
 from scalectl.report.prose import in_words
-from scalectl.search import resume, strategies
+from scalectl.search import resume
 from scalectl.search.config import load_config
 from scalectl.search.plan import Plan, make_plan
 from scalectl.search.results import read_results
-from scalectl.search.strategies.exhaustive import _find_worse
+from scalectl.search.strategies import find_strategy
 from scalectl.store.reader import read_run
 from scalectl.store.writer import Store
 from scalectl.trial import Record, State, Trial
 
 DECIDED = {
-    "pruned": ("strategy.prune=true", "seeds=3"),
+    "adaptive": ("strategy.kind=adaptive", "strategy.batch=3", "seeds=3"),
     "optuna": ("strategy.kind=optuna", "strategy.points=2", "strategy.batch=1"),
-    "halving": ("strategy.kind=halving",),
 }
 
 
@@ -44,7 +42,7 @@ def arguments_of(name: str, folder: Path) -> list[str]:
     return [*search_in(folder), *(part for one in settings for part in ("--set", one))]
 
 
-@pytest.mark.parametrize(("name", "step"), [("pruned", 150), ("optuna", 61), ("halving", 61)])
+@pytest.mark.parametrize(("name", "step"), [("adaptive", 150), ("optuna", 61)])
 def test_a_killed_search_decides_the_same(name: str, step: int, server: CommandServer, tmp_path: Path) -> None:  # fmt: skip
     """Killed at some of its writes, and run again: the same trials, the same table."""
     reference = tmp_path / "reference"
@@ -126,99 +124,72 @@ def test_a_damaged_record_is_not_decided_without(tiny: Plan, tmp_path: Path) -> 
     assert caught.value.exit_code == 3
 
 
-def test_with_two_candidates_the_test_is_the_paired_one() -> None:
-    """Of scipy, on either side of its threshold; with more, the error is pooled."""
-    plan = make_plan(load_config(None), B0)
-    pair = [one for one in plan.enumeration.candidates if not one.control][:2]
-    names = [one.fingerprint for one in pair]
-    going, verdicts, dice = dict(zip(names, pair, strict=True)), set(), random.Random(0)
-    for _ in range(300):
-        seeds = dice.randrange(2, 9)
-        rows = [[dice.gauss(mean, 0.01) for _ in range(seeds)] for mean in (0.8, 0.78)]
-        best, worse = sorted((0, 1), key=lambda one: -sum(rows[one]))
-        nearly = [score - 0.002 for score in rows[best]]
-        expected = stats.ttest_rel(nearly, rows[worse], alternative="greater").pvalue < 0.05
-        scores = {name: dict(enumerate(row)) for name, row in zip(names, rows, strict=True)}
-        assert _find_worse(going, scores, seeds, 0.002) == ([names[worse]] if expected else [])
-        verdicts.add(expected)
-    assert verdicts == {True, False}
-    assert _find_worse(going, {names[0]: {0: 0.9}, names[1]: {0: 0.1}}, 1, 0.002) == []
-    assert _find_worse(going, {names[0]: {0: 0.9, 1: 0.9}}, 2, 0.002) == []
-
-
-def test_a_pruned_search_keeps_the_delta_that_it_decided_by(tmp_path: Path) -> None:
-    """Without pruning, another delta only reads the same records in another way."""
-    for prune in (True, False):
-        before = load_config(None, (f"strategy.prune={str(prune).lower()}",))
+def test_an_adaptive_search_keeps_the_delta_that_it_decided_by(tmp_path: Path) -> None:
+    """Where every network has every seed, another delta only reads the records in another way."""
+    for kind in ("adaptive", "all"):
+        before = load_config(None, (f"strategy.kind={kind}",))
         after = replace(before, select=replace(before.select, delta=0.01))
         refused = pytest.raises(ScalectlError, match=r"delta is 0\.002 there and 0\.01 here")
-        with refused if prune else nullcontext():
+        with refused if kind == "adaptive" else nullcontext():
             resume.compare_configs(tmp_path, after, before)
 
 
-def play(plan: Plan, top1: dict[str, float]) -> list[Sequence[Trial]]:
-    """The rounds, where each network has the same top-1 with every seed, but for a little."""
+def play(plan: Plan, top1: dict[str, float], noise: float = 1e-4) -> list[Sequence[Trial]]:
+    """The rounds, where each network has the same top-1 with every seed, but for noise."""
     known: dict[str, Record] = {}
     asked = []
-    for trials in strategies.rounds(plan, lambda: known):
+    for trials in find_strategy(plan.config.strategy.kind).rounds(plan, lambda: known):
         asked.append(trials)
         for trial in trials:
-            score = top1.get(trial.candidate.fingerprint, 0.8) + random.Random(trial.id).gauss(
-                0, 1e-4
-            )
-            known[trial.id] = Record(trial=trial, state=State.DONE, top1=score)
+            score = top1.get(trial.candidate.fingerprint, 0.7)
+            score += random.Random(trial.id).gauss(0, noise)
+            loss = math.exp(-score / 0.2)
+            known[trial.id] = Record(trial=trial, state=State.DONE, top1=score, loss=loss)
     return asked
 
 
-def test_pruning_spares_seeds_of_what_is_worse_and_of_nothing_else() -> None:
-    plan = make_plan(load_config(None, ["strategy.prune=true", "seeds=4"]), B0)
-    candidates = plan.enumeration.candidates
-    others = [one.fingerprint for one in candidates if not one.control]
-    controls = [one.fingerprint for one in candidates if one.control]
-    blocks = play(plan, {others[0]: 0.5, controls[1]: 0.5})
-    assert [len(block) for block in blocks] == [13, 13, 12, 12]
-    assert [trial.seed for trial in blocks[3]] == [3] * 12
-    assert others[0] not in {trial.candidate.fingerprint for trial in blocks[2]}
+def list_names(plan: Plan) -> list[str]:
+    return [candidate.fingerprint for candidate in plan.enumeration.candidates[1:]]
 
 
-def test_halving_trains_the_best_in_full() -> None:
-    plan = make_plan(
-        load_config(
-            None,
-            [
-                *("strategy.kind=halving", "strategy.reduction=2"),
-                *("design.kind=star", "proxy.epochs=4"),
-            ],
-        ),
-        B0,
+def test_a_clear_search_ends_after_the_first_seeds() -> None:
+    plan = make_plan(load_config(None, ["seeds=9"]), B0)
+    top1 = {name: 0.7 + 0.01 * number for number, name in enumerate(list_names(plan))}
+    (first,) = play(plan, top1)
+    assert [trial.seed for trial in first] == [0] * 13 + [1] * 13
+
+
+def test_further_seeds_go_to_what_may_be_the_best() -> None:
+    """One new seed a round for a few networks, until the choice is sure or all is spent."""
+    plan = make_plan(load_config(None, ["seeds=9"]), B0)
+    names = list_names(plan)
+    top1 = dict.fromkeys(names, 0.7) | {names[3]: 0.72, names[7]: 0.7195}
+    first, *rounds = play(plan, top1, noise=0.004)
+    trained = [trial.candidate.fingerprint for trials in rounds for trial in trials]
+    assert len(first) == 26
+    assert [{trial.seed for trial in trials} for trials in rounds] == [
+        {number} for number in range(2, len(rounds) + 2)
+    ]
+    assert all(1 <= len(trials) <= 4 for trials in rounds)
+    assert trained.count(names[3]) + trained.count(names[7]) > 0.6 * len(trained)
+    assert len(first) + len(trained) < 9 * 13
+
+
+def test_an_undecided_search_spends_its_seeds_and_no_more() -> None:
+    """And goes on where more are asked for, from where it was."""
+    fewer, more = (
+        play(make_plan(load_config(None, [f"seeds={seeds}"]), B0), {}, noise=0.02)
+        for seeds in (3, 4)
     )
-    others = [one.fingerprint for one in plan.enumeration.candidates if not one.control]
-    assert len(others) == 11
-    *rungs, full = play(plan, {one: 0.5 + number / 100 for number, one in enumerate(others)})
-    assert [{trial.recipe.epochs for trial in rung} for rung in rungs] == [{1}, {2}]
-    assert [{trial.purpose for trial in rung} for rung in rungs] == [{"rung"}] * 2
-    kept = [{trial.candidate.fingerprint for trial in rung} for rung in (*rungs, full)]
-    assert kept[0] == set(others)
-    assert kept[1] == set(others[-6:])
-    assert kept[2] == {
-        *others[-3:],
-        *(one.fingerprint for one in plan.enumeration.candidates if one.control),
-    }
-    assert {(trial.purpose, trial.recipe) for trial in full} == {
-        ("search", plan.config.proxy.recipe)
-    }
+    ids = [[{trial.id for trial in trials} for trials in rounds] for rounds in (fewer, more)]
+    assert sum(map(len, ids[0])) == 3 * 13
+    assert sum(map(len, ids[1])) == 4 * 13
+    assert ids[1][: len(ids[0]) - 1] == ids[0][:-1]
+    assert ids[0][-1] <= ids[1][len(ids[0]) - 1]
 
 
-def test_nothing_is_halved_where_there_is_nothing_to_halve() -> None:
-    """One epoch, or no candidates but the controls."""
-    for settings in (["proxy.epochs=1"], ["design.degree=1"]):
-        plan = make_plan(load_config(None, ["strategy.kind=halving", *settings]), B0)
-        (only,) = play(plan, {})
-        assert list(only) == list(plan.trials)
-
-
-def test_brief_trainings_are_never_ranked(tiny: Plan, tmp_path: Path) -> None:
-    """They are in the report as records, with what to think of them."""
+def test_old_brief_trainings_are_never_ranked(tiny: Plan, tmp_path: Path) -> None:
+    """Stores of 0.1 may hold them; they are in the report as records, with what to think of them."""
     store = Store(tmp_path)
     trial = next(one for one in tiny.trials if one.candidate.shares)
     brief = replace(trial, purpose="rung", recipe=replace(trial.recipe, epochs=1))
@@ -238,7 +209,12 @@ def test_brief_trainings_are_never_ranked(tiny: Plan, tmp_path: Path) -> None:
 @pytest.mark.parametrize("sampler", ["gp", "tpe"])
 def test_a_sampler_proposes_new_networks_at_equal_cost(sampler: str) -> None:
     """A batch of different ones; and more points go on where fewer ended."""
-    settings = ["strategy.kind=optuna", f"strategy.sampler={sampler}", "strategy.batch=4"]
+    settings = [
+        "strategy.kind=optuna",
+        f"strategy.sampler={sampler}",
+        "strategy.batch=4",
+        "seeds=2",
+    ]
     fewer, more = (
         play(make_plan(load_config(None, [*settings, f"strategy.points={points}"]), B0), {})
         for points in (6, 9)
@@ -267,7 +243,7 @@ def test_a_sampler_finds_the_best_of_a_surface() -> None:
     plan = make_plan(load_config(None, settings), B0)
     known: dict[str, Record] = {}
     heights: list[list[float]] = []
-    for trials in strategies.rounds(plan, lambda: known):
+    for trials in find_strategy("optuna").rounds(plan, lambda: known):
         for trial in trials:
             known[trial.id] = Record(trial=trial, state=State.DONE, top1=height(trial))
         heights.append([height(trial) for trial in trials])
@@ -280,13 +256,10 @@ def test_a_sampler_finds_the_best_of_a_surface() -> None:
     [
         (["strategy.kind=random"], "strategy.kind"),
         (["strategy.points=0"], "strategy.points"),
-        (["strategy.reduction=1"], "strategy.reduction"),
         (["strategy.sampler=cmaes"], "strategy.sampler"),
         (["strategy.sorts=1"], "there is no key strategy.sorts"),
-        (
-            ["strategy.kind=optuna", "strategy.prune=true"],
-            "strategy.prune has no meaning where strategy.kind is optuna",
-        ),
+        (["strategy.kind=halving"], "strategy.kind"),
+        (["strategy.prune=true"], "strategy.prune is no more"),
     ],
 )
 def test_nonsense_is_refused(settings: list[str], message: str) -> None:
@@ -297,11 +270,10 @@ def test_nonsense_is_refused(settings: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "difference"),
     [
-        ([], ["strategy.prune=true"], "strategy.prune is False there and True here"),
-        ([], ["strategy.kind=halving"], "strategy.kind is all there and halving here"),
+        ([], ["strategy.kind=all"], "strategy.kind is adaptive there and all here"),
+        ([], ["seeds=2"], None),
         (["strategy.kind=optuna"], ["strategy.kind=optuna", "seeds=2"], "seeds is 1 there and 2"),
         (["strategy.kind=optuna"], ["strategy.kind=optuna", "strategy.points=50"], None),
-        (["strategy.prune=true"], ["strategy.prune=true", "seeds=2"], None),
     ],
 )
 def test_another_strategy_is_another_search(
@@ -324,9 +296,6 @@ def test_a_dry_run_says_at_most() -> None:
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert ". 26 trials" in ask()
-    assert ". At most 26 trials" in ask("strategy.prune=true")
-    assert ". At most 38 trials" in ask("strategy.kind=optuna")
-    halved = ask("strategy.kind=halving")
-    assert ". At most 36 trials" in halved
-    assert "favour width" in halved
+    assert ". At most 78 trials" in ask()
+    assert ". 78 trials" in ask("strategy.kind=all")
+    assert ". At most 38 trials" in ask("strategy.kind=optuna", "seeds=2")

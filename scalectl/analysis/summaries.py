@@ -1,0 +1,56 @@
+"""The finished trainings of each network, summed up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from scalectl.trial import Candidate, Record, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The finished trials of one candidate."""
+
+    candidate: Candidate
+    n: int
+    """Number of seeds that finished (state "done")."""
+    failed: int
+    """Number of trials that did not."""
+    mean_top1: float | None
+    sd_top1: float | None
+    """Over seeds, with n - 1; None below two."""
+    mean_loss: float | None
+    """Log-loss on the select split, in nats."""
+    mean_train_top1: float | None
+    mean_seconds: float | None
+    macs_spent: int
+
+
+def summarise(records: Sequence[Record]) -> tuple[Summary, ...]:
+    """Make one summary for each network, in order of first appearance; the baseline is among them."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.trial.candidate.fingerprint, []).append(record)
+    return tuple(_summarise(group) for group in groups.values())
+
+
+def _summarise(group: list[Record]) -> Summary:
+    done = [record for record in group if record.state is State.DONE]
+
+    def mean(name: str) -> float | None:
+        values = [getattr(record, name) for record in done]
+        if not values or None in values:
+            return None
+        return fmean(values) if len(values) > 1 else values[0]
+
+    return Summary(
+        candidate=group[0].trial.candidate,
+        n=len(done),
+        failed=len(group) - len(done),
+        mean_top1=mean("top1"),
+        sd_top1=stdev(record.top1 or 0.0 for record in done) if len(done) > 1 else None,
+        mean_loss=mean("loss"),
+        mean_train_top1=mean("train_top1"),
+        mean_seconds=mean("seconds"),
+        macs_spent=sum(record.macs_spent for record in group),
+    )
