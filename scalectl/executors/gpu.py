@@ -71,19 +71,34 @@ class Gpu:
                 "Leave --device and --executor out, or install torch with CUDA.",
             )
         self._told = jobs
+        self._pool: _Pool | None = None
+        """The processes of the last run, where it came to its end."""
         self.jobs = (jobs or _MOST) * self._gpus
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
-        """Train every trial; they start in order, but for those that need a GPU for themselves."""
+        """Train every trial; they start in order, but for those that need a GPU for themselves.
+
+        A process stays for the next run, as of a search in rounds, and ends with this executor.
+        """
         kind, _, chosen = workspace.device.replace("auto", "cuda").partition(":")
         numbers = [int(chosen)] if chosen else range(self._gpus)
         place = replace(workspace, save_every=_SAVE_EVERY)
-        start_server()
-        pool = _Pool([f"{kind}:{number}" for number in numbers], self._told, place)
+        pool = self._take_pool([f"{kind}:{number}" for number in numbers], place)
         try:
             yield from pool.run(iter(trials))
-        finally:
+        except BaseException:
             pool.close()
+            raise
+        self._pool = pool
+
+    def _take_pool(self, devices: list[str], workspace: Workspace) -> "_Pool":
+        pool, self._pool = self._pool, None
+        if pool and pool.suits(devices, workspace):
+            return pool
+        if pool:
+            pool.close()
+        start_server()
+        return _Pool(devices, self._told, workspace)
 
 
 class _Pool:
@@ -99,6 +114,10 @@ class _Pool:
         self._alone = set[str]()
         """Ids of trials that had no room beside others."""
         self._renderings = dict[tuple[str, int], BaseProcess]()
+
+    def suits(self, devices: list[str], workspace: Workspace) -> bool:
+        """Whether these are its devices and its workspace."""
+        return list(self._most) == devices and self._workspace == workspace
 
     def run(self, source: Iterator[Trial]) -> Generator[News, None, None]:
         is_over = False

@@ -1,5 +1,6 @@
 """The executor of GPUs, with the CPU in their place: real processes, real trainings."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -78,6 +79,21 @@ def test_a_trial_whose_process_dies_alone_is_a_record(
     (record,) = train_and_kill(executor, [trial], workspace, kills=1).values()
     assert record.state is State.KILLED
     assert "SIGKILL" in record.error
+
+
+def test_rounds_share_a_process_and_a_stopped_run_leaves_none(
+    executor: Gpu, tiny: Plan, workspace: Workspace
+) -> None:
+    """Loading torch's and CUDA's libraries takes longer than a round."""
+    first, second, third = tiny.trials[:3]
+    list_records(executor.run([first], workspace))
+    (process,) = multiprocessing.active_children()
+    (record,) = list_records(executor.run([second], workspace)).values()
+    assert record.state is State.DONE
+    assert multiprocessing.active_children() == [process]
+    with closing(executor.run([third], workspace)) as events:
+        next(events)
+    assert multiprocessing.active_children() == []
 
 
 def test_trials_that_fill_a_gpu_run_alone(tiny: Plan, workspace: Workspace) -> None:
