@@ -98,7 +98,7 @@ def train_plainly(plan: Plan, candidate: Candidate, device: torch.device) -> flo
     torch.set_num_threads(count_cores())
     trial, side = plan.trials[0], candidate.architecture.resolution
     assert isinstance(candidate.architecture, Architecture)
-    network = build_network(candidate.architecture.unroll()).to(device)
+    network = build_network(candidate.architecture.unroll(), "plain").to(device)
     optimizer = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9, nesterov=True)
     loaders = {
         split: timm.data.create_loader(

@@ -105,7 +105,7 @@ def time_learners(learners: Sequence[GraphLearner], images: int) -> float:
 
 def time_plainly(network: Architecture, recipe: Recipe, images: Images, *, compiles: bool) -> float:
     """Images per second of a plain loop over images on the device: AMP, channels_last, AdamW."""
-    model: nn.Module = build_network(network.unroll()).to(DEVICE)
+    model: nn.Module = build_network(network.unroll(), "plain").to(DEVICE)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, fused=True)
     forward: Callable[[Tensor], Tensor] = torch.compile(model) if compiles else model

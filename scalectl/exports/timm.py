@@ -9,24 +9,27 @@ from scalectl.exports.python_module import import_module, read_builder, write_mo
 from scalectl.exports.verification import Verification
 
 _FUNCTION = '''
+default_cfgs = timm.models.generate_default_cfgs(
+    {{
+        "{name}": {{
+            "url": "",
+            "num_classes": CLAIMS["classes"],
+            "input_size": tuple(CLAIMS["input_size"]),
+            "mean": tuple(CLAIMS["mean"]),
+            "std": tuple(CLAIMS["std"]),
+            "crop_pct": CLAIMS["crop_pct"],
+            "interpolation": CLAIMS["interpolation"],
+            **name_ends(NETWORK),
+        }}
+    }}
+)
+
+
 @timm.models.register_model
 def {name}(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """The network; keyword arguments are those of its timm class."""
-    if pretrained:
-        raise ValueError("{name} has no pretrained weights: it is a new network.")
-    for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
-        kwargs.pop(key, None)
+    """The network; keyword arguments are those of timm's own models, features_only among them."""
     settings = {{key: value for key, value in kwargs.items() if value is not None}}
-    network = build_network(NETWORK, **settings)
-    network.pretrained_cfg = network.default_cfg = {{
-        "num_classes": CLAIMS["classes"],
-        "input_size": tuple(CLAIMS["input_size"]),
-        "mean": tuple(CLAIMS["mean"]),
-        "std": tuple(CLAIMS["std"]),
-        "crop_pct": CLAIMS["crop_pct"],
-        "interpolation": CLAIMS["interpolation"],
-    }}
-    return network
+    return build_network(NETWORK, "{name}", pretrained, **settings)
 '''
 
 

@@ -23,46 +23,98 @@ class HardSqueezeExcite(timm.layers.SEModule):  # type: ignore[misc]
         super().__init__(channels, rd_ratio=rd_ratio, gate_layer="hard_sigmoid")
 
 
-def build_network(network: dict[str, Any], **settings: Any) -> nn.Module:
-    """Build an EfficientNet, MobileNetV3, ByobNet or ConvNeXt, as the blocks ask for."""
+def build_network(
+    network: dict[str, Any], name: str, pretrained: bool = False, **settings: Any
+) -> nn.Module:
+    """Build an EfficientNet, MobileNetV3, ByobNet or ConvNeXt, as the blocks ask for.
+
+    `settings` are what timm's own models take, `name` is the one it is registered by.
+    """
+    kind = network["stages"][0][0]["kind"]
+    norm = {} if kind == "convnext" else take_norm_settings(settings)
     settings = {
         "num_classes": network["classes"],
         "drop_rate": network["dropout"],
         "drop_path_rate": network["drop_path"],
         **settings,
     }
-    kind = network["stages"][0][0]["kind"]
+    if settings.get("features_only"):
+        settings.setdefault("out_indices", tuple(range(count_features(network))))
     if kind == "convnext":
-        return build_convnext(network, settings)
-    if kind in ("basic", "bottleneck"):
-        return build_residual(network, settings)
-    return build_mobile(network, settings)
-
-
-def build_mobile(network: dict[str, Any], settings: dict[str, Any]) -> nn.Module:
-    pooled = network["head_width"] and network["head"] == "pooled_conv"
-    factory = timm.models.MobileNetV3 if pooled else timm.models.EfficientNet
-    if network["squeeze"] == "hidden":
-        settings["se_layer"] = HardSqueezeExcite
-    if not pooled:
-        settings["output_stride"] = 1024  # never turn strides into dilations
-    model: nn.Module = factory(
-        block_args=[[describe(block, pooled) for block in stage] for stage in network["stages"]],
-        num_features=network["head_width"],
-        stem_size=network["stem_width"],
-        act_layer=ACTIVATIONS[network["activation"]],
-        round_chs_fn=int,  # widths are final
-        **settings,
+        factory, own = timm.models.ConvNeXt, configure_convnext(network)
+    elif kind in ("basic", "bottleneck"):
+        factory = ByobNet
+        own = {
+            "model_cfg": configure_residual(network),
+            "feature_cfg": {"flatten_sequential": True},
+        }
+    else:
+        factory, own = configure_mobile(network, settings)
+    model: nn.Module = timm.models.build_model_with_cfg(
+        factory, name, pretrained, **{**own, **settings}
     )
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            vars(module).update(norm)
     return model
 
 
-def describe(block: dict[str, Any], pooled: bool) -> dict[str, Any]:
+def take_norm_settings(settings: dict[str, Any]) -> dict[str, float]:
+    """Take what timm's own models say of batch norms out of the settings."""
+    names = {"bn_momentum": "momentum", "bn_eps": "eps"}
+    return {names[key]: settings.pop(key) for key in names if key in settings}
+
+
+def count_features(network: dict[str, Any]) -> int:
+    """Count the feature maps of different sizes, from which detectors and segmenters choose."""
+    strides = [stage[0]["stride"] for stage in network["stages"]]
+    return sum(stride > 1 for stride in strides) + (network["stem"] == "conv7x7_pool") + 1
+
+
+def name_ends(network: dict[str, Any]) -> dict[str, str]:
+    """Name the first convolution and the classifier, which timm adapts to other images and classes."""
+    kind = network["stages"][0][0]["kind"]
+    if kind == "convnext":
+        return {"first_conv": "stem.0", "classifier": "head.fc"}
+    if kind in ("basic", "bottleneck"):
+        return {"first_conv": "stem.conv", "classifier": "head.fc"}
+    return {"first_conv": "conv_stem", "classifier": "classifier"}
+
+
+def configure_mobile(
+    network: dict[str, Any], settings: dict[str, Any]
+) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Choose the class, with or without a classifier, and what it takes."""
+    pooled = network["head_width"] and network["head"] == "pooled_conv"
+    own = {
+        "block_args": [[describe(block, network) for block in s] for s in network["stages"]],
+        "num_features": network["head_width"],
+        "stem_size": network["stem_width"],
+        "act_layer": ACTIVATIONS[network["activation"]],
+        "round_chs_fn": int,  # widths are final
+    }
+    if network["squeeze"] == "hidden":
+        own["se_layer"] = HardSqueezeExcite
+    if not pooled:
+        own["output_stride"] = 1024  # never turn strides into dilations
+    as_list = "feature_cls" not in settings and "feature_cfg" not in settings
+    if settings.get("features_only") and as_list:
+        del settings["features_only"]
+        # Without its head, this class has none of the head's arguments.
+        own["kwargs_filter"] = ("num_classes", "num_features", "global_pool")
+        features = timm.models.MobileNetV3Features if pooled else timm.models.EfficientNetFeatures
+        return features, own
+    return timm.models.MobileNetV3 if pooled else timm.models.EfficientNet, own
+
+
+def describe(block: dict[str, Any], network: dict[str, Any]) -> dict[str, Any]:
     width, hidden, kernel = block["width"], block["hidden"], block["kernel"]
+    pooled = network["head_width"] and network["head"] == "pooled_conv"
+    is_other = block["activation"] != network["activation"]
     common = {
         "out_chs": block["out"],
         "stride": block["stride"],
-        "act_layer": ACTIVATIONS[block["activation"]],
+        "act_layer": ACTIVATIONS[block["activation"]] if is_other else None,
     }
     if block["kind"] == "fused" and hidden == width:
         return {**common, "block_type": "cn", "kernel_size": kernel, "skip": block["skip"]}
@@ -81,19 +133,15 @@ def describe(block: dict[str, Any], pooled: bool) -> dict[str, Any]:
     return {**common, "block_type": "ir", "exp_kernel_size": 1, "exp_ratio": ratio}
 
 
-def build_residual(network: dict[str, Any], settings: dict[str, Any]) -> nn.Module:
+def configure_residual(network: dict[str, Any]) -> ByoModelCfg:
     pooled = network["stem"] == "conv7x7_pool"
-    stages = tuple(tuple(configure(block) for block in stage) for stage in network["stages"])
-    return ByobNet(
-        ByoModelCfg(
-            blocks=stages,
-            stem_type="7x7" if pooled else "3x3",
-            stem_pool="maxpool" if pooled else "",
-            stem_chs=network["stem_width"],
-            num_features=network["head_width"],
-            act_layer=network["activation"],
-        ),
-        **settings,
+    return ByoModelCfg(
+        blocks=tuple(tuple(configure(block) for block in stage) for stage in network["stages"]),
+        stem_type="7x7" if pooled else "3x3",
+        stem_pool="maxpool" if pooled else "",
+        stem_chs=network["stem_width"],
+        num_features=network["head_width"],
+        act_layer=network["activation"],
     )
 
 
@@ -112,10 +160,10 @@ def configure(block: dict[str, Any]) -> ByoBlockCfg:
     )
 
 
-def build_convnext(network: dict[str, Any], settings: dict[str, Any]) -> nn.Module:
-    return timm.models.ConvNeXt(
-        depths=tuple(len(stage) for stage in network["stages"]),
-        dims=tuple(stage[0]["out"] for stage in network["stages"]),
-        kernel_sizes=tuple(stage[0]["kernel"] for stage in network["stages"]),
-        **settings,
-    )
+def configure_convnext(network: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "depths": tuple(len(stage) for stage in network["stages"]),
+        "dims": tuple(stage[0]["out"] for stage in network["stages"]),
+        "kernel_sizes": tuple(stage[0]["kernel"] for stage in network["stages"]),
+        "feature_cfg": {"flatten_sequential": True},
+    }
