@@ -28,6 +28,8 @@ class Recommendation:
     """At full size, with its own rounding of widths and resolutions."""
     rounding: RoundingRule
     """Of the search: sizes are rounded as the candidates were."""
+    note: str = ""
+    """What must be known wherever the coefficients go, such as that the data were a demo."""
     files: tuple[str, ...]
     """Names of the files of records that it rests on."""
 
@@ -55,6 +57,7 @@ def read(run: Path) -> Recommendation | None:
             coefficients=Coefficients(**content["coefficients"]),
             baseline=parse_baseline(content["baseline"]),
             rounding=content["rounding"],
+            note=content.get("note", ""),
             files=tuple(content["files"]),
         )
     except (OSError, ValueError, KeyError, TypeError, ScalectlError):

@@ -62,8 +62,9 @@ def _find_coefficients(
             "Finish the search, or give --coefficients.",
             exit_code=4,
         )
-    doubt = ", NOT IDENTIFIED: a careful choice" if verdict.status == "not_identified" else ""
-    return verdict, f"{run}{doubt}"
+    doubt = ", NOT IDENTIFIED: the best guess" if verdict.status == "not_identified" else ""
+    note = f", {verdict.note[0].lower()}{verdict.note[1:]}" if verdict.note else ""
+    return verdict, f"{run}{doubt}{note}"
 
 
 def _read_verdict(run: Path) -> Recommendation:

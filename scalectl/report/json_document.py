@@ -58,6 +58,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "records": [_describe_record(record) for record in results.records],
         "selection": _describe_selection(results),
         **{name: tabulate(name, results).rows for name in ("controls", "family", "frontier")},
+        "controls_absent": dict(results.absent),
         "confirmations": [_describe_confirmation(each) for each in results.confirmations],
         "fidelity": results.fidelity and _describe_fidelity(results.fidelity),
         "latencies": dict(results.latencies),

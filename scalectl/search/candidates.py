@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
@@ -115,6 +115,25 @@ def make_candidate(
     """Find the network of 2^phi times the baseline's MACs that is nearest to the coefficients."""
     (candidate,) = _realise([(control, coefficients)], design, baseline, native, phi)
     return candidate
+
+
+def explain_absent(
+    design: Design, baseline: Baseline, native: int, trained: Mapping[str, str]
+) -> dict[str, str]:
+    """Say of each control that has no network of its own why not, or which network it is.
+
+    `trained` are the names of the search's networks by fingerprint.
+    """
+    absent = {}
+    for control in NAMED.keys() - trained.values():
+        candidate = make_candidate(NAMED[control], control, design, baseline, native)
+        if isinstance(candidate, Rejected):
+            absent[control] = f"not trained: it {candidate.reason}"
+        elif candidate.fingerprint in trained:
+            absent[control] = f"the same network as {trained[candidate.fingerprint]}"
+        else:
+            absent[control] = "not trained yet"
+    return {control: absent[control] for control in NAMED if control in absent}
 
 
 def lattice(low: float, high: float, step: float, tolerance: float) -> Iterator[Coefficients]:

@@ -35,7 +35,7 @@ class Plan:
     @property
     def native(self) -> int:
         """The largest resolution, in pixels, that candidates may have."""
-        return _limit_resolution(self.config, self.trials[0].data)
+        return limit_resolution(self.config, self.trials[0].data)
 
 
 def count_macs(trials: Iterable[Trial]) -> int:
@@ -65,7 +65,7 @@ def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
     enumeration = enumerate_candidates(
         config.design,
         shrink(baseline, config.proxy, card.classes),
-        _limit_resolution(config, card),
+        limit_resolution(config, card),
         controls_only=config.strategy.kind == "optuna",
     )
     return _lay_out(config, baseline, card, enumeration)
@@ -97,7 +97,8 @@ def make_block(like: Trial, candidates: Sequence[Candidate], seed: int) -> list[
     return [replace(like, candidate=candidate, seed=seed) for candidate in order]
 
 
-def _limit_resolution(config: Config, card: DataCard) -> int:
+def limit_resolution(config: Config, card: DataCard) -> int:
+    """Return the largest resolution, in pixels, that a search's candidates may have."""
     return 2**16 if config.proxy.allow_upsampling else card.native
 
 

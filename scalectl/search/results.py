@@ -10,10 +10,13 @@ from scalectl.analysis.preference import Preference
 from scalectl.analysis.recommendation import Recommendation, list_files
 from scalectl.analysis.selection import Selection, select
 from scalectl.analysis.summaries import Summary, summarise
+from scalectl.arch.factory import Factory
 from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.errors import ScalectlError
 from scalectl.search import latencies
+from scalectl.search.candidates import explain_absent, shrink
 from scalectl.search.config import Config, load_config
+from scalectl.search.plan import limit_resolution
 from scalectl.search.plan_file import Outlook, look_ahead
 from scalectl.search.resume import read_config
 from scalectl.store import reader
@@ -41,6 +44,8 @@ class Results:
     fidelity: Fidelity | None = None
     outlook: Outlook | None = None
     """How much of the search is over; None where that is not known, as of a file of records."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Control -> why it has no network of its own, or which network it is; empty where not known."""
     max_deviation: float | None = None
     """How many doublings a candidate's counted cost may differ from the target; None where unknown."""
 
@@ -93,6 +98,7 @@ def read_results(path: Path) -> Results:
         confirmations=confirm(reading.records, find_reference(config, selection)),
         fidelity=compare_epochs(reading.records),
         outlook=look_ahead(path, reading.records),
+        absent=_explain_absent(config, searched) if config and searched else {},
         max_deviation=_read_max_deviation(config),
     )
 
@@ -117,6 +123,19 @@ def _read_config(run: Path, damaged: Sequence[reader.DamagedFile]) -> Config | N
         return None
 
 
+def _explain_absent(config: Config, searched: Sequence[Record]) -> dict[str, str]:
+    trial = searched[0].trial
+    if isinstance(trial.baseline, Factory):
+        return {}  # its code is not run to be read
+    candidates = {record.trial.candidate.fingerprint: record.trial.candidate for record in searched}
+    names = {
+        name: candidate.control or str(candidate.coefficients)
+        for name, candidate in candidates.items()
+    }
+    small = shrink(trial.baseline, config.proxy, trial.data.classes)
+    return explain_absent(config.design, small, limit_resolution(config, trial.data), names)
+
+
 def _read_max_deviation(config: Config | None) -> float | None:
     """Return `design.max_deviation`; None where the formula alone is held to the target."""
     if config is None or config.design.budget == "nominal":
@@ -138,5 +157,6 @@ def recommend(results: Results) -> Recommendation:
         coefficients=results.selection.recommended,
         baseline=trial.baseline,
         rounding=trial.candidate.architecture.rounding.rule,
+        note=trial.data.note,
         files=results.files,
     )

@@ -39,7 +39,11 @@ def tabulate(results: Results) -> Table:
             for control in sorted(results.summaries, key=lambda summary: place(summary.candidate))
             if control.candidate.control
         ),
-        notes=(note, "The baseline has half the compute."),
+        notes=(
+            note,
+            "The baseline has half the compute.",
+            *(f"{control}: {reason}." for control, reason in results.absent.items()),
+        ),
     )
 
 
