@@ -88,6 +88,8 @@ class Recipe:
     """Mirror half of the images, where the data set says that this keeps their class."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Decay, per step, of a moving average of the weights, which is then scored; 0 means none."""
+    orthogonal: bool = False
+    """Begin with orthogonal kernels, so that narrow layers lose nothing by an unlucky draw."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Proxy(Recipe):
 
     data: str = "glyphs"
     """glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME."""
-    train_images: Annotated[int, Ge(0)] = 2000
+    train_images: Annotated[int, Ge(0)] = 3000
     """Most images of the training split; 0 means all there are, as for the other splits."""
     select_images: Annotated[int, Ge(0)] = 1500
     test_images: Annotated[int, Ge(0)] = 1500
@@ -67,14 +67,15 @@ class Proxy(Recipe):
     """Image pixels per pixel of the last map; the earliest strides beyond it are dropped."""
     allow_upsampling: bool = False
     """Whether to train above the native size of the images, where pixels carry no information."""
-    epochs: Annotated[int, Ge(1)] = 7
-    batch_size: Annotated[int, Ge(2)] = 64
+    epochs: Annotated[int, Ge(1)] = 2
+    batch_size: Annotated[int, Ge(2)] = 32
     learning_rate: Annotated[float, Gt(0)] = 0.015
     weight_decay: Annotated[float, Ge(0)] = 0.01
     gradient_clip: Annotated[float, Gt(0)] = 1.0
-    label_smoothing: Annotated[float, Ge(0), Le(0.5)] = 0.0
-    shift: Annotated[float, Ge(0), Le(0.5)] = 0.05
+    label_smoothing: Annotated[float, Ge(0), Le(0.5)] = 0.1
+    shift: Annotated[float, Ge(0), Le(0.5)] = 0.0
     flip: bool = True
+    orthogonal: bool = True
 
     @property
     def recipe(self) -> Recipe:

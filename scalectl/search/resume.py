@@ -1,18 +1,20 @@
 """Begin or continue a run: check that it is the same search, and find what of it is over."""
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from scalectl.errors import ScalectlError
+from scalectl.parsing import read_table
 from scalectl.search.config import Config, dump_config, load_config
 from scalectl.search.plan import Plan
 from scalectl.store import atomic
 from scalectl.store.checksum import add_checksum
 from scalectl.store.reader import DamagedFile, ReadResult, read_run
 from scalectl.store.writer import Store
-from scalectl.trial import DataCard, Record, Trial
+from scalectl.trial import DataCard, Recipe, Record, Trial
 
 
 def claim(plan: Plan, run: Path) -> tuple[Store, tuple[DamagedFile, ...]]:
@@ -55,11 +57,20 @@ def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
 
 
 def read_config(run: Path, damaged: Sequence[DamagedFile]) -> Config | None:
-    """Read the run's grid file; None where there is none, or it is among the damaged files."""
+    """Read the run's grid file; None where there is none, or it is among the damaged files.
+
+    A part of the recipe that the version which wrote it did not have was at its default.
+    """
     path = run / "grid.toml"
     if not path.exists() or path in [file.path for file in damaged]:
         return None
-    return load_config(path)
+    told = read_table(path).get("proxy", {})
+    later = [
+        f"proxy.{part.name}={json.dumps(part.default)}"
+        for part in fields(Recipe)
+        if part.default is not MISSING and part.name not in told
+    ]
+    return load_config(path, later)
 
 
 _FREE = (

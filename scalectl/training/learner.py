@@ -180,6 +180,21 @@ def start_as_identity(network: nn.Module) -> nn.Module:
     return network
 
 
+def start_orthogonal(network: nn.Module) -> nn.Module:
+    """Draw the kernels of ungrouped convolutions orthogonal (Saxe et al. 2014), in place.
+
+    Each keeps its norm. Random ones of few channels may lose a direction, and then a training takes
+    off late or not at all: noise between seeds that says nothing of the network.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == 1:
+            norm = module.weight.detach().norm()
+            nn.init.orthogonal_(module.weight)
+            with torch.no_grad():
+                module.weight.mul_(norm / module.weight.norm())
+    return network
+
+
 def measure_channels(images: Tensor) -> tuple[Tensor, Tensor]:
     """Measure each channel's mean and standard deviation, (1, C, 1, 1), over up to 2,000 images."""
     part = images[:2000].float()

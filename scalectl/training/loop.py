@@ -25,7 +25,13 @@ from scalectl.store import atomic
 from scalectl.training import checkpoint
 from scalectl.training.devices import choose_device, describe_environment, peak_memory, repeat_bits
 from scalectl.training.graph_learner import GraphLearner, LearnerPool
-from scalectl.training.learner import Images, Learner, Learns, start_as_identity
+from scalectl.training.learner import (
+    Images,
+    Learner,
+    Learns,
+    start_as_identity,
+    start_orthogonal,
+)
 from scalectl.training.workspace import Workspace
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
 
@@ -206,7 +212,8 @@ def _conclude(
 def _begin(trial: Trial) -> nn.Module:
     """Build the network as it is before its first step."""
     _seed(trial.id, 0)
-    return start_as_identity(build(trial.candidate.architecture))
+    network = start_as_identity(build(trial.candidate.architecture))
+    return start_orthogonal(network) if trial.recipe.orthogonal else network
 
 
 def _load(trial: Trial, workspace: Workspace, split: Split, device: torch.device) -> Images:

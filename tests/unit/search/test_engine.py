@@ -12,8 +12,9 @@ from scalectl.arch.baselines.efficientnet import B0
 from scalectl.errors import ScalectlError
 from scalectl.executors import make_executor
 from scalectl.search import engine, resume
-from scalectl.search.config import load_config
+from scalectl.search.config import dump_config, load_config
 from scalectl.search.plan import Plan, make_plan
+from scalectl.store.checksum import add_checksum
 from scalectl.store.locks import Locks
 from scalectl.store.writer import Store
 from scalectl.training.workspace import Workspace
@@ -123,6 +124,23 @@ def test_another_search_is_refused(settings: list[str], difference: str, tiny: P
     with pytest.raises(ScalectlError, match=difference):
         resume.claim(other, tmp_path / "run")
     assert (tmp_path / "run" / "grid.toml").read_bytes() == before
+
+
+def test_a_recipe_has_the_defaults_of_the_version_that_wrote_it(tiny: Plan, tmp_path: Path) -> None:
+    """A run of before there was a key is told from one with today's default, and can go on."""
+    resume.claim(tiny, tmp_path / "run")
+    text = dump_config(tiny.config).replace("orthogonal = true\n", "")
+    (tmp_path / "run" / "grid.toml").write_bytes(add_checksum(text.encode(), ".toml"))
+    stored = resume.read_config(tmp_path / "run", ())
+    assert stored is not None
+    assert stored.proxy == replace(tiny.config.proxy, orthogonal=False)
+    now, before = (
+        make_plan(load_config(None, [*TINY, f"proxy.orthogonal={value}"]), B0)
+        for value in ("true", "false")
+    )
+    with pytest.raises(ScalectlError, match="orthogonal is False there and True here"):
+        resume.look(now, tmp_path / "run")
+    resume.look(before, tmp_path / "run")
 
 
 def test_records_of_another_search_are_refused_without_its_grid(tiny: Plan, tmp_path: Path) -> None:

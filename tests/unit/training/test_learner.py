@@ -8,7 +8,7 @@ from torch import nn
 from scalectl.nn.blocks import Residual
 from scalectl.nn.build import build
 from scalectl.search.plan import Plan
-from scalectl.training.learner import Images, start_as_identity
+from scalectl.training.learner import Images, start_as_identity, start_orthogonal
 
 
 def test_an_average_of_the_weights_is_scored_where_one_is_asked_for(make: Make) -> None:
@@ -55,3 +55,23 @@ def test_networks_start_as_if_they_were_shallow(tiny: Plan) -> None:
         width = next(one for one in block.modules() if isinstance(one, nn.Conv2d)).in_channels
         images = torch.rand(1, width, 4, 4)
         assert torch.equal(block(images), images)
+
+
+def test_orthogonal_kernels_keep_what_they_are_given(tiny: Plan) -> None:
+    """No direction of the input or output is lost, the norm is as before, and so is all else."""
+    network = build(tiny.trials[0].candidate.architecture)
+    before = copy.deepcopy(network.state_dict())
+    start_orthogonal(network)
+    whole = {
+        f"{name}.weight"
+        for name, part in network.named_modules()
+        if isinstance(part, nn.Conv2d) and part.groups == 1
+    }
+    for name, value in network.state_dict().items():
+        if name not in whole:
+            assert torch.equal(value, before[name])
+            continue
+        assert value.norm().item() == pytest.approx(before[name].norm().item(), rel=1e-4)
+        spread = torch.linalg.svdvals(value.flatten(1))
+        assert (spread.max() / spread.min()).item() == pytest.approx(1, rel=1e-3)
+    assert whole
