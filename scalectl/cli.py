@@ -1,12 +1,23 @@
 """The group of commands: help, version, and what becomes of problems."""
 
-from typing import Any
+import errno
+import itertools
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 from scalectl.commands import COMMANDS, load_command
-from scalectl.commands.output import say
-from scalectl.errors import ScalectlError
+from scalectl.commands.options import guess_option
+from scalectl.commands.output import adapt_streams, say
+from scalectl.errors import OutOfSpaceError, ScalectlError, describe
+from scalectl.parsing import suggest
 
 
 class _Group(click.Group):
@@ -18,15 +29,129 @@ class _Group(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         return load_command(name) if name in COMMANDS else None
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = suggest(args[0], COMMANDS)
+            ctx.fail(f"No such command {args[0]!r}{f'; did you mean {close}?' if close else '.'}")
+        return super().resolve_command(ctx, args)
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        """Run a command; this is the one place that catches whatever is raised."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        adapt_streams()
+        extra["standalone_mode"] = False
         try:
-            return super().invoke(ctx)
-        except ScalectlError as problem:
-            say(f"Error: {problem}".replace("\n", " "), err=True)
-            ctx.exit(problem.exit_code)
-        except KeyboardInterrupt:
-            say("Interrupted.", err=True)
-            ctx.exit(130)
+            _refuse_windows()
+            code = super().main(arguments, *rest, **extra)
+            if sys.stdout:  # None where the caller has closed it
+                sys.stdout.flush()
+        except SystemExit:
+            raise
+        except BaseException as problem:
+            code = _report(problem, as_json=_wants_json(arguments))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_windows() -> None:
+    if sys.platform == "win32":
+        raise ScalectlError(
+            "scalectl runs on Linux and macOS, and this is Windows.",
+            "Run it in WSL, the Windows Subsystem for Linux.",
+        )
+
+
+def _report(problem: BaseException, *, as_json: bool) -> int:
+    """Say on stderr what went wrong, and return the exit code."""
+    if isinstance(problem, BrokenPipeError):
+        _abandon_stdout()  # who reads it has seen enough, as `head` does
+        return 141
+    mended = _translate(problem)
+    if isinstance(mended, OutOfSpaceError):
+        _abandon_stdout()
+    with suppress(OSError, ValueError):  # stderr itself may be gone
+        if as_json:
+            error = {
+                "kind": _KINDS.get(mended.exit_code, "interrupted"),
+                "message": mended.message,
+                "hint": mended.hint,
+                "exit_code": mended.exit_code,
+            }
+            click.echo(json.dumps({"schema_version": 1, "error": error}), err=True)
+        elif isinstance(problem, click.UsageError) and problem.ctx:
+            say(f"{problem.ctx.get_usage()}\n{mended.hint}\n\nError: {mended.message}", err=True)
+        else:
+            said = "" if mended.exit_code > 128 else "Error: "
+            say(f"{said}{mended}".replace("\n", " "), err=True)
+    return mended.exit_code
+
+
+_KINDS = {
+    1: "mistake_in_scalectl",
+    2: "usage",
+    3: "damaged",
+    4: "no_winner",
+    5: "out_of_space",
+    6: "trials_failed",
+}
+
+
+def _translate(problem: BaseException) -> ScalectlError:
+    """Turn whatever was raised into what is said about it."""
+    if isinstance(problem, ScalectlError):
+        return problem
+    if isinstance(problem, click.ClickException):
+        return _translate_usage(problem)
+    cause = problem.__cause__ if isinstance(problem, click.Abort) else None
+    if isinstance(problem, KeyboardInterrupt) or isinstance(cause, KeyboardInterrupt):
+        return ScalectlError("Interrupted.", exit_code=130)
+    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutOfSpaceError(
+            "There is no space left to write to.", "Free some, and run it again."
+        )
+    return _admit(cause or problem)
+
+
+def _translate_usage(problem: click.ClickException) -> ScalectlError:
+    message = problem.format_message()
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    if isinstance(problem, click.NoSuchOption) and context:
+        close = guess_option(problem.option_name, context.command)
+        message = f"No such option {problem.option_name}{close or '.'}"
+    hint = f"{context.command_path} --help shows what is allowed." if context else ""
+    return ScalectlError(message, hint, exit_code=problem.exit_code)
+
+
+def _admit(problem: BaseException) -> ScalectlError:
+    """Say that this is scalectl's own fault, and what to report."""
+    if os.environ.get("SCALECTL_TRACEBACK"):
+        with suppress(OSError):
+            traceback.print_exception(problem)
+    steps = traceback.extract_tb(problem.__traceback__)
+    where = f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
+    return ScalectlError(
+        f"This is a mistake in scalectl, not yours: {type(problem).__name__}: "
+        f"{describe(problem)}{where}.",
+        "Please report this line, the command, and what `SCALECTL_TRACEBACK=1` before it prints.",
+        exit_code=1,
+    )
+
+
+def _abandon_stdout() -> None:
+    """Keep Python from writing the rest of it when it leaves, which would fail once more."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    named = any(os.environ.get(f"SCALECTL_{name.upper()}_JSON") for name in COMMANDS)
+    pairs = itertools.pairwise(arguments)
+    return (
+        named
+        or not {"--json", "--events", "--format=json"}.isdisjoint(arguments)
+        or ("--format", "json") in pairs
+    )
 
 
 _HELP = """Search how to scale a ConvNet, scale it, and show the evidence.
@@ -42,8 +167,8 @@ scalectl profile TARGET   what a network costs
 scalectl verify FILE...   rebuild emitted configs, and compare
 scalectl baselines        what can be scaled, and exported to what
 
-Exit codes: 0 done, 2 wrong usage or config, 3 damaged files (the rest is shown), 4 no eligible
-winner, 5 out of space, 6 some trials failed, 129, 130 or 143 interrupted.
+Exit codes: 0 done, 1 a mistake in scalectl, 2 wrong usage or config, 3 damaged files (the rest is
+shown), 4 no eligible winner, 5 out of space, 6 some trials failed, 129, 130 or 143 interrupted.
 """
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,8 +22,11 @@ def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        _refuse_boundless_numbers(content, where)
         # As JSON, so that "3" is no number and yet a list becomes a tuple.
         return TypeAdapter(kind).validate_json(json.dumps(content, default=str), strict=True)
+    except RecursionError:
+        raise ScalectlError(f"{where} is nested too deeply.", "Remove brackets.") from None
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -44,8 +47,14 @@ def read_table(path: Path) -> dict[str, Any]:
         raise ScalectlError(f"{path} cannot be read: {reason}.", "Check the path.") from None
     try:
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except RecursionError:
+        raise ScalectlError(
+            f"{path} cannot be parsed: it is nested too deeply.", "Remove brackets."
+        ) from None
     except ValueError as problem:
-        raise ScalectlError(f"{path} cannot be parsed: {problem}.", "Mend that line.") from None
+        # Python's own words name a function that no user of a program can call.
+        reason = "a number has too many digits" if "digits" in str(problem) else str(problem)
+        raise ScalectlError(f"{path} cannot be parsed: {reason}.", "Mend that line.") from None
     if not isinstance(content, dict):
         raise ScalectlError(f"{path} holds no table of keys.", "See grids/ for examples.")
     return content
@@ -68,12 +77,34 @@ def refuse_unknown_fields(content: object, model: Any, where: str, path: str) ->
     known = [field.name for field in fields(model)]
     for key in content if isinstance(content, Mapping) else ():
         if key not in known:
-            close = get_close_matches(key, known, n=1)
+            close = suggest(key, known)
             raise ScalectlError(
                 f"{where}: there is no key {path}{key}"
-                f"{f'; did you mean {path}{close[0]}?' if close else '.'}",
+                f"{f'; did you mean {path}{close}?' if close else '.'}",
                 f"Known are {', '.join(known)}.",
             )
+
+
+def _refuse_boundless_numbers(content: object, where: str, path: str = "") -> None:
+    """Raise `ScalectlError` for infinities, NaN, and whole numbers that no float holds exactly."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            _refuse_boundless_numbers(value, where, f"{path}.{key}" if path else str(key))
+    elif isinstance(content, list | tuple):
+        for value in content:
+            _refuse_boundless_numbers(value, where, path)
+    elif isinstance(content, int | float) and not abs(content) <= 2**53:  # nor is NaN
+        raise ScalectlError(
+            f"{where}: {path} is no finite number that can be computed with.",
+            "Give one below 9e15.",
+        )
+
+
+def suggest(word: str, known: Iterable[str]) -> str | None:
+    """Return what somebody who wrote `word` probably meant, or None where nothing is close."""
+    if len(word) > 100:
+        return None
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.65)), None)
 
 
 def forbid_extra(*kinds: type) -> None:

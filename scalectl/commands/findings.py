@@ -1,48 +1,77 @@
 """What was found, printed: the comparison and the tables of runs; and what could not be read."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from scalectl.commands.output import say
 from scalectl.errors import ScalectlError
-from scalectl.report.tables import TABLES, tabulate
+from scalectl.report.render import pluralise
+from scalectl.report.tables import tabulate
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.report.render import Format
     from scalectl.search.results import Results
 
 
-def print_findings(found: "Sequence[Results]", style: "Format", name: str | None = None) -> None:
-    """The comparison where there are several, then each run; `name` is the one table to print."""
+def print_findings(
+    found: "Sequence[Results]",
+    style: "Format",
+    names: Sequence[str] = (),
+    paths: Sequence[Path] = (),
+    *,
+    comments: bool = True,
+) -> None:
+    """The comparison where there are several, then each run with the tables of these names.
+
+    `paths` are where the runs are, for the commands that come next; without any, none is printed.
+    Without `comments` only the tables are printed.
+    """
     from scalectl.report import render
     from scalectl.report.tables.comparison import tabulate_runs
 
-    if name == "comparison" or (len(found) > 1 and name is None):
+    if list(names) == ["comparison"] or (len(found) > 1 and len(names) != 1):
         click.echo(render.render(tabulate_runs(found), style), nl=False)
-        if name == "comparison" or style == "csv":
+        if list(names) == ["comparison"] or not comments:
             return
         click.echo()
-    for one in found:
-        _print_tables(one, style, name)
+    for number, results in enumerate(found):
+        _print_tables(results, style, names or ("ranking",), comments=comments)
+        if comments and paths:
+            print_next(results, paths[number], style)
 
 
-def _print_tables(results: "Results", style: "Format", chosen: str | None) -> None:
+def _print_tables(
+    results: "Results", style: "Format", names: Sequence[str], *, comments: bool
+) -> None:
     from scalectl.report import render
     from scalectl.report.heat_map import draw_heat_map
 
-    if style == "csv":
-        click.echo(render.render(tabulate(chosen or "ranking", results), style), nl=False)
-        return
-    print_verdicts([results], style)
-    heat_map = draw_heat_map(results) if style == "rich" and not chosen else ""
-    if heat_map:
-        click.echo("\n" + heat_map, nl=False)
-    for name in [chosen] if chosen else TABLES:
+    if comments:
+        print_verdicts([results], style)
+        heat_map = draw_heat_map(results) if style == "rich" and "ranking" in names else ""
+        if heat_map:
+            click.echo("\n" + heat_map, nl=False)
+    for number, name in enumerate(names):
         table = tabulate(name, results)
-        if table.rows or chosen:
-            click.echo("\n" + render.render(table, style), nl=False)
+        if table.rows or len(names) == 1:
+            between = "\n" if comments or number else ""
+            click.echo(between + render.render(table, style), nl=False)
+
+
+def print_next(
+    results: "Results", run: Path, style: "Format" = "rich", *, err: bool = False
+) -> None:
+    """What to do next, with the commands as they are to be typed."""
+    from scalectl.report.advice import advise
+
+    say("", err=err)
+    for step in advise(results, str(run)):
+        say(f"Next: {step.why}", err=err)
+        if step.command:
+            say(f"`{step.command}`" if style == "markdown" else f"  {step.command}", err=err)
 
 
 def print_verdicts(found: "Sequence[Results]", style: "Format" = "rich") -> None:
@@ -54,9 +83,6 @@ def print_verdicts(found: "Sequence[Results]", style: "Format" = "rich") -> None
         name, words = one.name, in_words(one)
         if style == "markdown":
             name, words = f"## {render.escape(name)}\n", render.escape(words)
-        elif style == "latex":
-            name = f"\\section*{{{render.escape_latex(name)}}}"
-            words = render.escape_latex(words)
         say(name)
         say(words)
 
@@ -66,7 +92,7 @@ def judge_files(found: "Sequence[Results]") -> None:
     damaged = [file for one in found for file in one.damaged]
     if damaged:
         raise ScalectlError(
-            f"{len(damaged)} damaged files were left out; the first is {damaged[0].path}: "
+            f"{pluralise(len(damaged), 'damaged file')} left out; the first is {damaged[0].path}: "
             f"{damaged[0].reason}.",
             "Run scalectl grid again with the arguments that made them: it makes them anew.",
             exit_code=3,

@@ -1,5 +1,6 @@
 """`scalectl grid`: the search, or what it would train."""
 
+import shlex
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.findings import check_requirement, judge_files, print_findings
+from scalectl.commands.findings import check_requirement, judge_files, print_findings, print_next
 from scalectl.commands.options import (
     BASELINE_HELP,
     PATH,
+    Choice,
     check_device,
     json_option,
+    require_device,
     require_option,
 )
 from scalectl.commands.output import print_json, say
@@ -23,11 +26,12 @@ from scalectl.commands.runs import RUNS
 from scalectl.commands.signals import continuable
 from scalectl.errors import ScalectlError
 from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, choose_executor, make_executor
+from scalectl.report.render import pluralise
 from scalectl.search.config import Config
 from scalectl.trial import Record
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.search.engine import Event
+    from scalectl.search.engine import Concluded, Event
     from scalectl.search.optuna_mirror import Mirror
     from scalectl.search.plan import Plan
     from scalectl.search.results import Results
@@ -94,7 +98,7 @@ def _check_shard(
 )
 @click.option(
     "--executor",
-    type=click.Choice(["auto", *EXECUTORS]),
+    type=Choice(["auto", *EXECUTORS]),
     default="auto",
     show_default=True,
     help="Where trials run: on this machine's GPUs or cores, on a Ray cluster, or as Slurm jobs.",
@@ -190,6 +194,7 @@ def grid(
     run = run or RUNS / (grid_file.stem if grid_file else "default")
     executor = choose_executor(device) if executor == "auto" else executor
     cluster = Cluster(address=address, resources=chosen.resources)
+    _require_here(device, executor, trains=not no_probe)
     make = cache(partial(make_executor, executor, jobs or 0, cluster))
     measure = cache(partial(measure_speed, plan, make, device))
     if dry_run:
@@ -204,12 +209,18 @@ def grid(
         else:
             last = follow(engine.search(plan, run, make(), device))
     if isinstance(last, engine.Concluded):
-        _show_results(last.results, as_json, plan)
-        _judge(last.results, last.failed)
+        _show_results(last, as_json, plan, run)
+        _judge(last.results, last.failed, run)
         check_requirement([last.results], require)
     elif shard and isinstance(last, engine.Searched):
         _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json)
         _judge_trials(last.failed)
+
+
+def _require_here(device: str, executor: str, *, trains: bool) -> None:
+    """Refuse a device that this machine lacks, unless others train or nothing is trained at all."""
+    if trains and executor not in CLUSTERS:
+        require_device(device)
 
 
 def _follow(
@@ -253,14 +264,20 @@ def _choose(
     )
 
 
-def _show_results(results: "Results", as_json: bool, plan: "Plan") -> None:
+def _show_results(last: "Concluded", as_json: bool, plan: "Plan", run: Path) -> None:
     from scalectl.report.json_document import describe_plan, describe_run
 
+    results = last.results
     if as_json:
         print_json({**describe_plan(plan, None), **describe_run(results)})
     else:
-        print_findings([results], "rich", "ranking")
-        say("\nNext: scalectl scale --phi 4, or scalectl report.", err=True)
+        print_findings([results], "rich")
+        if not last.failed and results.selection.status != "no_eligible_winner":
+            print_next(results, run, err=True)
+            say(
+                f"Next: See the evidence.\n  {shlex.join(['scalectl', 'report', str(run)])}",
+                err=True,
+            )
 
 
 def _show_shard(
@@ -275,24 +292,25 @@ def _show_shard(
         print_json({**describe_plan(plan, None), **counts})
     else:
         say(
-            f"Shard {shard}: {len(plan.trials) - failed} of its {len(plan.trials)} trials ended, and "
-            f"are in {run}. The other shards have {others}. When all are over, scalectl merge RUN... "
-            "-o RUN unites their folders, and this command without --shard chooses there."
+            f"Shard {shard}: {len(plan.trials) - failed} of its {pluralise(len(plan.trials), 'trial')} "
+            f"ended, and are in {run}. The other shards have {others}. When all are over, scalectl "
+            "merge unites their folders, and this command without --shard chooses there."
         )
 
 
-def _judge(results: "Results", failed: int) -> None:
+def _judge(results: "Results", failed: int, run: Path) -> None:
     """Raises `ScalectlError` where something is missing of what was asked for."""
     judge_files([results])
     _judge_trials(failed)
     if results.selection.status == "no_eligible_winner":
-        raise ScalectlError(results.selection.reason, "See scalectl report.", exit_code=4)
+        command = shlex.join(["scalectl", "report", str(run)])
+        raise ScalectlError(results.selection.reason, f"See {command}.", exit_code=4)
 
 
 def _judge_trials(failed: int) -> None:
     if failed:
         raise ScalectlError(
-            f"{failed} trials failed; the report has their reasons.",
-            "Run the same command again to try them once more, as often as watch.retries allows.",
+            f"{pluralise(failed, 'trial')} failed; the report has their reasons.",
+            "Run the same command again to try once more, as often as watch.retries allows.",
             exit_code=6,
         )

@@ -9,6 +9,7 @@ from scalectl.commands.findings import print_verdicts
 from scalectl.commands.options import PATH, json_option
 from scalectl.commands.output import print_json, say
 from scalectl.errors import ScalectlError
+from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.merge import Conflict, Merged
@@ -43,16 +44,17 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
     if as_json:
         print_json({"schema_version": 1, "run": str(target), **_document(merged)})
     else:
+        are = "is" if merged.records == 1 else "are"
         say(
-            f"{merged.records} records of {len(runs)} runs are in {target}; {merged.repeated} of them "
-            "were in several."
+            f"{pluralise(merged.records, 'record')} of {pluralise(len(runs), 'run')} {are} in {target}; "
+            f"{merged.repeated or 'none'} in several of them."
         )
         for one in merged.conflicts:
             say(f"Conflict: {_describe(one)}", err=True)
         print_verdicts([found])
     if merged.damaged:
         raise ScalectlError(
-            f"{len(merged.damaged)} damaged files were left out; the first is "
+            f"{pluralise(len(merged.damaged), 'damaged file')} left out; the first is "
             f"{merged.damaged[0].path}: {merged.damaged[0].reason}.",
             "Run scalectl grid again with the arguments that made them, and merge again.",
             exit_code=3,

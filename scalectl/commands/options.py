@@ -1,18 +1,19 @@
 """What several commands ask for in the same way."""
 
 import re
+import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import click
+
+from scalectl.errors import ScalectlError
+from scalectl.parsing import suggest
 
 PATH = click.Path(path_type=Path)
 BASELINE_HELP = "A name (scalectl baselines), a .toml or .json, or package.module:factory."
 
-require_option = click.option(
-    "--require",
-    type=click.Choice(["identified"]),
-    help="Exit with code 4 where the choice is not identified, as in a script that goes on with it.",
-)
 require_option = click.option(
     "--require",
     type=click.Choice(["identified"]),
@@ -26,3 +27,81 @@ def check_device(_context: click.Context, _option: click.Parameter, name: str) -
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
         raise click.BadParameter(f"{name!r} is not auto, cpu, mps, cuda or cuda:NUMBER.")
     return name
+
+
+class Choice(click.Choice[str]):
+    """A choice that suggests the nearest of its names to whoever wrote another."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> str:
+        try:
+            return super().convert(value, param, context)
+        except click.BadParameter as problem:
+            close = suggest(str(value), self.choices)
+            asked = f"; did you mean {close}?" if close else "."
+            message = f"{problem.message.rstrip('.')}{asked}"
+            raise click.BadParameter(message, context, param) from None
+
+
+def guess_option(name: str, command: click.Command) -> str | None:
+    """Say what somebody meant by an option that a command lacks; None where nothing is close."""
+    word = name.lstrip("-")
+    if command.name == "grid" and (key := _find_key(word.replace("-", "_"))):
+        return f"; did you mean --set {key}=VALUE?"
+    known = {
+        text.lstrip("-"): text
+        for option in command.params
+        for text in (*option.opts, *option.secondary_opts)
+        if text.startswith("--")
+    }
+    close = _OTHER_WORDS.get(word, word)
+    close = close if close in known else suggest(word, known) or ""
+    return f"; did you mean {known[close]}?" if close else None
+
+
+_OTHER_WORDS = {
+    "flops": "macs",
+    "parameters": "params",
+    "format": "to",
+    "model": "baseline",
+    "dataset": "data",
+    "out": "output",
+    "workers": "jobs",
+    "gpu": "device",
+}
+
+
+def _find_key(name: str) -> str | None:
+    """Find the key of a grid file that has this name, such as "proxy.epochs"."""
+    from scalectl.search.config import Config
+
+    config = Config()
+    for table in fields(config):
+        part = getattr(config, table.name)
+        if is_dataclass(part) and name in [field.name for field in fields(part)]:
+            return f"{table.name}.{name}"
+    return None
+
+
+def require_device(name: str) -> None:
+    """Raise `ScalectlError` where this machine lacks the device, before anything starts."""
+    from scalectl.executors.hardware import count_gpus
+
+    if name == "mps" and sys.platform != "darwin":
+        raise ScalectlError(
+            "--device mps is a GPU of Apple's, and this is no Mac.", "Leave --device out."
+        )
+    if not name.startswith("cuda"):
+        return
+    number, count = int(name.partition(":")[2] or 0), count_gpus()
+    if count == 0:
+        raise ScalectlError(
+            "There is no GPU of NVIDIA's here that torch can use.",
+            "Leave --device out, or install torch with CUDA.",
+        )
+    if number >= count:
+        raise ScalectlError(
+            f"There is no {name}: the last of this machine's GPUs is cuda:{count - 1}.",
+            "Numbers begin at 0.",
+        )

@@ -10,6 +10,7 @@ from scalectl.commands.output import print_json, print_table, say
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor
 from scalectl.parsing import humanise
+from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.estimate import Speed
@@ -50,9 +51,11 @@ def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], 
 
 
 def _count(plan: "Plan") -> str:
-    seeds = plan.config.seeds
-    candidates = len(plan.enumeration.candidates)
-    return f"{seeds} seed{'s' * (seeds != 1)} of {candidates} candidates, {len(plan.trials)} trials"
+    return (
+        f"{pluralise(plan.config.seeds, 'seed')} of "
+        f"{pluralise(len(plan.enumeration.candidates), 'candidate')}, "
+        f"{pluralise(len(plan.trials), 'trial')}"
+    )
 
 
 def show_plan(
@@ -72,13 +75,15 @@ def show_plan(
     for one in enumeration.rejected:
         say(f"rejected {one.coefficients} {one.control}: it {one.reason}")
     trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
+    were = "was" if enumeration.merged == 1 else "were"
     say(
-        f"{enumeration.merged} proposals were merged: the same network as another. "
-        f"{_at_most(plan).capitalize()}{len(trials)} trials, {count_macs(trials):.3g} MACs of "
-        "training."
+        f"{pluralise(enumeration.merged, 'proposal')} {were} merged: the same network as another. "
+        f"{_at_most(plan).capitalize()}{pluralise(len(trials), 'trial')}, {count_macs(trials):.3g} "
+        "MACs of training."
     )
     if follow_ups := followups.expect(plan):
-        say(f"{len(follow_ups)} trials follow, to see whether the choice holds.")
+        count = pluralise(len(follow_ups), "trial")
+        say(f"Then {count} more, to see whether the choice holds.")
     seconds = _estimate(plan, run, measure) if measure else None
     if seconds is not None:
         say(

@@ -7,7 +7,7 @@ import click
 
 from scalectl.arch.factory import Baseline, Factory, cost_of
 from scalectl.arch.sizes import size_at
-from scalectl.commands.options import check_device, json_option
+from scalectl.commands.options import check_device, json_option, require_device
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.commands.source import find_start
 
@@ -73,6 +73,8 @@ def profile(
             if isinstance(network, Factory)
             else replace(network, resolution=resolution)
         )
+    if measure:
+        require_device(device)
     latency = _measure(network, device) if measure else None
     if as_json:
         timed = {"latency": asdict(latency)} if latency else {}

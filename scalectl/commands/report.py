@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -14,7 +14,7 @@ from scalectl.commands.findings import (
     print_findings,
     print_verdicts,
 )
-from scalectl.commands.options import PATH, require_option
+from scalectl.commands.options import PATH, Choice, require_option
 from scalectl.commands.output import print_json, say
 from scalectl.commands.runs import find_newest
 from scalectl.errors import ScalectlError
@@ -22,6 +22,7 @@ from scalectl.report.tables import TABLES
 from scalectl.store import atomic
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.report.render import Format
     from scalectl.search.results import Results
 
 
@@ -35,14 +36,13 @@ def _check_page(
 
 @click.command()
 @click.argument("runs", nargs=-1, type=PATH)
-@click.option(
-    "--table", type=click.Choice([*TABLES, "comparison"]), help="This one alone.  [default: all]"
-)
+@click.option("--table", type=Choice([*TABLES, "comparison"]), help="This table alone.")
+@click.option("--all", "everything", is_flag=True, help="All tables, not the ranking alone.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["rich", "markdown", "csv", "latex", "json"]),
-    help="csv is one table: the ranking, of several runs the comparison, or --table.  [default: rich]",
+    type=Choice(["rich", "markdown", "csv", "latex", "json"]),
+    help="csv and latex are tables alone.  [default: rich]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
@@ -61,6 +61,7 @@ def _check_page(
 def report(
     runs: tuple[Path, ...],
     table: str | None,
+    everything: bool,
     form: str | None,
     as_json: bool,
     page: Path | None,
@@ -78,6 +79,8 @@ def report(
     as_json = as_json or form == "json"
     if as_json and table:
         raise click.UsageError("--table does not go with JSON, whose document has all of them.")
+    if everything and (table or form == "csv"):
+        raise click.UsageError("--all goes neither with --table nor with csv, which is one table.")
     runs = runs or (find_newest(),)
     if watch:
         _watch(runs, page)
@@ -98,7 +101,13 @@ def report(
     elif (page or folder) and not (form or table):
         print_verdicts(found)
     else:
-        print_findings(found, form or "rich", table)  # type: ignore[arg-type]
+        style = cast("Format", form or "rich")
+        names = (table,) if table else tuple(TABLES) if everything else ()
+        alone = style in ("csv", "latex")
+        paths = () if table else runs
+        print_findings(found, style, names, paths, comments=not alone)
+        if style == "rich" and not names:
+            say(f"\nMore tables: --all, or --table with one of {', '.join(TABLES)}.", err=True)
     judge_files(found)
     check_requirement(found, require)
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import click
 from scalectl.arch.rounding import RoundingRule
 from scalectl.arch.scaling import PHI_LIMIT
 from scalectl.arch.sizes import LADDER, Size, official_size, size_at, sizes_around
-from scalectl.commands.options import BASELINE_HELP, PATH, json_option
+from scalectl.commands.options import BASELINE_HELP, PATH, Choice, json_option
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.commands.source import Start, find_start
 from scalectl.errors import ScalectlError
-from scalectl.exports import EXPORTS, Written, write
+from scalectl.exports import EXPORTS, Written, check_installed, write
+from scalectl.report.render import pluralise
 
 
 @click.command()
@@ -55,14 +56,14 @@ from scalectl.exports import EXPORTS, Written, write
 )
 @click.option(
     "--rounding",
-    type=click.Choice(["official", "nearest"]),
+    type=Choice(["official", "nearest"]),
     help="How sizes become whole.  [default: as the baseline, or as the run did]",
 )
 @click.option("--explain", is_flag=True, help="How the published sizes relate to phi.")
 @click.option(
     "--to",
     "formats",
-    type=click.Choice(list(EXPORTS)),
+    type=Choice(list(EXPORTS)),
     multiple=True,
     help="Write a config in this format. Repeatable.",
 )
@@ -126,14 +127,29 @@ def scale(
         else:
             sizes = _apply(start, _parse_phis(phi), max_resolution)
         _comment(start, sizes, max_resolution)
-    written = [
-        [write(size, form, folder, verify=not no_verify) for form in dict.fromkeys(formats)]
-        for size in sizes
-    ]
+    check_installed(formats)
+    written = _write_all(sizes, dict.fromkeys(formats), folder, verify=not no_verify)
     _show_sizes(sizes, written, budget, as_json)
     if not formats:
         say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
     _judge_exports([one for size in written for one in size])
+
+
+def _write_all(
+    sizes: Sequence[Size], formats: Iterable[str], folder: Path, *, verify: bool
+) -> list[list[Written]]:
+    """The configs of each size. Where one cannot be written, the others are said before."""
+    written: list[list[Written]] = []
+    try:
+        for size in sizes:
+            written.append([])
+            for form in formats:
+                written[-1].append(write(size, form, folder, verify=verify))
+    except ScalectlError:
+        for export in (export for exports in written for export in exports if export.path):
+            say(f"{export.path}: {export.note}", err=True)
+        raise
+    return written
 
 
 def _explain(as_json: bool) -> None:
@@ -220,12 +236,17 @@ def _solve(
     }
 
 
+_COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"
+
+
 def _parse_count(text: str, option: str) -> float:
     """Of "1.2G", "8M", "300k" or a plain number."""
-    match = re.fullmatch(r"(\d+\.?\d*(?:e\d+)?)([kMG]?)", text)
+    match = re.fullmatch(_COUNT, text)
     if not match or float(match[1]) == 0:
+        other = text[:-1] + text[-1:].swapcase()
+        close = f"; did you mean {other}?" if re.fullmatch(_COUNT, other) else "."
         raise click.BadParameter(
-            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k.", param_hint=option
+            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k{close}", param_hint=option
         )
     return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
 
@@ -312,7 +333,7 @@ def _judge_exports(written: Sequence[Written]) -> None:
     refused = [one for one in written if one.path is None]
     if refused:
         raise ScalectlError(
-            f"{len(refused)} of {len(written)} configs were not written: {refused[0].format} "
+            f"{len(refused)} of {pluralise(len(written), 'config')} not written: {refused[0].format} "
             f"{refused[0].note}.",
             "Choose another format, such as torch, or coefficients that it can follow.",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from scalectl.commands.output import say
+from scalectl.errors import ScalectlError
 
 
 @contextmanager
@@ -31,12 +31,11 @@ def continuable(run: Path) -> Iterator[None]:
     try:
         yield
     except _StoppedError as stopped:
-        say(
+        raise ScalectlError(
             f"Interrupted. Every finished trial is in {run}; to continue, run the same command: "
             f"{_repeat_command()}",
-            err=True,
-        )
-        raise SystemExit(128 + stopped.number) from None
+            exit_code=128 + stopped.number,
+        ) from None
     finally:
         for number, handler in zip(numbers, previous, strict=True):
             signal.signal(number, handler)

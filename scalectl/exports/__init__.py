@@ -1,6 +1,6 @@
 """Exports, a slot: one file per format, and its line in `EXPORTS`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -98,6 +98,21 @@ def write(size: Size, name: str, folder: Path, *, verify: bool) -> Written:
         verified, note = result.ok, result.note
         params = size.cost.params if result.params is None else result.params
     return Written(format=name, path=str(path), verified=verified, params=params, note=note)
+
+
+def check_installed(formats: Iterable[str]) -> None:
+    """Raise `ScalectlError` for a format that cannot be written with what is installed."""
+    for name in formats:
+        for library in _NEEDED.get(name, ()):
+            if not is_installed(library):
+                raise ScalectlError(
+                    f"--to {name} needs {library}, which is not installed; nothing was written.",
+                    f'Install it: python -m pip install "scalectl[{name}]".',
+                )
+
+
+_NEEDED = {"onnx": ("onnx", "onnxscript")}
+"""What writing takes; checking what was written takes the format's own library."""
 
 
 def verify(path: Path) -> tuple[str, Verification]:

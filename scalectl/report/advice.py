@@ -4,47 +4,61 @@ import math
 import shlex
 from dataclasses import dataclass
 
+from scalectl.arch.factory import Factory
 from scalectl.search.results import Results
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A recommended step: the reason in a sentence, and the command."""
+    """A recommended step: the reason in a sentence, and the command as it is to be typed."""
 
     why: str
     command: str
+    """Empty where nobody could write it down, since only the user knows where the images are."""
 
 
 def advise(results: Results, run: str) -> tuple[Step, ...]:
     """List what to do next, the most useful step first; `run` is the path as commands name it."""
     selection, outlook = results.selection, results.outlook
-    again = search_again(results, run)
+    baseline = results.records[0].trial.baseline
+    named = ["--baseline", baseline.target] if isinstance(baseline, Factory) else []
     scale = Step(
         "Scale the baseline by these coefficients; --to writes a config for your library.",
-        shlex.join(["scalectl", "scale", "--from", run, "--phi", "4"]),
+        shlex.join(["scalectl", "scale", "--from", run, *named, "--phi", "4"]),
     )
+
+    def repeat(why: str, more: str = "") -> Step:
+        command = search_again(results, run)
+        if command:
+            return Step(why, f"{command}{more}")
+        added = f", with{more}" if more else ""
+        return Step(f"{why} Run the command that made it again{added}.", "")
+
     if outlook and outlook.missing:
-        return (Step("Finish the search: it continues where it was.", again),)
+        return (repeat("Finish the search: it continues where it was."),)
     if selection.status == "no_eligible_winner":
-        return (Step("Try the failed trials once more.", again),)
+        return (repeat("Try the failed trials once more."),)
     if selection.status == "identified":
         return (scale,)
     careful = Step("Take the best guess, and measure it.", scale.command)
     if selection.evidence is None or selection.evidence.noise.sd is None:
         seeds = 2 * len(results.seeds)
-        return Step("More seeds show what is noise.", f"{again} --seeds {seeds}"), careful
+        return repeat("More seeds show what is noise.", f" --seeds {seeds}"), careful
     if selection.trainings_needed:
         trained = sum(summary.n + summary.failed for summary in results.summaries)
         seeds = math.ceil((trained + selection.trainings_needed) / len(results.summaries))
         why = f"About {selection.trainings_needed} more trainings may decide, where they help most."
-        return Step(why, f"{again} --seeds {seeds}"), careful
+        return repeat(why, f" --seeds {seeds}"), careful
     return (careful,)
 
 
 def search_again(results: Results, run: str) -> str:
-    """Write the command that continues a search; a grid file does not hold the path of its images."""
-    data = results.records[0].trial.data.name
-    images = "" if data == "glyphs" else " --data KIND:PATH"
-    if run.endswith(".parquet"):
-        return f"scalectl grid GRID.toml -o RUN{images}"
-    return f"{shlex.join(['scalectl', 'grid', f'{run}/grid.toml', '-o', run])}{images}"
+    """Write the command that continues a search; "" where the run does not hold all of it.
+
+    No run holds the path of its images or the code of a factory.
+    """
+    trial = results.records[0].trial
+    if trial.data.name != "glyphs" or run.endswith(".parquet"):
+        return ""
+    named = ["--baseline", trial.baseline.target] if isinstance(trial.baseline, Factory) else []
+    return shlex.join(["scalectl", "grid", f"{run}/grid.toml", *named, "-o", run])

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from scalectl.analysis.selection import Place, say_amount
 from scalectl.arch.scaling import Shares
-from scalectl.report.render import printable
+from scalectl.errors import printable
 from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 

@@ -9,9 +9,10 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from scalectl.errors import printable
 from scalectl.report.heat_map import draw_heat_map
 from scalectl.report.prose import count_trials, in_a_sentence, in_brief, in_words
-from scalectl.report.render import pluralise, printable, render
+from scalectl.report.render import pluralise, render
 from scalectl.report.tables import tabulate
 from scalectl.search.engine import Begun, Event, FollowUp, Judged, Round, Searched, Timing
 from scalectl.search.results import Results

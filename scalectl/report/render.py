@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from scalectl.errors import printable
 from scalectl.report.tables import Column, Table
 
 Format = Literal["rich", "markdown", "csv", "latex"]
@@ -50,13 +52,6 @@ _SPARKLINE = 24
 def pluralise(number: int, noun: str) -> str:
     """Write a count with its noun, such as "1 seed" or "12 seeds"."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal would obey: names and reasons may come from anyone's files."""
-    return "".join(
-        sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text
-    )
 
 
 def escape(text: str) -> str:
@@ -193,16 +188,21 @@ def _as_latex(table: Table) -> str:
     """Write for the package booktabs. A curve is written as numbers: fonts lack the blocks."""
 
     def cell(value: object, column: Column) -> str:
-        curve = isinstance(value, tuple)
-        return escape_latex(str(plain(value)) if curve else show(value, column))
+        if isinstance(value, tuple):
+            return str(plain(value))
+        text = escape_latex(show(value, column))
+        return re.sub(r"^([-+])(?=\d)", r"$\1$", text) if text != "-" else "--"
 
     rows = [[cell(row[column.name], column) for column in table.columns] for row in table.rows]
-    heads = [escape_latex(column.title) for column in table.columns]
+    heads = [_typeset(column.title or column.name) for column in table.columns]
     lines = [f"{' & '.join(cells)} \\\\" for cells in (heads, *rows)]
+    notes = " ".join(_typeset(printable(note)) for note in table.notes)
     return "\n".join(
         [
-            "\\begin{table}",
-            f"\\caption{{{escape_latex(table.title)}}}",
+            "\\begin{table}  % needs \\usepackage{booktabs}",
+            "\\centering",
+            f"\\caption{{{_typeset(table.title)}}}",
+            f"\\label{{tab:{table.name}}}",
             f"\\begin{{tabular}}{{{''.join('r' if column.format else 'l' for column in table.columns)}}}",
             "\\toprule",
             lines[0],
@@ -210,8 +210,15 @@ def _as_latex(table: Table) -> str:
             *lines[1:],
             "\\bottomrule",
             "\\end{tabular}",
-            *(f"\n{escape_latex(printable(note))}" for note in table.notes),
+            *([f"\\par\\smallskip{{\\footnotesize {notes}\\par}}"] if notes else []),
             "\\end{table}",
             "",
         ]
     )
+
+
+def _typeset(text: str) -> str:
+    """Escape words for LaTeX, with its own symbols for Greek letters, "R2" and the "x" of ratios."""
+    text = re.sub(r"\b(alpha|beta|gamma|phi)\b", r"$\\\1$", escape_latex(text))
+    text = re.sub(r"\bR2\b", "$R^2$", text)
+    return re.sub(r"(?<=\d|\s)x(?=\s|$)", r"$\\times$", text)

@@ -204,7 +204,7 @@ def _set(content: dict[str, Any], override: str) -> None:
             raise ScalectlError(f"--set {override}: {table} is not a table.", "See grids/.")
     try:
         content[name] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         content[name] = text
 
 

@@ -37,6 +37,7 @@ def test_a_search_ends_with_a_verdict(run: Path) -> None:
     assert "NOT IDENTIFIED" in again.stdout
     assert "demo proxy" in again.stdout
     assert "trials are in" in again.stderr
+    assert f"  scalectl scale --from {run} --phi 4" in again.stderr
     assert (run / "grid.toml").exists()
     assert json.loads((run / "selection.json").read_text())["status"] == "not_identified"
 
@@ -128,7 +129,13 @@ def test_report_in_every_format(form: str, run: Path) -> None:
     assert "resolution" in result.stdout
     if form in ("rich", "markdown", "latex"):
         assert "demo proxy" in result.stdout
-        assert "Frontier" in result.stdout
+        assert "Frontier" not in result.stdout
+        assert "Frontier" in invoke("report", str(run), "--format", form, "--all").stdout
+    if form in ("rich", "markdown"):
+        assert f"scalectl scale --from {run} --phi 4" in result.stdout
+    if form == "latex":
+        assert result.stdout.startswith("\\begin{table}")
+        assert result.stdout.count("\\begin{tabular}") == 1
     if form == "json":
         document = json.loads(result.stdout)
         for key in ("candidates", "records", "selection", "controls", "damaged", "fingerprints"):
@@ -154,12 +161,14 @@ def test_report_shows_the_rest_of_a_damaged_run(run: Path, tmp_path: Path) -> No
     assert json.loads(invoke("report", str(copy), "--json").stdout)["damaged"] == []
 
 
-def test_failed_trials_are_told(tmp_path: Path) -> None:
-    """Exit code 6, with the reason in the report."""
+def test_failed_trials_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 6, with the reason in the report; nothing comes next, since nothing came out."""
+    monkeypatch.setattr("scalectl.commands.grid.require_device", lambda _: None)
     folder = str(tmp_path / "run")
     result = invoke("grid", "-o", folder, "--executor", "inline", "--device", "cuda:99", *TINY_OPTIONS)  # fmt: skip
     assert result.exit_code == 6
     assert "trials failed" in result.stderr
+    assert "Next: " not in result.output
     document = json.loads(invoke("report", folder, "--json").stdout)
     assert document["selection"]["status"] == "no_eligible_winner"
     assert all(one["error"] for one in document["records"])
@@ -334,6 +343,23 @@ def test_a_refused_format_does_not_keep_the_others(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["resnet50_phi1.toml"]
 
 
+def test_a_format_that_cannot_be_written_is_noticed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before half of the files are there; where the disk gives up, what was written is listed."""
+    line = f"scale --phi 1..2 --coefficients paper --to toml --to onnx --no-verify -o {tmp_path}"
+    with monkeypatch.context() as without:
+        without.setattr("scalectl.exports.is_installed", lambda library: library != "onnxscript")
+        result = invoke(*line.split())
+    assert result.exit_code == 2
+    assert "--to onnx needs onnxscript" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "efficientnet_b0_phi2.toml").mkdir()
+    result = invoke(*line.replace("--to onnx", "").split())
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'efficientnet_b0_phi1.toml'}: written" in result.stderr
+
+
 def test_verify_tells_good_from_wrong(tmp_path: Path) -> None:
     """Exit code 3, and the rest is shown."""
     invoke("scale", "--official", "b0", "--to", "json", "--to", "pycls", "-o", str(tmp_path))
@@ -376,6 +402,10 @@ WRONG = [
     ("grid --seeds 0", 2, "0 is not in the range"),
     ("grid --jobs none", 2, "not a valid integer"),
     ("grid --device gpu", 2, "is not auto, cpu"),
+    ("grid --device cuda:77", 2, "GPU"),
+    ("grid --device mps --executor inline", 2, "mps is a GPU of Apple's"),
+    ("profile b0 --measure --device cuda:77", 2, "GPU"),
+    ("report --all --table family", 2, "--all goes neither"),
     ("grid --stall 0", 2, "0.0 is not in the range"),
     ("grid --time-budget 0h", 2, "'0h' is not a time above 0, such as 90s"),
     ("grid --time-budget -2h", 2, "'-2h' is not a time above 0"),
@@ -436,11 +466,26 @@ WRONG = [
     ("report a_file --watch", 2, "is a file"),
     ("report a_file --html page.txt", 2, "does not end in .html"),
     ("report --table shares", 2, "'shares' is not one of"),
-    ("train", 2, "No such command"),
+    ("train", 2, "No such command 'train'."),
+    ("gird", 2, "did you mean grid?"),
+    ("grid --epochs 3", 2, "did you mean --set proxy.epochs=VALUE?"),
+    ("grid --zzz", 2, "No such option --zzz."),
+    ("scale --flops 1G", 2, "did you mean --macs?"),
+    ("scale --phi 1 --to pytorch", 2, "did you mean torch?"),
+    ("scale --macs 600m", 2, "did you mean 600M?"),
+    ("scale --phi 1 --baseline vgg16", 2, "There is no baseline 'vgg16'. scalectl"),
+    ("grid nested.toml", 2, "nested too deeply"),
+    ("scale --phi 1 --baseline nested.json", 2, "nested too deeply"),
+    ("grid long_key.toml", 2, "[...]"),
+    ("grid --set proxy.learning_rate=inf", 2, "proxy.learning_rate is no finite number"),
+    ("grid --set proxy.learning_rate=nan", 2, "proxy.learning_rate is no finite number"),
+    (f"grid --set proxy.epochs={'9' * 300}", 2, "proxy.epochs is no finite number"),
+    (f"grid --set proxy.epochs={'9' * 5000}", 2, "proxy.epochs"),
+    ("grid digits.toml", 2, "a number has too many digits"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "code", "message"), WRONG, ids=[line for line, *_ in WRONG])
+@pytest.mark.parametrize(("line", "code", "message"), WRONG, ids=[line[:60] for line, *_ in WRONG])
 def test_wrong_input_gets_a_sentence(
     line: str, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -454,12 +499,18 @@ def test_wrong_input_gets_a_sentence(
     Path("other/grid.toml").write_bytes(add_checksum(b"[proxy]\nepochs = 9\n", ".toml"))
     Path("groups.toml").write_text(NET.replace("kernel = 3", "group_width = 5"))
     Path("typo_net.toml").write_text(NET.replace("width = 64", "wdth = 64"))
+    Path("nested.toml").write_text(f"seeds = {'[' * 10_000}{']' * 10_000}")
+    Path("nested.json").write_text('{"a":' * 10_000 + "1" + "}" * 10_000)
+    Path("long_key.toml").write_text(f"{'k' * 10**6} = 1")
+    Path("digits.toml").write_text(f"seeds = {'9' * 5000}")
     before = sorted(tmp_path.rglob("*"))
     result = invoke(*line.split())
     assert result.exit_code == code, result.output
     assert isinstance(result.exception, SystemExit)
-    error = result.stderr[result.stderr.index("Error: ") :]
+    assert ("Error: " in result.stderr) != ("--json" in line)
+    error = result.stderr[max(0, result.stderr.find("Error: ")) :]
     assert message in error
     assert error.count("\n") == 1
+    assert len(error) < 4000
     assert result.stdout == ""
     assert sorted(tmp_path.rglob("*")) == before

@@ -1,6 +1,6 @@
 """Baselines, a slot: one file per family, and its line in `BASELINES`."""
 
-from difflib import get_close_matches
+import re
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines import (
@@ -13,6 +13,7 @@ from scalectl.arch.baselines import (
 )
 from scalectl.arch.baselines.published import Published
 from scalectl.errors import ScalectlError
+from scalectl.parsing import suggest
 
 BASELINES: dict[str, Published] = {
     **efficientnet.NETWORKS,
@@ -38,11 +39,10 @@ def find_published(name: str) -> Published:
     for full in (name, f"efficientnet_{name}", f"efficientnet{name}"):
         if full in BASELINES:
             return BASELINES[full]
-    close = [
-        *get_close_matches(name, BASELINES, n=1),
-        *get_close_matches(f"efficientnet_{name}", BASELINES, n=1),
-    ]
+    close = suggest(name, BASELINES)
+    if not close and re.match("b[0-9]|lite|v2_", name):  # else anything is near an EfficientNet
+        close = suggest(f"efficientnet_{name}", BASELINES)
     raise ScalectlError(
-        f"There is no baseline {name!r}{f'; did you mean {close[0]!r}?' if close else '.'}",
+        f"There is no baseline {name!r}{f'; did you mean {close!r}?' if close else '.'}",
         "scalectl baselines lists them; a .toml or .json file or package.module:factory is one too.",
     )

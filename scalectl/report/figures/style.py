@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scalectl.analysis.summaries import Summary
-from scalectl.report.render import printable
+from scalectl.errors import printable
 from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 from scalectl.trial import Candidate

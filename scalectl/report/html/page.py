@@ -14,13 +14,14 @@ from markupsafe import Markup, escape
 
 from scalectl import __version__
 from scalectl.analysis.selection import say_amount
+from scalectl.errors import printable
 from scalectl.report import figures
 from scalectl.report.advice import advise, search_again
 from scalectl.report.figures import DescribedFigure
 from scalectl.report.figures.style import COLOURS, count_up, is_chosen
 from scalectl.report.prose import count_trials, in_a_sentence, in_words
 from scalectl.report.published import tabulate_literature
-from scalectl.report.render import plain, pluralise, printable, show
+from scalectl.report.render import plain, pluralise, show
 from scalectl.report.tables import TABLES, Table, tabulate
 from scalectl.report.tables.candidates import name_candidate
 from scalectl.report.tables.comparison import tabulate_runs
@@ -191,7 +192,8 @@ def _list_provenance(results: Results, run: str) -> Iterator[tuple[str, str]]:
     yield "Data", f"{card.name}: {card.classes} classes, {sizes}; native size {card.native} px"
     yield "Digests", ", ".join(f"{split} {digest}" for split, digest in card.digests.items())
     yield "Recipe", ", ".join(f"{key} {value}" for key, value in asdict(trial.recipe).items())
-    yield "Searched by", search_again(results, run)
+    if command := search_again(results, run):
+        yield "Searched by", command
     yield "Reported by", f"{shlex.join(['scalectl', 'report', run])} --html FILE"
     yield "Seeds", ", ".join(map(str, results.seeds))
     spent = [record.peak_memory for record in results.records if record.peak_memory]

@@ -58,22 +58,31 @@ def test_the_terminal_gets_names_as_they_are() -> None:
 
 
 def test_latex_is_a_table_of_booktabs() -> None:
-    text = render(replace(TABLE, title="50 % & more_", notes=("a <b> {c} ~ ^ \\ #$|",)), "latex")
+    name, top1, macs = TABLE.columns
+    table = replace(
+        TABLE,
+        title="50 % & more_",
+        columns=(name, replace(top1, title="alpha x"), macs),
+        rows=({**TABLE.rows[0], "top1": -0.5}, TABLE.rows[1]),
+        notes=("a <b> {c} ~ ^ \\ #$|",),
+    )
+    text = render(table, "latex")
     assert text.splitlines() == [
-        "\\begin{table}",
+        "\\begin{table}  % needs \\usepackage{booktabs}",
+        "\\centering",
         "\\caption{50 \\% \\& more\\_}",
+        "\\label{tab:sample}",
         "\\begin{tabular}{lrr}",
         "\\toprule",
-        "network & top-1 & MACs \\\\",
+        "network & $\\alpha$ $\\times$ & MACs \\\\",
         "\\midrule",
-        "[red]a, b[/red] & 50.00\\% & 1,234,567 \\\\",
-        "c & - & 2 \\\\",
+        "[red]a, b[/red] & $-$50.00\\% & 1,234,567 \\\\",
+        "c & -- & 2 \\\\",
         "\\bottomrule",
         "\\end{tabular}",
-        "",
         (
-            "a \\textless{}b\\textgreater{} \\{c\\} \\textasciitilde{} \\textasciicircum{} "
-            "\\textbackslash{} \\#\\$\\textbar{}"
+            "\\par\\smallskip{\\footnotesize a \\textless{}b\\textgreater{} \\{c\\} \\textasciitilde{} \\textasciicircum{} "
+            "\\textbackslash{} \\#\\$\\textbar{}\\par}"
         ),
         "\\end{table}",
     ]

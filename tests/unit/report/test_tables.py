@@ -5,7 +5,7 @@ from typing import Any
 
 import factories
 import pytest
-from factories import RECORDS, confirmed, hill_of_depth, train_for
+from factories import CARD, RECORDS, confirmed, hill_of_depth, train_for
 
 from scalectl.analysis.confirmation import confirm
 from scalectl.analysis.fidelity import compare_epochs
@@ -136,16 +136,26 @@ def test_several_runs_are_compared() -> None:
     assert complete["macs_spent"] == 39 * 10**12
 
 
+def embed(results: Results) -> Results:
+    """The same, of the embedded images."""
+    trial = replace(results.records[0].trial, data=replace(CARD, name="glyphs"))
+    return replace(results, records=(replace(results.records[0], trial=trial),))
+
+
 def test_what_comes_next_follows_from_the_verdict() -> None:
     """Scaling, more seeds, or the end of the search."""
     good, doubtful = factories.complete(), factories.few()
     assert [step.command for step in advise(good, "runs/x")] == [
         "scalectl scale --from runs/x --phi 4"
     ]
+    assert advise(doubtful, "my run")[0].command == ""  # nobody knows where its images are
+    assert advise(doubtful, "my run")[0].why.endswith("made it again, with --seeds 2.")
+    doubtful, good = (embed(results) for results in (doubtful, good))
     more, balanced = advise(doubtful, "my run")
     assert more.command.startswith("scalectl grid 'my run/grid.toml' -o 'my run'")
     assert more.command.endswith("--seeds 2")
     assert balanced.command == "scalectl scale --from 'my run' --phi 4"
+    assert advise(doubtful, "one.parquet")[0].command == ""
     known = replace(good.selection, status="not_identified", trainings_needed=26)
     assert advise(replace(good, selection=known), "x")[0].command.endswith("--seeds 6")
     failed = [replace(one, state=State.DIVERGED, top1=None) for one in doubtful.records]
