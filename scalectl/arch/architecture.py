@@ -71,12 +71,15 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)  # no slots: it keeps its fingerprint
 class Architecture:
-    """A whole network at one resolution. Images are square and have three channels."""
+    """A whole network at one resolution. Images are square."""
 
     name: str
     resolution: Annotated[int, Ge(1), Le(8192)]
     """Height and width of the images, in pixels."""
-    classes: Annotated[int, Ge(1)] = 1000
+    classes: Annotated[int, Ge(0)] = 1000
+    """Logits; 0 is a network without a classifier, which gives features."""
+    channels: Annotated[int, Ge(1), Le(4096)] = 3
+    """Channels of the images."""
     stem: Literal["conv3x3", "conv7x7_pool", "patch4x4"] = "conv3x3"
     """conv3x3: stride 2. conv7x7_pool (ResNet): stride 2, then a pooling of 2. patch4x4 (ConvNeXt):
     stride 4."""

@@ -41,7 +41,7 @@ def compute_stage_costs(architecture: Architecture) -> Iterator[tuple[str, Cost]
     has_patches = architecture.stem == "patch4x4"
     if has_patches:  # what does not fill a patch is cut off
         size = architecture.resolution // stride
-    yield "stem", _convolution(3, width, kernel, size, bias=has_patches)
+    yield "stem", _convolution(architecture.channels, width, kernel, size, bias=has_patches)
     size = _strided(size, pooling)
     for number, (first, rest, repeats) in enumerate(architecture.pair_blocks(), 1):
         cost = _measure_block(first, size)
@@ -55,7 +55,8 @@ def compute_stage_costs(architecture: Architecture) -> Iterator[tuple[str, Cost]
     elif architecture.stages[-1].block == "convnext":
         yield "head", Cost(params=2 * features)
     classes = architecture.classes
-    yield "classifier", Cost(params=(features + 1) * classes, macs=features * classes)
+    if classes:
+        yield "classifier", Cost(params=(features + 1) * classes, macs=features * classes)
 
 
 _STEMS = {"conv3x3": (3, 2, 1), "conv7x7_pool": (7, 2, 2), "patch4x4": (4, 4, 1)}

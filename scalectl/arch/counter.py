@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def count_cost(network: "nn.Module", resolution: int) -> tuple[Cost, tuple[int, ...]]:
+def count_cost(
+    network: "nn.Module", resolution: int, channels: int = 3
+) -> tuple[Cost, tuple[int, ...]]:
     """Count what one forward pass of one image costs; return that and the shape of its result.
 
     The network and its images are on the meta device: shapes only. Counted are torch's own
@@ -25,7 +27,7 @@ def count_cost(network: "nn.Module", resolution: int) -> tuple[Cost, tuple[int, 
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
     ]
-    images = torch.empty(1, 3, resolution, resolution, device="meta")
+    images = torch.empty(1, channels, resolution, resolution, device="meta")
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             shape = tuple(network.eval()(images).shape)

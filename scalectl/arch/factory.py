@@ -71,6 +71,11 @@ Baseline = Architecture | Factory
 """What can be scaled: stages as data, or a user's function."""
 
 
+def count_channels(baseline: Baseline) -> int:
+    """Return the channels of the images; a factory's are in colour."""
+    return 3 if isinstance(baseline, Factory) else baseline.channels
+
+
 def cost_of(baseline: Baseline) -> Cost:
     """Return the cost of a whole network: an architecture's is computed, a factory's was counted."""
     return baseline.cost if isinstance(baseline, Factory) else compute_cost(baseline)

@@ -167,14 +167,34 @@ def _shorten(phi: float, at: Callable[[float], Size]) -> Size:
     return next(same, exact)
 
 
-def official_size(name: str) -> Size:
+def fit(network: Baseline, classes: int | None, channels: int | None) -> Baseline:
+    """Give a network the classes and channels of a task; None leaves its own.
+
+    Raises `ScalectlError` for what a factory cannot be asked for.
+    """
+    if isinstance(network, Factory):
+        if classes == 0 or channels not in (None, 3):
+            raise ScalectlError(
+                f"The factory {network.target} takes classes alone: 1 or more, for colour images.",
+                "Leave --in-channels out, or write a factory for such images.",
+            )
+        return network if classes is None else network.rebuild(classes=classes)
+    return replace(
+        network,
+        classes=network.classes if classes is None else classes,
+        channels=network.channels if channels is None else channels,
+    )
+
+
+def official_size(name: str, classes: int | None = None, channels: int | None = None) -> Size:
     """Look up a published network ("b4", "lite3", "resnet101"), equal to the unit.
 
     Raises `ScalectlError` where there is none of that name.
     """
     entry = find_published(name)
     # Libraries have a network of the bare name already.
-    architecture = replace(entry.architecture, name=f"official_{entry.architecture.name}")
+    renamed = replace(entry.architecture, name=f"official_{entry.architecture.name}")
+    architecture = fit(renamed, classes, channels)
     multipliers = entry.multipliers
     cost = cost_of(architecture)
     return Size(
@@ -183,7 +203,7 @@ def official_size(name: str) -> Size:
         phi=None,
         multipliers=multipliers,
         nominal_ratio=multipliers.depth * (multipliers.width * multipliers.resolution) ** 2,
-        realised_ratio=cost.macs / cost_of(entry.base).macs,
+        realised_ratio=cost.macs / cost_of(fit(entry.base, classes, channels)).macs,
         architecture=architecture,
         cost=cost,
     )

@@ -19,6 +19,19 @@ require_option = click.option(
     type=click.Choice(["identified"]),
     help="Exit with code 4 where the choice is not identified, for scripts that go on with it.",
 )
+classes_option = click.option(
+    "--classes",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Classes of your task; 0 leaves the classifier out.  [default: the baseline's]",
+)
+in_channels_option = click.option(
+    "--in-channels",
+    "channels",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Channels of your images.  [default: the baseline's, mostly 3]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 

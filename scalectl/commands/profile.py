@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scalectl.arch.factory import Baseline, Factory, cost_of
-from scalectl.arch.sizes import size_at
-from scalectl.commands.options import check_device, json_option, require_device
+from scalectl.arch.sizes import fit, size_at
+from scalectl.commands.options import (
+    check_device,
+    classes_option,
+    in_channels_option,
+    json_option,
+    require_device,
+)
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.commands.source import find_start
 
@@ -32,6 +38,8 @@ if TYPE_CHECKING:  # its module loads torch
     metavar="PX",
     help="Count for images of this size.",
 )
+@classes_option
+@in_channels_option
 @click.option("--per-stage", is_flag=True, help="Show each part, not only the total.")
 @click.option("--measure", is_flag=True, help="Run it: latency and peak memory on this machine.")
 @click.option(
@@ -47,6 +55,8 @@ def profile(
     phi: float | None,
     coefficients: str | None,
     resolution: int | None,
+    classes: int | None,
+    channels: int | None,
     per_stage: bool,
     measure: bool,
     device: str,
@@ -73,6 +83,7 @@ def profile(
             if isinstance(network, Factory)
             else replace(network, resolution=resolution)
         )
+    network = fit(network, classes, channels)
     if measure:
         require_device(device)
     latency = _measure(network, device) if measure else None

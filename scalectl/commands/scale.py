@@ -11,8 +11,15 @@ import click
 
 from scalectl.arch.rounding import RoundingRule
 from scalectl.arch.scaling import PHI_LIMIT
-from scalectl.arch.sizes import LADDER, Size, official_size, size_at, sizes_around
-from scalectl.commands.options import BASELINE_HELP, PATH, Choice, json_option
+from scalectl.arch.sizes import LADDER, Size, fit, official_size, size_at, sizes_around
+from scalectl.commands.options import (
+    BASELINE_HELP,
+    PATH,
+    Choice,
+    classes_option,
+    in_channels_option,
+    json_option,
+)
 from scalectl.commands.output import print_json, print_table, say
 from scalectl.commands.source import Start, find_start
 from scalectl.errors import ScalectlError
@@ -54,6 +61,8 @@ from scalectl.report.render import pluralise
     metavar="PX",
     help="What this cuts off the resolution goes to depth and width; may be below the baseline's.",
 )
+@classes_option
+@in_channels_option
 @click.option(
     "--rounding",
     type=Choice(["official", "nearest"]),
@@ -90,6 +99,8 @@ def scale(
     family: bool,
     official: str | None,
     max_resolution: int | None,
+    classes: int | None,
+    channels: int | None,
     rounding: RoundingRule | None,
     explain: bool,
     formats: tuple[str, ...],
@@ -118,9 +129,10 @@ def scale(
     if official:
         if run or coefficients or baseline or max_resolution or rounding:
             raise click.UsageError("--official stands alone: it is a published network.")
-        sizes = [official_size(official.lower())]
+        sizes = [official_size(official.lower(), classes, channels)]
     else:
         start = _round_by(find_start(run, coefficients, baseline), rounding)
+        start = replace(start, baseline=fit(start.baseline, classes, channels))
         if any(targets.values()):
             size, budget = _solve(start, targets, max_resolution, at_most=at_most)
             sizes = [size]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
@@ -30,6 +30,14 @@ class Export(Protocol):
 
     def verify(self, path: Path) -> Verification:
         """Build the network from the file, where it will be used, and compare it with its claims."""
+
+
+@runtime_checkable
+class Accompanied(Protocol):
+    """A format whose library looks for further files beside the first."""
+
+    def emit_companions(self, size: Size) -> dict[str, str]:
+        """Return the contents of those files by name."""
 
 
 EXPORTS = {
@@ -89,6 +97,9 @@ def write(size: Size, name: str, folder: Path, *, verify: bool) -> Written:
         raise ScalectlError(
             f"{path} cannot be written: {problem.strerror}.", "Choose another folder with -o."
         ) from None
+    if isinstance(export, Accompanied):
+        for beside, text in export.emit_companions(size).items():
+            atomic.replace(path.with_name(beside), text.encode())
     atomic.replace(path, content.encode() if isinstance(content, str) else content)
     verified, params, note = None, size.cost.params, "written, not verified"
     if verify and not is_installed(export.library):

@@ -9,7 +9,7 @@ import tomli_w
 
 from scalectl import __version__, parsing
 from scalectl.arch.architecture import Architecture
-from scalectl.arch.factory import Baseline
+from scalectl.arch.factory import Baseline, count_channels
 from scalectl.arch.sizes import Size
 from scalectl.exports.verification import Verification
 
@@ -20,7 +20,7 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 def claim(size: Size) -> dict[str, Any]:
     """List what every emitted file says of itself, without what does not apply to the size."""
     network = size.architecture
-    resolution = network.resolution
+    resolution, channels = network.resolution, count_channels(network)
     claims = {
         "schema_version": 1,
         "created_by": f"scalectl {__version__}",
@@ -34,13 +34,14 @@ def claim(size: Size) -> dict[str, Any]:
         "realised_ratio": size.realised_ratio,
         **asdict(size.cost),
         "classes": network.classes,
-        "input_size": [3, resolution, resolution],
+        "input_size": [channels, resolution, resolution],
         "crop_pct": crop(resolution),
-        "mean": IMAGENET_MEAN,
-        "std": IMAGENET_STD,
+        "mean": IMAGENET_MEAN if channels == 3 else [0.5] * channels,
+        "std": IMAGENET_STD if channels == 3 else [0.5] * channels,
         "interpolation": "bicubic",
     }
     if isinstance(network, Architecture):
+        claims["features"] = network.features
         claims["dropout"] = network.dropout
         claims["drop_path"] = network.drop_path
         claims["drop_path_convention"] = (

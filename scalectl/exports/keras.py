@@ -7,12 +7,21 @@ from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
 from scalectl.exports.python_module import import_module, read_builder, write_module
-from scalectl.exports.verification import Verification
+from scalectl.exports.verification import Verification, count_outputs
 
 _FUNCTION = '''
-def {name}() -> keras.Model:
-    """The model: (N, H, W, 3) images, normalised already -> (N, classes) logits."""
-    return build_network(NETWORK)
+def {name}(
+    include_top: bool = True,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    pooling: str | None = None,
+    classes: int = NETWORK["classes"],
+) -> keras.Model:
+    """The model: (N, H, W, C) images, normalised already -> (N, classes) logits.
+
+    Arguments are those of keras.applications: without its top, the model gives feature maps, or
+    features by a pooling, "avg" or "max". Images have {resolution} px, or `input_shape`.
+    """
+    return build_network(NETWORK, include_top, input_shape, pooling, classes)
 '''
 
 
@@ -54,13 +63,13 @@ class Keras:
             weight.value.numel() if hasattr(weight.value, "numel") else weight.value.size
             for weight in model.trainable_weights
         )
-        _, size, _ = claims["input_size"]
-        images = np.zeros((1, size, size, 3), "float32")
+        channels, size, _ = claims["input_size"]
+        images = np.zeros((1, size, size, channels), "float32")
         if keras.backend.backend() == "torch":
             macs, shape = _count(model, images)
         else:
             macs, shape = claims["macs"], tuple(model(images).shape)
-        forward_ok = shape == (1, claims["classes"])
+        forward_ok = shape == (1, count_outputs(claims))
         note = f"built and run: {params:,} parameters, {macs:,} MACs"
         ok = params == claims["params"] and macs == claims["macs"] and forward_ok
         if not ok:

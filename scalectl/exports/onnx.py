@@ -8,7 +8,7 @@ from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
 from scalectl.exports import is_installed
 from scalectl.exports.config import claim
-from scalectl.exports.verification import Verification
+from scalectl.exports.verification import Verification, count_outputs
 
 _KEY = "scalectl"
 
@@ -35,7 +35,7 @@ class Onnx:
         from scalectl.nn.build import build
 
         network = build(size.architecture).eval()
-        images = torch.zeros(1, 3, size.architecture.resolution, size.architecture.resolution)
+        images = torch.zeros(1, *claim(size)["input_size"])
         program = torch.onnx.export(
             network,
             (images,),
@@ -77,7 +77,7 @@ class Onnx:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         images = np.zeros((1, *claims["input_size"]), "float32")
         (logits,) = session.run(None, {"images": images})
-        forward_ok = logits.shape == (1, claims["classes"])
+        forward_ok = logits.shape == (1, count_outputs(claims))
         ok = params == claims["params"] and forward_ok
         return Verification(
             ok=ok,

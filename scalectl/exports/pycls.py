@@ -23,6 +23,8 @@ class Pycls:
         """Say why neither pycls' `EN` nor its `ANYNET` can express the network."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
+        if network.channels != 3 or not network.classes:
+            return "pycls has colour images and a classifier"
         if all(stage.block == "mbconv" for stage in network.stages):
             return _find_obstacle_of_efficientnet(network)
         return _find_obstacle_of_anynet(network)

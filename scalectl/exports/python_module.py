@@ -67,7 +67,7 @@ def write_module(
         form=form,
         claims=_format(claim(size)),
         network=_format(network),
-        function=function.format(name=size.name).strip(),
+        function=function.format(name=size.name, resolution=size.architecture.resolution).strip(),
     )
 
 

@@ -10,15 +10,20 @@ from scalectl.exports.python_module import read_builder, verify_module, write_mo
 from scalectl.exports.verification import Verification
 
 _FUNCTION = '''
-def {name}() -> nn.Module:
-    """The network: (N, 3, H, W) images, normalised already -> (N, classes) logits."""
-    return Network(NETWORK)
+def {name}(
+    num_classes: int = NETWORK["classes"], in_channels: int = NETWORK["channels"]
+) -> nn.Module:
+    """The network: (N, in_channels, H, W) images, normalised already -> (N, num_classes) logits.
+
+    Without classes, it gives features.
+    """
+    return Network({{**NETWORK, "classes": num_classes, "channels": in_channels}})
 '''
 
 _CALL = '''
-def {name}() -> Any:
-    """The network that the factory makes of these numbers."""
-    return factory(**NETWORK)
+def {name}(**settings: Any) -> Any:
+    """The network that the factory makes of these numbers, or of others, such as num_classes."""
+    return factory(**{{**NETWORK, **settings}})
 '''
 
 

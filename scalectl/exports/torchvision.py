@@ -11,9 +11,18 @@ from scalectl.exports.verification import Verification
 from scalectl.exports.widths import find_multiplier
 
 _FUNCTION = '''
-def {name}() -> nn.Module:
-    """The network: (N, 3, H, W) images, normalised already -> (N, classes) logits."""
-    return build_network(NETWORK)
+def {name}(
+    num_classes: int = NETWORK["classes"],
+    in_channels: int = NETWORK["channels"],
+    **settings: Any,
+) -> nn.Module:
+    """The network: (N, in_channels, H, W) images, normalised already -> (N, num_classes) logits.
+
+    Without classes, it gives features. Settings are those of torchvision's class: norm_layer,
+    dropout, stochastic_depth_prob.
+    """
+    network = {{**NETWORK, "classes": num_classes, "channels": in_channels}}
+    return build_network(network, **settings)
 '''
 
 

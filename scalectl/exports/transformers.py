@@ -1,6 +1,7 @@
 """Emit a config.json that Hugging Face's AutoConfig and AutoModelForImageClassification load."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,37 @@ class Transformers:
         document = {
             **_configure(network),
             "image_size": network.resolution,
+            "num_channels": network.channels,
             "id2label": {str(index): f"LABEL_{index}" for index in range(network.classes)},
             "label2id": {f"LABEL_{index}": index for index in range(network.classes)},
             "scalectl": claim(size),
         }
         return json.dumps(document, indent=2) + "\n"
 
+    def emit_companions(self, size: Size) -> dict[str, str]:
+        """Write how images are prepared, for AutoImageProcessor: as timm does for evaluation."""
+        claims, resolution = claim(size), size.architecture.resolution
+        document = {
+            "image_processor_type": "BitImageProcessor",
+            "do_convert_rgb": len(claims["mean"]) == 3,
+            "do_resize": True,
+            "size": {"shortest_edge": round(resolution / claims["crop_pct"])},
+            "resample": 3,  # bicubic
+            "do_center_crop": True,
+            "crop_size": {"height": resolution, "width": resolution},
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": claims["mean"],
+            "image_std": claims["std"],
+        }
+        return {"preprocessor_config.json": json.dumps(document, indent=2) + "\n"}
+
     def verify(self, path: Path) -> Verification:
-        """Load the file by AutoConfig, build on the meta device, and run."""
+        """Load the file by AutoConfig, build on the meta device, and run.
+
+        Folders of earlier versions have no preprocessor_config.json; where there is one, it is loaded.
+        """
         import torch
         from transformers import AutoConfig, AutoModelForImageClassification
 
@@ -60,7 +84,24 @@ class Transformers:
 
         with torch.device("meta"):
             network = Logits()
-        return check(network, json.loads(path.read_text())["scalectl"])
+        claims = json.loads(path.read_text())["scalectl"]
+        result = check(network, claims)
+        if path.with_name("preprocessor_config.json").is_file():
+            return _check_processor(path.parent, claims, result)
+        return result
+
+
+def _check_processor(folder: Path, claims: dict[str, Any], result: Verification) -> Verification:
+    """Load the image processor, and compare its crop and statistics with the claims."""
+    from transformers import AutoImageProcessor
+
+    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+    height, width = processor.crop_size["height"], processor.crop_size["width"]
+    if [height, width] == claims["input_size"][1:] and list(processor.image_mean) == claims["mean"]:
+        return result
+    return replace(
+        result, ok=False, note=f"preprocessor_config.json prepares other images: {width} px"
+    )
 
 
 def _configure(network: Architecture) -> dict[str, Any]:
@@ -127,6 +168,9 @@ def _configure_efficientnet(network: Architecture) -> dict[str, Any]:
         "hidden_act": _activation(network),
         # Its default is B7's, with which other sizes build but do not run.
         "hidden_dim": network.head_width,
+        # Its default of 0.99 is Keras' sense of the word: torch would keep the last batch alone.
+        "batch_norm_momentum": 0.1,
+        "batch_norm_eps": 1e-5,
         "dropout_rate": network.dropout,
         "drop_connect_rate": network.drop_path,
     }
@@ -171,6 +215,7 @@ def _configure_mobilenetv2(network: Architecture) -> dict[str, Any]:
         "hidden_act": _activation(network),
         "finegrained_output": True,
         "tf_padding": False,
+        "layer_norm_eps": 1e-5,  # of its batch norms
         "classifier_dropout_prob": network.dropout,
     }
 
@@ -225,6 +270,7 @@ def _configure_convnext(network: Architecture) -> dict[str, Any]:
         "depths": [stage.repeats for stage in network.stages],
         "hidden_act": _activation(network),
         "drop_path_rate": network.drop_path,
+        "layer_norm_eps": 1e-6,  # of the last one; the others have it anyway
     }
 
 

@@ -23,10 +23,33 @@ class Verification:
     note: str
 
 
+def count_outputs(claims: dict[str, Any]) -> int:
+    """Return how many numbers an image becomes: logits, or features where there is no classifier."""
+    return int(claims["classes"] or claims["features"])
+
+
+def comment_norms(network: "nn.Module") -> str:
+    """Say where running statistics would be those of the last batch; "" where they are averages.
+
+    Keras writes the part that stays, torch the part that is new, and libraries have mixed them up.
+    """
+    from torch.nn import BatchNorm2d
+
+    momenta = {norm.momentum for norm in network.modules() if isinstance(norm, BatchNorm2d)}
+    wrong = [momentum for momentum in momenta if momentum and momentum > 0.5]
+    if not wrong:
+        return ""
+    return (
+        f"; but its batch norms have a momentum of {wrong[0]:g}, with which running statistics are "
+        "those of the last batch: set it to 0.1 in the built network before training"
+    )
+
+
 def check(network: "nn.Module", claims: dict[str, Any]) -> Verification:
     """Count on the meta device, and compare with what a file claims of its network."""
-    expected, resolution, classes = claims["params"], claims["input_size"][1], claims["classes"]
-    cost, shape = count_cost(network, resolution)
+    expected, (channels, resolution, _) = claims["params"], claims["input_size"]
+    classes = count_outputs(claims)
+    cost, shape = count_cost(network, resolution, channels)
     forward_ok = shape == (1, classes)
     if cost.params != expected:
         note = f"built {cost.params:,} parameters, the file says {expected:,}"
@@ -36,6 +59,7 @@ def check(network: "nn.Module", claims: dict[str, Any]) -> Verification:
         note = f"a forward pass gives {shape} instead of (1, {classes})"
     else:
         note = f"built and run: {cost.params:,} parameters, {cost.macs:,} MACs, as stated"
+    note += comment_norms(network)
     return Verification(
         ok=(cost.params, cost.macs, shape) == (expected, claims["macs"], (1, classes)),
         expected_params=expected,

@@ -18,7 +18,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 class Network(nn.Module):
-    """A whole network: (N, 3, H, W) images -> (N, classes) logits."""
+    """A whole network: (N, channels, H, W) images -> (N, classes) logits; features of no classes."""
 
     def __init__(self, network: dict[str, Any]) -> None:
         """Take an unrolled network: the stem, the head, and every block with all of its numbers."""
@@ -30,7 +30,8 @@ class Network(nn.Module):
         self.stem = nn.Sequential(*list_stem(network))
         self.stages = nn.Sequential(*list_stages(network))
         self.head = nn.Sequential(*list_head(network, last))
-        self.classifier = nn.Linear(features, network["classes"])
+        classes = network["classes"]
+        self.classifier = nn.Linear(features, classes) if classes else nn.Identity()
         start(self, truncated=first["kind"] == "convnext")
 
     def forward(self, images: Tensor) -> Tensor:
@@ -110,14 +111,15 @@ class LayerScale(nn.Module):
 def list_stem(network: dict[str, Any]) -> Iterator[nn.Module]:
     """Yield the layers before the first stage."""
     width, activation = network["stem_width"], network["activation"]
+    channels = network["channels"]
     if network["stem"] == "patch4x4":
-        yield nn.Conv2d(3, width, 4, stride=4)
+        yield nn.Conv2d(channels, width, 4, stride=4)
         yield PerPixel(nn.LayerNorm(width, eps=1e-6))
     elif network["stem"] == "conv7x7_pool":
-        yield from convolve(3, width, 7, stride=2, activation=activation)
+        yield from convolve(channels, width, 7, stride=2, activation=activation)
         yield nn.MaxPool2d(3, stride=2, padding=1)
     else:
-        yield from convolve(3, width, 3, stride=2, activation=activation)
+        yield from convolve(channels, width, 3, stride=2, activation=activation)
 
 
 def list_stages(network: dict[str, Any]) -> Iterator[nn.Module]:

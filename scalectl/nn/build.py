@@ -8,7 +8,7 @@ from scalectl.nn.blocks import Network
 
 
 def build(baseline: Baseline) -> nn.Module:
-    """Build a fresh network on torch's default device: (N, 3, H, W) images -> (N, classes) logits."""
+    """Build a fresh network on torch's default device: (N, channels, H, W) images -> (N, classes) logits."""
     if isinstance(baseline, Factory):
         return baseline.build()
     return Network(baseline.unroll())

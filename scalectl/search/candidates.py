@@ -65,6 +65,7 @@ def shrink(baseline: Baseline, proxy: Proxy, classes: int) -> Baseline:
         stages=tuple(_limit_downsampling(small, proxy.downsampling)),
         resolution=proxy.resolution,
         classes=classes,
+        channels=3,  # as all data sets give them
         dropout=0.0,
         drop_path=0.0,
     )

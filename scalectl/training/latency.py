@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scalectl.arch.factory import Baseline
+from scalectl.arch.factory import Baseline, count_channels
 from scalectl.nn.build import build
 from scalectl.training.devices import choose_device, peak_memory
 
@@ -30,7 +30,8 @@ def measure_latency(network: Baseline, device: str, runs: int = 30, warm_up: int
     """Build a network with fresh weights, and time it on single images; slow ones are run less."""
     place = choose_device(device)
     module = build(network).eval().to(place)
-    images = torch.zeros(1, 3, network.resolution, network.resolution, device=place)
+    shape = (1, count_channels(network), network.resolution, network.resolution)
+    images = torch.zeros(shape, device=place)
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats(place)
     times: list[float] = []

@@ -15,19 +15,34 @@ ACTIVATIONS = {
 START = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
 
 
-def build_network(network: dict[str, Any]) -> keras.Model:
-    """Build a functional model: (N, H, W, 3) images, normalised already -> (N, classes) logits."""
+def build_network(
+    network: dict[str, Any],
+    include_top: bool,
+    input_shape: tuple[int | None, int | None, int] | None,
+    pooling: str | None,
+    classes: int,
+) -> keras.Model:
+    """Build a functional model: (N, H, W, C) images, normalised already -> (N, classes) logits.
+
+    Without a top, it ends with the last convolution's map, pooled if `pooling` is "avg" or "max".
+    """
     size = network["resolution"]
-    images = keras.Input((size, size, 3))
+    images = keras.Input(input_shape or (size, size, network["channels"]))
     x = build_stem(images, network)
     blocks = [block for stage in network["stages"] for block in stage]
     for number, block in enumerate(blocks):
         drop_path = network["drop_path"] * number / len(blocks)
         x = BUILDERS[block["kind"]](x, block, network["squeeze"], drop_path)
+    if network["head_width"] and network["head"] == "conv":
+        x = convolve(x, network["head_width"], 1, activation=network["activation"])
+    if not include_top:
+        pools = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+        x = pools[pooling]()(x) if pooling else x
+        return keras.Model(images, normalise_end(x, network, blocks[-1]))
     x = build_head(x, network, blocks[-1])
     if network["dropout"]:
         x = layers.Dropout(network["dropout"])(x)
-    return keras.Model(images, layers.Dense(network["classes"])(x))
+    return keras.Model(images, layers.Dense(classes)(x) if classes else x)
 
 
 def build_stem(x: Any, network: dict[str, Any]) -> Any:
@@ -43,12 +58,14 @@ def build_stem(x: Any, network: dict[str, Any]) -> Any:
 
 def build_head(x: Any, network: dict[str, Any], last: dict[str, Any]) -> Any:
     width, activation = network["head_width"], network["activation"]
-    if width and network["head"] == "conv":
-        x = convolve(x, width, 1, activation=activation)
     x = layers.GlobalAveragePooling2D()(x)
     if width and network["head"] == "pooled_conv":
         return layers.Dense(width, activation=ACTIVATIONS[activation])(x)
-    return normalise_layer(x) if not width and last["kind"] == "convnext" else x
+    return normalise_end(x, network, last)
+
+
+def normalise_end(x: Any, network: dict[str, Any], last: dict[str, Any]) -> Any:
+    return normalise_layer(x) if not network["head_width"] and last["kind"] == "convnext" else x
 
 
 def build_mbconv(x: Any, block: dict[str, Any], squeeze: str, drop_path: float) -> Any:
@@ -105,6 +122,7 @@ def build_convnext(x: Any, block: dict[str, Any], _squeeze: str, drop_path: floa
     return add(x, LayerScale()(layers.Dense(out)(y)), drop_path)
 
 
+@keras.saving.register_keras_serializable("scalectl")
 class LayerScale(layers.Layer):  # type: ignore[misc]
     """A learned factor per channel, small at the start."""
 

@@ -34,6 +34,7 @@ def build_network(
     norm = {} if kind == "convnext" else take_norm_settings(settings)
     settings = {
         "num_classes": network["classes"],
+        "in_chans": network["channels"],
         "drop_rate": network["dropout"],
         "drop_path_rate": network["drop_path"],
         **settings,
