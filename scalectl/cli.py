@@ -41,6 +41,7 @@ class _Group(click.Group):
         """Run a command; this is the one place that catches whatever is raised."""
         arguments = list(sys.argv[1:] if args is None else args)
         adapt_streams()
+        os.environ["MPLBACKEND"] = "agg"  # a notebook's own exists in its process alone
         extra["standalone_mode"] = False
         try:
             _refuse_windows()

@@ -35,6 +35,29 @@ def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
         raise ScalectlError(f"{where}: {key}{given}: {first['msg']}.") from None
 
 
+def expand_home(text: str | Path) -> Path:
+    """Make a path of text in which `~` or `~user` stands for a home folder, as in a shell."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # there is no such user, and so it is a name
+        return Path(text)
+
+
+def find_shipped(name: str) -> Path | None:
+    """Find a file of the folder grids/ that comes with scalectl; None where there is none."""
+    package = Path(__file__).parent  # an installed one holds the folder, a checkout lies beside it
+    for folder in (package / "grids", package.parent / "grids"):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def list_shipped() -> list[str]:
+    """List the names of the grid files that come with scalectl."""
+    default = find_shipped("default.toml")
+    return sorted(path.stem for path in default.parent.glob("*.toml")) if default else []
+
+
 def read_table(path: Path) -> dict[str, Any]:
     """Read a TOML file, or a JSON file with that suffix, whose content is a table of keys.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.cost import Cost, compute_cost
 from scalectl.arch.rounding import Rounding
-from scalectl.errors import ScalectlError
+from scalectl.errors import ScalectlError, describe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -121,7 +121,7 @@ def _count(
         cost, shape = count_cost(network, resolution)
     except Exception as problem:
         raise _complain(
-            target, depth, width, f"fails on a {resolution} px image: {problem}"
+            target, depth, width, f"fails on a {resolution} px image: {describe(problem)}"
         ) from None
     if shape != (1, classes):
         raise _complain(target, depth, width, f"gives {shape} instead of (1, {classes})")
@@ -138,7 +138,7 @@ def _call(target: str, depth: float, width: float, resolution: int, classes: int
         network = function(depth=depth, width=width, resolution=resolution, num_classes=classes)
     except Exception as problem:
         raise _complain(
-            target, depth, width, f"raised {type(problem).__name__}: {problem}"
+            target, depth, width, f"raised {type(problem).__name__}: {describe(problem)}"
         ) from None
     if not isinstance(network, nn.Module):
         raise _complain(target, depth, width, f"gives a {type(network).__name__}, no nn.Module")
@@ -154,7 +154,7 @@ def _load(target: str) -> Callable[..., Any]:
         function = getattr(importlib.import_module(module), name, None)
     except Exception as problem:
         raise ScalectlError(
-            f"The module of the baseline {target} cannot be imported: {problem}.",
+            f"The module of the baseline {target} cannot be imported: {describe(problem)}.",
             "Give package.module:function, importable from here.",
         ) from None
     if not callable(function):

@@ -57,8 +57,11 @@ def find_baseline(name: str) -> Baseline:
     `package.module:build` is called for 224 px, `package.module:build@160` for others. Raises
     `ScalectlError` where there is no such network.
     """
-    if Path(name).suffix in (".toml", ".json"):
-        network = load_network(Path(name))
+    path = parsing.expand_home(name)
+    if path.suffix in (".toml", ".json"):
+        # Grid files name theirs as in the repository, whose folder grids/ is shipped.
+        shipped = None if path.exists() else parsing.find_shipped(name.removeprefix("grids/"))
+        network = load_network(shipped or path)
         if isinstance(network, Factory):
             raise ScalectlError(
                 f"{name} is a size of the factory {network.target}, and a file's code is not run.",

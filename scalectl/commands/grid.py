@@ -1,7 +1,7 @@
 """`scalectl grid`: the search, or what it would train."""
 
 import shlex
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
@@ -36,7 +36,6 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.plan import Plan
     from scalectl.search.results import Results
     from scalectl.search.shards import Shard
-    from scalectl.store.writer import Store
 
 
 def _check_duration(
@@ -187,6 +186,7 @@ def grid(
     from scalectl.search import config, engine, shards
     from scalectl.search.plan import make_plan
 
+    grid_file = _find_grid(grid_file) if grid_file else None
     chosen = _choose(config.load_config(grid_file, overrides), baseline, data, seeds, stall)
     chosen = replace(chosen, planned_for=time_budget or 0.0)
     plan = make_plan(chosen, loading.find_baseline(chosen.baseline))
@@ -203,7 +203,7 @@ def grid(
         return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        follow = partial(_follow, storage=optuna_storage, quiet=quiet)
+        follow = partial(_follow, plan=whole, storage=optuna_storage, quiet=quiet)
         if shard:
             last = follow(engine.search_share(plan, whole, run, make(), device))
         else:
@@ -217,6 +217,22 @@ def grid(
         _judge_trials(last.failed)
 
 
+def _find_grid(path: Path) -> Path:
+    """Return the file of that path, else the shipped one of that name, with or without ".toml"."""
+    from scalectl.parsing import find_shipped, list_shipped, suggest
+
+    if path.is_file():
+        return path
+    shipped = find_shipped(f"{path.stem}.toml") if len(path.parts) == 1 else None
+    if shipped is None and not path.suffix:
+        close = suggest(path.name, list_shipped())
+        raise ScalectlError(
+            f"There is no grid file {path}{f'; did you mean {close}?' if close else '.'}",
+            f"Give a .toml file, or a shipped one: {', '.join(list_shipped())}.",
+        )
+    return shipped or path
+
+
 def _require_here(device: str, executor: str, *, trains: bool) -> None:
     """Refuse a device that this machine lacks, unless others train or nothing is trained at all."""
     if trains and executor not in CLUSTERS:
@@ -224,7 +240,7 @@ def _require_here(device: str, executor: str, *, trains: bool) -> None:
 
 
 def _follow(
-    events: "Generator[Event, None, object]", storage: str | None, *, quiet: bool
+    events: "Generator[Event, None, object]", plan: "Plan", storage: str | None, *, quiet: bool
 ) -> "Event":
     """Show the events, and in Optuna's storage too if one is named; the last one says how it ended."""
     from rich.console import Console
@@ -237,18 +253,15 @@ def _follow(
         for event in events:
             live.show(event)
             if isinstance(event, Begun) and storage:
-                mirror = _open_mirror(storage, event.store, live.say)
+                from scalectl.search import optuna_mirror
+
+                name = optuna_mirror.name_study(plan, event.store.folder)
+                mirror = optuna_mirror.Mirror(storage, event.store, name, live.say)
             elif isinstance(event, Record) and mirror:
                 mirror.add([event])
     if mirror:
         mirror.add(patience=30)
     return event
-
-
-def _open_mirror(storage: str, store: "Store", warn: Callable[[str], None]) -> "Mirror":
-    from scalectl.search.optuna_mirror import Mirror
-
-    return Mirror(storage, store, warn)
 
 
 def _choose(

@@ -9,9 +9,19 @@ from typing import Any
 import click
 
 from scalectl.errors import ScalectlError
-from scalectl.parsing import suggest
+from scalectl.parsing import expand_home, suggest
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path in which `~` is a home folder: after an `=` or in the environment no shell expands it."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Path:
+        return expand_home(super().convert(value, param, context))  # type: ignore[arg-type]
+
+
+PATH = _Path(path_type=Path)
 BASELINE_HELP = "A name (scalectl baselines), a .toml or .json, or package.module:factory."
 
 require_option = click.option(

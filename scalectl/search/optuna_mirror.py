@@ -1,5 +1,7 @@
 """Copy a search into an Optuna study while it runs, so that optuna-dashboard shows it."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,9 +15,29 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from scalectl.errors import ScalectlError
+from scalectl.parsing import expand_home
+from scalectl.search.plan import Plan
 from scalectl.store.locks import Locks
 from scalectl.store.writer import Store
 from scalectl.trial import Record, State
+
+
+def name_study(plan: Plan, run: Path) -> str:
+    """Name a run's study by its folder and by a hash of what is searched.
+
+    So searches in folders of one name share no study, and one to which seeds are added keeps its own.
+    """
+    config = plan.config
+    design = {key: value for key, value in asdict(config.design).items() if key != "max_candidates"}
+    searched = (
+        plan.baseline.fingerprint,
+        asdict(config.proxy.recipe),
+        plan.trials[0].data.digests,
+        design,
+        config.strategy.kind,
+    )
+    digest = hashlib.sha256(json.dumps(searched, sort_keys=True).encode()).hexdigest()
+    return f"{run.resolve().name}-{digest[:8]}"
 
 
 class Mirror:
@@ -26,7 +48,7 @@ class Mirror:
     search goes on.
     """
 
-    def __init__(self, storage: str, store: Store, warn: Callable[[str], None]) -> None:
+    def __init__(self, storage: str, store: Store, name: str, warn: Callable[[str], None]) -> None:
         self._warn = warn
         self._locks = Locks(store.locks, _PATIENCE)
         self._waiting = list(store.read().records)
@@ -36,7 +58,7 @@ class Mirror:
             with self._turn(_PATIENCE):  # two that make the tables at once would fail
                 self._study = optuna.create_study(
                     storage=_open(storage),
-                    study_name=store.folder.resolve().name,
+                    study_name=name,
                     direction="maximize",
                     load_if_exists=True,
                 )
@@ -97,14 +119,14 @@ _SPACE = {name: FloatDistribution(1.0, 4.0) for name in ("alpha", "beta", "gamma
 
 def _open(storage: str) -> BaseStorage:
     if "://" in storage:
-        return get_storage(storage)
-    path = Path(storage)
+        return get_storage(storage.replace("sqlite:///~", f"sqlite:///{Path.home()}"))
+    path = expand_home(storage)
     # Optuna would take another file for a journal that is torn, and append to it.
     if path.exists():
         with path.open("rb") as file:
             if file.read(1) not in (b"", b"{"):
                 raise ValueError(f"{path} is no journal; a database is named like sqlite:///{path}")
-    return JournalStorage(JournalFileBackend(storage))
+    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _convert(record: Record) -> FrozenTrial:

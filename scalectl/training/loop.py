@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from scalectl.arch.factory import Factory
 from scalectl.data import Split
-from scalectl.errors import OutOfSpaceError
+from scalectl.errors import OutOfSpaceError, describe
 from scalectl.nn.build import build
 from scalectl.store import atomic
 from scalectl.training import checkpoint
@@ -290,6 +290,6 @@ def _classify(problem: Exception) -> State:
 def _explain(problem: Exception) -> str:
     """Say what went wrong and where, without home folders and credentials (docs/promises.md, 12)."""
     where = traceback.extract_tb(problem.__traceback__)[-1]
-    text = f"{type(problem).__name__}: {problem} ({where.name}, line {where.lineno})"
+    text = f"{type(problem).__name__}: {describe(problem)} ({where.name}, line {where.lineno})"
     text = text.replace(str(Path.home()), "~")
     return re.sub(r"://[^/@\s]+@", "://", text)

@@ -1,10 +1,13 @@
+import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from factories import ROOT
 
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.arch.loading import find_baseline
+from scalectl.cli import main
 from scalectl.search.candidates import enumerate_candidates, shrink
 from scalectl.search.config import Config, load_config
 from scalectl.search.results import read_results
@@ -37,6 +40,21 @@ def test_every_grid_says_what_it_is(path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(f"{part}" in text for part in HEADER)
     monkeypatch.chdir(GRIDS.parent)
     assert find_baseline(load_config(path).baseline).name in ("efficientnet_b0", "small_resnet")
+
+
+def test_shipped_grids_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From anywhere, with the networks that they name; the wheel has the folder."""
+    monkeypatch.chdir(tmp_path)
+    for path in FILES:
+        arguments = ["grid", path.stem, "--dry-run", "--no-probe", "--data", "folder:absent"]
+        result = CliRunner().invoke(main, arguments)
+        assert "no folder 'absent'" in result.stderr  # everything before was found
+    unknown = CliRunner().invoke(main, ["grid", "papre"])
+    assert unknown.exit_code == 2
+    assert "did you mean paper?" in unknown.stderr
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {"grids": "scalectl/grids"}
 
 
 def test_the_paper_s_lattice() -> None:

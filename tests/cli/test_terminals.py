@@ -91,3 +91,16 @@ def test_windows_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     result = invoke("scale --phi 1")
     assert result.exit_code == 2
     assert "WSL" in result.stderr
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Wherever a path is taken and no shell has expanded it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    scale = "scale --coefficients paper --phi 1 --to toml --no-verify --output=~/configs"
+    assert invoke(scale).exit_code == 0
+    assert (tmp_path / "configs" / "efficientnet_b0_phi1.toml").exists()
+    again = invoke(f"{scale} --baseline=~/configs/efficientnet_b0_phi1.toml")
+    assert again.exit_code == 0, again.stderr
+    for line in ("report ~/nowhere", "scale --phi 1 --from ~/nowhere", "verify ~/no.toml"):
+        assert str(tmp_path) in invoke(line).stderr
+    assert "~nobody-of-this-name" in invoke("report ~nobody-of-this-name/x").stderr

@@ -1,12 +1,13 @@
 """Figures, a slot: one file for each figure, and its line in `FIGURES`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
 from typing import Protocol, cast
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
 
 from scalectl.report.figures.style import RC
@@ -55,10 +56,19 @@ class DescribedFigure:
     """What the figure shows, or why there is none."""
 
 
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Draw with matplotlib's defaults and `RC`, whatever a matplotlibrc or a notebook has set."""
+    with rc_context():
+        rcdefaults()
+        rcParams.update(RC)
+        yield
+
+
 def draw(name: str, results: Results) -> DescribedFigure:
     """Draw the figure of that name, one of `FIGURES`."""
     module = cast(FigureModule, import_module(FIGURES[name]))
-    with rc_context(RC):
+    with _own_settings():
         figure = module.draw(results)
     text = module.describe(results) if figure else module.MISSING
     return DescribedFigure(name=name, title=module.TITLE, figure=figure, text=text)
@@ -72,7 +82,7 @@ def draw_all(results: Results) -> Iterator[DescribedFigure]:
 def encode(figure: Figure, form: str) -> bytes:
     """Write a figure in one of `FORMATS`: the same bytes each time."""
     content = BytesIO()
-    with rc_context(RC):
+    with _own_settings():
         figure.savefig(content, format=form, metadata=_NO_DATES[form], dpi=200)
     return content.getvalue()
 

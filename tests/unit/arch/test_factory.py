@@ -37,6 +37,19 @@ def broken(depth, width, resolution, num_classes):
     return 1 / 0
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def mute(depth, width, resolution, num_classes):
+    raise Mute
+
+
+def rude(depth, width, resolution, num_classes):
+    raise ValueError("\\ud800 \\x1b[31m red" + "d" * 10**6)
+
+
 def number(depth, width, resolution, num_classes):
     return 3
 """
@@ -82,6 +95,8 @@ def test_sizes_that_round_to_one_network_are_one() -> None:
         ("flat", "instead of"),
         ("broken", "raised ZeroDivisionError"),
         ("number", "gives a int"),
+        ("mute", "raised Mute: Mute"),
+        ("rude", r"\\ud800 \\x1b\[31m redd"),
         ("absent", "has no function"),
     ],
 )

@@ -1,4 +1,7 @@
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,3 +108,24 @@ def test_figures_are_written_in_three_formats(tmp_path: Path) -> None:
     with Image.open(tmp_path / "new" / "triangle.png") as image:
         assert image.width == 1000
     assert (tmp_path / "new" / "triangle.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_figures_do_not_depend_on_a_user_s_settings() -> None:
+    """Of a matplotlibrc, a style, or a notebook's backend."""
+    results = factories.complete()
+    plain = figures.draw("costs", results).figure
+    with mpl.rc_context({"font.size": 40, "axes.facecolor": "red", "svg.fonttype": "none"}):
+        other = figures.draw("costs", results).figure
+        assert plain
+        assert other
+        assert figures.encode(other, "svg") == figures.encode(plain, "svg")
+
+
+def test_a_notebook_s_backend_is_no_matter(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scalectl", "report", str(factories.RECORDS)]
+    environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline_absent.backend"}
+    result = subprocess.run(
+        [*command, "--figures", str(tmp_path)], env=environment, capture_output=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "triangle.svg").exists()

@@ -1,6 +1,7 @@
 """What a search shows in Optuna, in real storages, and through optuna-dashboard."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -20,9 +22,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from scalectl.arch.baselines.efficientnet import B0
 from scalectl.errors import ScalectlError
-from scalectl.search.optuna_mirror import Mirror
-from scalectl.search.plan import Plan
+from scalectl.search.optuna_mirror import Mirror, name_study
+from scalectl.search.plan import Plan, make_plan
 from scalectl.store.locks import Locks
 from scalectl.store.reader import read_run
 from scalectl.store.writer import Store
@@ -31,12 +34,12 @@ from scalectl.trial import Record, State
 STORAGES = ["sqlite:///mirror.db", "mirror.log"]
 
 
-def read(storage: str, folder: Path, name: str = "run") -> list[FrozenTrial]:
+def read(storage: str, folder: Path) -> list[FrozenTrial]:
     if storage.startswith("sqlite:///"):
         where: Any = f"sqlite:///{folder / storage.removeprefix('sqlite:///')}"
     else:
         where = JournalStorage(JournalFileBackend(str(folder / storage)))
-    return list(optuna.load_study(study_name=name, storage=where).trials)
+    return list(optuna.load_study(study_name=None, storage=where).trials)
 
 
 @pytest.mark.parametrize("storage", STORAGES)
@@ -77,7 +80,7 @@ def test_the_dashboard_shows_it(storage: str, server: CommandServer, tmp_path: P
     records = {one.trial.id: one for one in read_run(tmp_path / "run").records}
     with serve(storage, tmp_path) as ask:
         (study,) = ask("/api/studies")["study_summaries"]
-        assert study["study_name"] == "run"
+        assert re.fullmatch("run-[0-9a-f]{8}", study["study_name"])
         trials = ask(f"/api/studies/{study['study_id']}?after=0")["trials"]
     assert len(trials) == len(records) == TRIALS
     for trial in trials:
@@ -116,12 +119,29 @@ def serve(storage: str, folder: Path) -> Iterator[Any]:
             server.terminate()
 
 
+def test_each_search_has_a_study_of_its_own(tiny: Plan, tmp_path: Path) -> None:
+    """By what it searches, whatever its folder is called; more seeds are the same search."""
+    first, second = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    more = make_plan(replace(tiny.config, seeds=tiny.config.seeds + 1), B0)
+    other = make_plan(replace(tiny.config, proxy=replace(tiny.config.proxy, epochs=9)), B0)
+    assert name_study(tiny, first) == name_study(more, second) != name_study(other, first)
+    assert name_study(other, first).startswith("run-")
+
+
+def test_a_storage_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for storage in ("~/mirror.log", "sqlite:///~/mirror.db"):
+        Mirror(storage, Store(tmp_path / "run"), "run", pytest.fail)
+    assert (tmp_path / "mirror.log").exists()
+    assert (tmp_path / "mirror.db").exists()
+
+
 def test_a_trial_without_a_result_failed(tiny: Plan, tmp_path: Path) -> None:
     """With its reason; and when it is tried again, it is there again."""
     store, said, path = Store(tmp_path / "run"), list[str](), tmp_path / "mirror.log"
     trial = tiny.trials[0]
     store.write(Record(trial=trial, state=State.STALLED, error="it took no step"))
-    mirror = Mirror(str(path), store, said.append)
+    mirror = Mirror(str(path), store, "run", said.append)
     done = Record(trial=trial, state=State.DONE, top1=0.5, curve=(2.0, 1.5))
     for _ in range(2):
         mirror.add([done])
@@ -134,7 +154,7 @@ def test_a_trial_without_a_result_failed(tiny: Plan, tmp_path: Path) -> None:
 def test_while_another_command_adds_it_waits(tiny: Plan, tmp_path: Path) -> None:
     """Without holding up the search; the next time brings both."""
     store = Store(tmp_path / "run")
-    mirror = Mirror(str(tmp_path / "mirror.log"), store, pytest.fail)
+    mirror = Mirror(str(tmp_path / "mirror.log"), store, "run", pytest.fail)
     other = Locks(store.locks, 30)
     assert other.acquire("mirror")
     first, second = (Record(trial=one, state=State.DONE, top1=0.5) for one in tiny.trials[:2])
@@ -148,7 +168,7 @@ def test_while_another_command_adds_it_waits(tiny: Plan, tmp_path: Path) -> None
 def test_a_storage_that_fails_is_done_without(tiny: Plan, tmp_path: Path) -> None:
     """Said once; a later command adds what is missing."""
     store, said, path = Store(tmp_path / "run"), list[str](), tmp_path / "mirror.log"
-    mirror = Mirror(str(path), store, said.append)
+    mirror = Mirror(str(path), store, "run", said.append)
     kept = path.read_bytes()
     path.unlink()
     path.mkdir()
@@ -160,7 +180,7 @@ def test_a_storage_that_fails_is_done_without(tiny: Plan, tmp_path: Path) -> Non
     assert text.startswith("Warning: the Optuna storage failed: ")
     path.rmdir()
     path.write_bytes(kept)
-    Mirror(str(path), store, pytest.fail)
+    Mirror(str(path), store, "run", pytest.fail)
     assert len(read("mirror.log", tmp_path)) == 3
 
 
@@ -212,4 +232,4 @@ def test_optuna_is_loaded_when_asked_for(tmp_path: Path) -> None:
 
 def test_the_error_names_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(ScalectlError, match="or the path of a journal"):
-        Mirror("nope://x", Store(tmp_path / "run"), pytest.fail)
+        Mirror("nope://x", Store(tmp_path / "run"), "run", pytest.fail)
