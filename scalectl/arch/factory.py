@@ -4,7 +4,8 @@ import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -118,8 +119,11 @@ def _count(
     with torch.device("meta"):
         network = _call(target, depth, width, resolution, classes)
     try:
-        cost, shape = count_cost(network, resolution)
-    except Exception as problem:
+        with _keeping_stdout():
+            cost, shape = count_cost(network, resolution)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:
         raise _complain(
             target, depth, width, f"fails on a {resolution} px image: {describe(problem)}"
         ) from None
@@ -135,8 +139,11 @@ def _call(target: str, depth: float, width: float, resolution: int, classes: int
 
     function = _load(target)
     try:
-        network = function(depth=depth, width=width, resolution=resolution, num_classes=classes)
-    except Exception as problem:
+        with _keeping_stdout():
+            network = function(depth=depth, width=width, resolution=resolution, num_classes=classes)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:  # it may even call exit(), or raise what is no Exception
         raise _complain(
             target, depth, width, f"raised {type(problem).__name__}: {describe(problem)}"
         ) from None
@@ -145,14 +152,35 @@ def _call(target: str, depth: float, width: float, resolution: int, classes: int
     return network
 
 
+@contextmanager
+def _keeping_stdout() -> Iterator[None]:
+    """Send what a user's code prints, by whatever means, to stderr: stdout is for documents alone."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed already
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _load(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
     if os.getcwd() not in sys.path:  # noqa: PTH109
         # A console script's path lacks the working directory, where users keep their modules.
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
-        function = getattr(importlib.import_module(module), name, None)
-    except Exception as problem:
+        with _keeping_stdout():
+            function = getattr(importlib.import_module(module), name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:
         raise ScalectlError(
             f"The module of the baseline {target} cannot be imported: {describe(problem)}.",
             "Give package.module:function, importable from here.",

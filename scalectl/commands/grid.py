@@ -20,7 +20,7 @@ from scalectl.commands.options import (
     require_device,
     require_option,
 )
-from scalectl.commands.output import print_json, say
+from scalectl.commands.output import print_json, print_line, say
 from scalectl.commands.planning import fit, measure_speed, show_plan
 from scalectl.commands.runs import RUNS
 from scalectl.commands.signals import continuable
@@ -144,6 +144,11 @@ def _check_shard(
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @require_option
+@click.option(
+    "--events",
+    is_flag=True,
+    help="A line of JSON on stdout for all that happens; --json's is last.",
+)
 @json_option
 def grid(
     grid_file: Path | None,
@@ -164,6 +169,7 @@ def grid(
     overrides: tuple[str, ...],
     quiet: bool,
     require: str | None,
+    events: bool,
     as_json: bool,
 ) -> None:
     """Search the coefficients: enumerate, train each candidate briefly, store, choose.
@@ -172,16 +178,17 @@ def grid(
     again with the same arguments, it continues; with more --seeds, or another --time-budget, it adds
     to what is there. Several commands on the same folder share the work.
     """
-    if no_probe and (time_budget or not dry_run):
-        raise click.UsageError("--no-probe goes with --dry-run alone.")
-    if time_budget and shard:
-        raise click.UsageError("--time-budget plans for one machine alone; shards need one plan.")
-    if time_budget and executor == "slurm":
-        raise click.UsageError("--time-budget cannot time jobs that wait in a queue.")
-    if require and (shard or dry_run):
-        raise click.UsageError("--require goes with a search that chooses.")
-    if address and executor not in CLUSTERS:
-        raise click.UsageError(f"--address goes with --executor {' or '.join(CLUSTERS)}.")
+    contradictions = {
+        "--no-probe goes with --dry-run alone.": no_probe and (time_budget or not dry_run),
+        "--time-budget plans for one machine alone; shards need one plan.": time_budget and shard,
+        "--time-budget cannot time jobs that wait in a queue.": time_budget and executor == "slurm",
+        "--events goes neither with --json nor with --dry-run.": events and (as_json or dry_run),
+        "--require goes with a search that chooses.": require and (shard or dry_run),
+        f"--address goes with --executor {' or '.join(CLUSTERS)}.": address
+        and executor not in CLUSTERS,
+    }
+    for text in (text for text, holds in contradictions.items() if holds):
+        raise click.UsageError(text)
     from scalectl.arch import loading
     from scalectl.search import config, engine, shards
     from scalectl.search.plan import make_plan
@@ -203,17 +210,17 @@ def grid(
         return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        follow = partial(_follow, plan=whole, storage=optuna_storage, quiet=quiet)
+        follow = partial(_follow, plan=whole, storage=optuna_storage, quiet=quiet, lines=events)
         if shard:
             last = follow(engine.search_share(plan, whole, run, make(), device))
         else:
             last = follow(engine.search(plan, run, make(), device))
     if isinstance(last, engine.Concluded):
-        _show_results(last, as_json, plan, run)
+        _show_results(last, plan, run, as_json=as_json, lines=events)
         _judge(last.results, last.failed, run)
         check_requirement([last.results], require)
     elif shard and isinstance(last, engine.Searched):
-        _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json)
+        _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json or events)
         _judge_trials(last.failed)
 
 
@@ -240,11 +247,17 @@ def _require_here(device: str, executor: str, *, trains: bool) -> None:
 
 
 def _follow(
-    events: "Generator[Event, None, object]", plan: "Plan", storage: str | None, *, quiet: bool
+    events: "Generator[Event, None, object]",
+    plan: "Plan",
+    storage: str | None,
+    *,
+    quiet: bool,
+    lines: bool,
 ) -> "Event":
     """Show the events, and in Optuna's storage too if one is named; the last one says how it ended."""
     from rich.console import Console
 
+    from scalectl.report.events import describe_event
     from scalectl.report.progress import Live
     from scalectl.search.engine import Begun
 
@@ -252,6 +265,8 @@ def _follow(
     with Live(Console(stderr=True), quiet=quiet) as live, closing(events):
         for event in events:
             live.show(event)
+            if lines:
+                print_line(describe_event(event))
             if isinstance(event, Begun) and storage:
                 from scalectl.search import optuna_mirror
 
@@ -277,12 +292,15 @@ def _choose(
     )
 
 
-def _show_results(last: "Concluded", as_json: bool, plan: "Plan", run: Path) -> None:
+def _show_results(
+    last: "Concluded", plan: "Plan", run: Path, *, as_json: bool, lines: bool
+) -> None:
     from scalectl.report.json_document import describe_plan, describe_run
 
     results = last.results
-    if as_json:
-        print_json({**describe_plan(plan, None), **describe_run(results)})
+    if as_json or lines:
+        show = print_line if lines else print_json
+        show({**describe_plan(plan, None), **describe_run(results)})
     else:
         print_findings([results], "rich")
         if not last.failed and results.selection.status != "no_eligible_winner":

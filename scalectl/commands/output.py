@@ -48,3 +48,8 @@ def print_table(table: "Table") -> None:
 def print_json(document: dict[str, Any]) -> None:
     """For programs, on stdout."""
     click.echo(json.dumps(document, indent=2))
+
+
+def print_line(content: dict[str, Any]) -> None:
+    """A line of JSON on stdout, at once, for programs that follow."""
+    click.echo(json.dumps(content, allow_nan=False))

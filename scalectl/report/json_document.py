@@ -55,7 +55,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "data": asdict(results.records[0].trial.data),
         "recipe": asdict(results.records[0].trial.recipe),
         "candidates": [describe_summary(summary) for summary in results.summaries],
-        "records": [_describe_record(record) for record in results.records],
+        "records": [describe_record(record) for record in results.records],
         "selection": _describe_selection(results),
         **{name: tabulate(name, results).rows for name in ("controls", "family", "frontier")},
         "controls_absent": dict(results.absent),
@@ -85,7 +85,8 @@ def _describe_outlook(results: Results) -> dict[str, Any]:
     return {"planned": outlook.planned, "missing": missing}
 
 
-def _describe_record(record: Record) -> dict[str, Any]:
+def describe_record(record: Record) -> dict[str, Any]:
+    """Describe what came of a trial."""
     return {
         "trial_id": record.trial.id,
         "fingerprint": record.trial.candidate.fingerprint,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from factories import TINY
+from factories import RECORDS, ROOT, TINY
+from jsonschema import Draft202012Validator
 from PIL import Image
 
 from scalectl.cli import main
@@ -49,6 +50,47 @@ def test_a_search_as_json_is_one_document(run: Path) -> None:
     assert document["trials"] == len(document["records"])
     assert document["selection"]["status"] == "not_identified"
     assert {one["state"] for one in document["records"]} == {"done"}
+
+
+def test_events_are_lines_of_json(run: Path) -> None:
+    """The document of --json is the last; each is as the published schema says."""
+    options = ("--executor", "inline", "--events", *TINY_OPTIONS, "--set", "seeds=2")
+    result = invoke("grid", "-o", str(run.with_name("events")), *options)
+    assert result.exit_code == 0, result.stderr
+    *lines, document = map(json.loads, result.stdout.splitlines())
+    for line in lines:
+        check("event", line)
+        if line["event"] == "record":
+            check("record", line)
+    check("grid", document)
+    names = [line["event"] for line in lines]
+    assert (names[0], names[-1]) == ("begun", "concluded")
+    assert names.count("record") == document["trials"] == len(document["records"])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("dry_run", "grid --dry-run --no-probe"),
+        ("report", f"report {RECORDS}"),
+        ("reports", f"report {RECORDS} {RECORDS}"),
+        ("scale", "scale --coefficients paper --macs 1G"),
+        ("scale", "scale --official b1"),
+        ("profile", "profile b0"),
+        ("baselines", "baselines b0"),
+        ("error", "scale"),
+        ("error", "report nowhere"),
+    ],
+)
+def test_documents_are_as_the_schema_says(name: str, line: str) -> None:
+    result = invoke(*line.split(), "--json")
+    check(name, json.loads(result.stdout or result.stderr))
+
+
+def check(name: str, document: object) -> None:
+    """Compare a document with its definition in the published schema."""
+    schema = json.loads((ROOT / "docs" / "schema.json").read_text())
+    Draft202012Validator({**schema, "anyOf": [{"$ref": f"#/$defs/{name}"}]}).validate(document)
 
 
 def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
@@ -411,6 +453,7 @@ WRONG = [
     ("grid --time-budget -2h", 2, "'-2h' is not a time above 0"),
     ("grid --time-budget 90", 2, "'90' is not a time above 0"),
     ("grid --time-budget 2h --dry-run --no-probe", 2, "--no-probe goes with --dry-run alone"),
+    ("grid --events --json", 2, "--events goes neither with --json"),
     ("grid --no-probe", 2, "--no-probe goes with --dry-run alone"),
     ("grid -o other --time-budget 2h", 2, "holds another search: proxy.epochs is 9 there"),
     ("grid --set watch.memory=-1", 2, "watch.memory"),

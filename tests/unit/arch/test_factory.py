@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +51,26 @@ def rude(depth, width, resolution, num_classes):
     raise ValueError("\\ud800 \\x1b[31m red" + "d" * 10**6)
 
 
+class Bare(BaseException):
+    pass
+
+
+def bare(depth, width, resolution, num_classes):
+    raise Bare("no Exception")
+
+
+def leave(depth, width, resolution, num_classes):
+    raise SystemExit(0)
+
+
+def chatty(depth, width, resolution, num_classes):
+    import os
+
+    print("to stdout")
+    os.system("echo from a child")
+    return build(depth, width, resolution, num_classes)
+
+
 def number(depth, width, resolution, num_classes):
     return 3
 """
@@ -95,6 +116,8 @@ def test_sizes_that_round_to_one_network_are_one() -> None:
         ("flat", "instead of"),
         ("broken", "raised ZeroDivisionError"),
         ("number", "gives a int"),
+        ("bare", "raised Bare: no Exception"),
+        ("leave", "raised SystemExit: 0"),
         ("mute", "raised Mute: Mute"),
         ("rude", r"\\ud800 \\x1b\[31m redd"),
         ("absent", "has no function"),
@@ -132,6 +155,15 @@ def test_its_export_is_the_call_with_its_numbers(folder: Path) -> None:
     again = invoke("scale --baseline build_phi1.json --coefficients dwr --phi 1")
     assert again.exit_code == 2
     assert "a file's code is not run" in again.stderr
+
+
+def test_what_a_factory_prints_is_in_no_document(folder: Path) -> None:
+    """Its own prints and those of processes that it starts go to stderr."""
+    command = [sys.executable, "-m", "scalectl", "profile", "factory_nets:chatty@64", "--json"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout)["resolution"] == 64
+    assert "to stdout" in result.stderr
+    assert "from a child" in result.stderr
 
 
 def test_a_factory_is_profiled_but_not_in_parts() -> None:
