@@ -68,7 +68,7 @@ def find_baseline(name: str) -> Baseline:
                 f"Give --baseline {network.target} itself.",
             )
         return network
-    if ":" in name:
+    if ":" in name and not name.startswith(("hf-hub:", "hf_hub:")):
         target, _, resolution = name.partition("@")
         if not re.fullmatch(r"[\w.]+:\w+", target) or not re.fullmatch(r"\d*", resolution):
             raise ScalectlError(

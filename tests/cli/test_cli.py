@@ -516,7 +516,7 @@ WRONG = [
     ("scale --flops 1G", 2, "did you mean --macs?"),
     ("scale --phi 1 --to pytorch", 2, "did you mean torch?"),
     ("scale --macs 600m", 2, "did you mean 600M?"),
-    ("scale --phi 1 --baseline vgg16", 2, "There is no baseline 'vgg16'. scalectl"),
+    ("scale --phi 1 --baseline vgg16", 2, "timm's vgg16 is no baseline: scalectl has no stages"),
     ("grid nested.toml", 2, "nested too deeply"),
     ("scale --phi 1 --baseline nested.json", 2, "nested too deeply"),
     ("grid long_key.toml", 2, "[...]"),

@@ -10,9 +10,11 @@ from timm.models import mobilenetv3 as timm_mobilenetv3
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines import BASELINES, find_architecture
-from scalectl.arch.counter import count_cost
+from scalectl.arch.counter import count_cost, count_params
 from scalectl.arch.factory import cost_of
+from scalectl.arch.loading import find_baseline
 from scalectl.arch.scaling import Multipliers, scale
+from scalectl.errors import ScalectlError
 
 # Table 3 of Tan & Le 2019 and its Table 7 have rounded numbers; these are the counted ones, in
 # millions: (baseline, depth, width, resolution) -> multiply-adds.
@@ -162,3 +164,38 @@ def test_networks_of_one_name_are_found_by_their_short_names() -> None:
     assert find_architecture("b4").name == "efficientnet_b4"
     assert find_architecture("lite3").name == "efficientnet_lite3"
     assert find_architecture("v2_s").name == "efficientnetv2_s"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tf_efficientnet_b0", "efficientnet_b0"),
+        ("efficientnet_b0.ra_in1k", "efficientnet_b0"),
+        ("timm/tf_efficientnetv2_s.in21k_ft_in1k", "efficientnetv2_s"),
+        ("hf-hub:timm/tf_mobilenetv3_small_100.in1k", "mobilenetv3_small_100"),
+        ("tf_efficientnet_b4_ns", "efficientnet_b4"),
+        ("convnext_tiny.fb_in22k_ft_in1k_384", "convnext_tiny"),
+    ],
+)
+def test_names_of_timm_are_baselines(name: str, expected: str) -> None:
+    assert find_baseline(name) == find_architecture(expected)
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_es", "tf_mobilenetv3_small_100"])
+def test_timms_networks_with_tensorflows_padding_have_the_same_layers(name: str) -> None:
+    with torch.device("meta"):
+        theirs = timm.create_model(name)
+    assert count_params(theirs) == cost_of(find_baseline(name)).params
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("vit_base_patch16_224", "no stages for networks of timm's vision_transformer.py"),
+        ("timm/mobilenetv2_050.lamb_in1k", "of that family are mobilenetv1_100, mobilenetv2_100"),
+        ("no_such_net.in1k", "There is no baseline 'no_such_net.in1k'"),
+    ],
+)
+def test_other_models_of_timm_are_refused_with_the_reason(name: str, reason: str) -> None:
+    with pytest.raises(ScalectlError, match=reason):
+        find_baseline(name)
