@@ -1,6 +1,6 @@
 """Commands, a slot: one file per command, and its line in `COMMANDS`. Each parses, calls and prints.
 
-What several share is beside them: `options`, `output`, `findings`, `runs`, `source` and `signals`;
+What several share is beside them: `documented`, `options`, `output`, `findings`, `runs`, `source` and `signals`;
 `planning` and `conduct` are parts of `grid`. None imports at its top what is heavy.
 """
 

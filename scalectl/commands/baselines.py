@@ -2,11 +2,12 @@
 
 import click
 
+from scalectl.commands.documented import DocumentedCommand
 from scalectl.commands.options import json_option
 from scalectl.commands.output import print_json, print_table
 
 
-@click.command()
+@click.command(cls=DocumentedCommand)
 @click.argument("name", required=False)
 @json_option
 def baselines(name: str | None, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scalectl.commands.documented import DocumentedCommand
 from scalectl.commands.findings import check_requirement, judge_files, print_findings, print_next
 from scalectl.commands.options import (
     BASELINE_HELP,
@@ -66,7 +67,7 @@ def _check_shard(
         raise click.BadParameter(str(problem)) from None
 
 
-@click.command()
+@click.command(cls=DocumentedCommand)
 @click.argument("grid_file", required=False, type=PATH)
 @click.option(
     "-o",
@@ -76,13 +77,21 @@ def _check_shard(
     type=PATH,
     help="Folder for the results.  [default: runs/NAME of the grid file]",
 )
-@click.option("--baseline", metavar="B", help=BASELINE_HELP)
+@click.option(
+    "--baseline",
+    metavar="B",
+    help=f"{BASELINE_HELP}  [default: the grid file's, else efficientnet_b0]",
+)
 @click.option(
     "--data",
     metavar="D",
-    help="glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.",
+    help="glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.  [default: the grid file's, else glyphs]",
 )
-@click.option("--seeds", type=click.IntRange(1, 1000), help="Trainings of each candidate.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    help="Trainings of each candidate.  [default: the grid file's, else 6]",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scalectl.commands.documented import DocumentedCommand
 from scalectl.commands.findings import print_verdicts
 from scalectl.commands.options import PATH, json_option
 from scalectl.commands.output import print_json, say
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.merge import Conflict, Merged
 
 
-@click.command()
+@click.command(cls=DocumentedCommand)
 @click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 @click.option(
     "-o",

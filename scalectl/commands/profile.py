@@ -7,6 +7,7 @@ import click
 
 from scalectl.arch.factory import Baseline, Factory, cost_of
 from scalectl.arch.sizes import fit, size_at
+from scalectl.commands.documented import DocumentedCommand
 from scalectl.commands.options import (
     check_device,
     classes_option,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # its module loads torch
     from scalectl.training.latency import Latency
 
 
-@click.command()
+@click.command(cls=DocumentedCommand)
 @click.argument("target")
 @click.option(
     "--phi",

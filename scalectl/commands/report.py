@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from scalectl.analysis.recommendation import list_files
+from scalectl.commands.documented import DocumentedCommand
 from scalectl.commands.findings import (
     check_requirement,
     judge_files,
@@ -34,7 +35,7 @@ def _check_page(
     return path
 
 
-@click.command()
+@click.command(cls=DocumentedCommand)
 @click.argument("runs", nargs=-1, type=PATH)
 @click.option("--table", type=Choice([*TABLES, "comparison"]), help="This table alone.")
 @click.option("--all", "everything", is_flag=True, help="All tables, not the ranking alone.")

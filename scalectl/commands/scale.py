@@ -12,6 +12,7 @@ import click
 from scalectl.arch.rounding import RoundingRule
 from scalectl.arch.scaling import PHI_LIMIT
 from scalectl.arch.sizes import LADDER, Size, fit, official_size, size_at, sizes_around
+from scalectl.commands.documented import DocumentedCommand
 from scalectl.commands.options import (
     BASELINE_HELP,
     PATH,
@@ -27,7 +28,7 @@ from scalectl.exports import EXPORTS, Written, check_installed, write
 from scalectl.report.render import pluralise
 
 
-@click.command()
+@click.command(cls=DocumentedCommand)
 @click.option(
     "--from",
     "run",
@@ -40,7 +41,9 @@ from scalectl.report.render import pluralise
     metavar="A,B,G",
     help="alpha,beta,gamma, or a name: paper, dwr, dWr, depth, width, resolution.",
 )
-@click.option("--baseline", metavar="B", help=BASELINE_HELP)
+@click.option(
+    "--baseline", metavar="B", help=f"{BASELINE_HELP}  [default: the run's, else efficientnet_b0]"
+)
 @click.option("--phi", metavar="P", help="A number, or a range: 1..7, 1..3:0.5.")
 @click.option("--macs", metavar="N", help="The largest size of so many multiply-adds: 1.2G.")
 @click.option("--params", metavar="N", help="The largest size of so many parameters: 8M.")

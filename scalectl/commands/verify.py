@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from scalectl import exports
+from scalectl.commands.documented import DocumentedCommand
 from scalectl.commands.options import PATH, json_option
 from scalectl.commands.output import print_json, say
 from scalectl.errors import ScalectlError
 
 
-@click.command()
+@click.command(cls=DocumentedCommand)
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @json_option
 def verify(files: tuple[Path, ...], as_json: bool) -> None:

@@ -41,6 +41,8 @@ class _Child:
     process: ForkServerProcess
     heard: float
     """When it last gave a sign of life, in monotonic seconds."""
+    starts: int = 1
+    """How often the trial has been started."""
 
 
 _Running = dict[Connection, _Child]
@@ -67,7 +69,11 @@ class Processes:
                     return
                 for pipe in wait(list(running), timeout=1.0):
                     assert isinstance(pipe, Connection)
-                    yield _settle(_receive(pipe, running), pipe, running)
+                    news = _receive(pipe, running)
+                    if _lost_server(running[pipe], news):
+                        _start_anew(pipe, workspace, running)
+                    else:
+                        yield _settle(news, pipe, running)
                 for pipe in _find_stalled(running, workspace.stall):
                     yield _settle(_stop(running[pipe], workspace.stall), pipe, running)
         finally:
@@ -81,8 +87,27 @@ def start_server() -> None:
     with ignoring_interrupts():
         forkserver.ensure_running()
     first = CONTEXT.Process(target=int, daemon=True)
-    first.start()
+    start(first)
     first.join()
+
+
+def start(process: ForkServerProcess) -> None:
+    """Start a process; where its server is killed meanwhile, once more from a fresh one."""
+    for tries_left in range(_TRIES, -1, -1):
+        try:
+            process.start()
+        except (EOFError, OSError):
+            if not tries_left:
+                raise
+            time.sleep(_PATIENCE)
+        else:
+            return
+
+
+_TRIES = 3
+"""Further starts of a process whose server was killed."""
+_SERVER_GONE = 255
+"""What multiprocessing gives for the exit code of a process whose server can no longer tell it."""
 
 
 @contextmanager
@@ -117,13 +142,32 @@ def deferring_signals() -> Iterator[None]:
             signal.raise_signal(received)
 
 
-def _start(trial: Trial, workspace: Workspace, running: _Running) -> None:
+def _lost_server(child: _Child, news: News) -> bool:
+    """Whether a trial died because the server that it was forked from did."""
+    return (
+        isinstance(news, Record)
+        and news.state is State.KILLED
+        and child.process.exitcode == _SERVER_GONE
+        and child.starts <= _TRIES
+    )
+
+
+def _start_anew(pipe: Connection, workspace: Workspace, running: _Running) -> None:
+    """Go on with a trial from its checkpoint, in a process of a fresh server."""
+    child = running.pop(pipe)
+    pipe.close()
+    kill(child.process)
+    with deferring_signals():
+        _start(child.trial, workspace, running, child.starts + 1)
+
+
+def _start(trial: Trial, workspace: Workspace, running: _Running, starts: int = 1) -> None:
     ours, theirs = CONTEXT.Pipe()
     gpus = os.environ.get(_GPUS)
     process = CONTEXT.Process(target=_work, args=(trial, workspace, theirs, gpus), daemon=True)
-    process.start()
+    start(process)
     theirs.close()
-    running[ours] = _Child(trial, process, time.monotonic())
+    running[ours] = _Child(trial, process, time.monotonic(), starts)
 
 
 def _receive(pipe: Connection, running: _Running) -> News:

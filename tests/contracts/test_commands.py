@@ -6,6 +6,8 @@ from click.testing import CliRunner
 
 from scalectl.cli import main
 from scalectl.commands import COMMANDS, load_command
+from scalectl.commands.documented import EXAMPLES
+from scalectl.search.config import Config
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -16,6 +18,36 @@ def test_a_command_says_what_it_and_its_options_are_for(name: str) -> None:
     assert f"scalectl {name}" in (main.help or "")
     options = [one for one in command.params if isinstance(one, click.Option)]
     assert all(one.help or isinstance(one.type, click.Choice) for one in options)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_takes_its_three_examples(name: str) -> None:
+    """They are shown, and parsed without a complaint."""
+    shown = CliRunner().invoke(main, [name, "--help"]).stdout
+    assert len(EXAMPLES[name]) == 3
+    for example in EXAMPLES[name]:
+        assert f"  {example}\n" in shown
+        program, command, *arguments = example.split()
+        assert (program, command) == ("scalectl", name)
+        load_command(name).make_context(name, arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_help_shows_each_option_once(name: str) -> None:
+    """In its group, whichever that is."""
+    command = load_command(name)
+    shown = CliRunner().invoke(main, [name, "--help"]).stdout.partition("Examples:")[0]
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert len(re.findall(rf"^ .*{max(option.opts, key=len)}\b", shown, re.MULTILINE)) >= 1
+    assert shown.count("--help") == 1
+
+
+def test_the_defaults_that_a_help_names_are_those_of_the_search() -> None:
+    shown = " ".join(CliRunner().invoke(main, ["grid", "--help"]).stdout.split())
+    config = Config()
+    for default in (config.seeds, config.baseline, config.proxy.data):
+        assert f"[default: the grid file's, else {default}]" in shown
 
 
 def test_every_command_is_in_the_group() -> None:

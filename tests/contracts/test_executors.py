@@ -1,6 +1,9 @@
 import multiprocessing
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -110,6 +113,44 @@ def test_a_killed_trial_goes_on_from_its_last_epoch(tiny: Plan, workspace: Works
     assert sorted(set(epochs)) == [1, 2, 3, 4, 5, 6]
     assert len(epochs) <= 6 + 2
     assert (record.curve, record.top1) == (expected.curve, expected.top1)
+
+
+def test_trials_go_on_when_their_server_is_killed(
+    tiny: Plan, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it loads, and while it has trials: from a fresh one, and to the same bits."""
+    longer = replace(tiny.trials[0].recipe, epochs=4)
+    trials = [replace(trial, recipe=longer) for trial in tiny.trials[:2]]
+    elsewhere = replace(workspace, checkpoints=workspace.checkpoints / "elsewhere")
+    expected = {
+        news.trial.id: news.curve
+        for news in make_executor("inline", 1).run(trials, elsewhere)
+        if isinstance(news, Record)
+    }
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    begin = forkserver.ensure_running
+    kills = [1]
+
+    def kill_server() -> None:
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+
+    def begin_and_fall() -> None:
+        begin()
+        if kills:
+            kills.pop()
+            kill_server()
+
+    monkeypatch.setattr(forkserver, "ensure_running", begin_and_fall)
+    records, killed = {}, False
+    for news in make_executor("processes", 2).run(trials, workspace):
+        if isinstance(news, Record):
+            assert news.state is State.DONE, news.error
+            records[news.trial.id] = news.curve
+        elif isinstance(news, Progress) and not killed:
+            killed = True
+            kill_server()
+    assert killed
+    assert records == expected
 
 
 def test_trials_are_taken_when_there_is_room(tiny: Plan, workspace: Workspace) -> None:
