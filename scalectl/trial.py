@@ -94,11 +94,37 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many images a split has at most; 0 means all there are."""
+    """Which images are taken: how many of each split at most, where 0 means all there are."""
 
     train: int
     select: int
     test: int
+    skip_bad_images: bool = False
+    """Whether images that cannot be read are left out; else they are an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataAccount:
+    """What a data set holds, and what of it is left out: told before anything is trained."""
+
+    images: dict[str, dict[str, int]]
+    """Split -> class -> number of images that are used."""
+    left_out: dict[str, int]
+    """Reason -> number of files or images that are not used."""
+    smallest: int
+    """Pixels of the shortest side of the smallest image."""
+    usual: int
+    """Median of the images' shortest sides, in pixels."""
+    channels: int
+    """1 where all images are grey, else 3."""
+    duplicates: int
+    """Images that are used, and whose content is in the same split once more."""
+    majority: float
+    """Top-1 on the select split of always answering its most frequent class."""
+    standard_error: float
+    """Largest standard error of a network's top-1 on the select split, from its number of images."""
+    warnings: tuple[str, ...]
+    """Sentences about what may spoil a search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +143,8 @@ class DataCard:
     """Images in "train", "select" and "test"."""
     digests: dict[str, str]
     """A hash of the content of each split."""
+    account: DataAccount | None = None
+    """None in stores of versions that did not write it."""
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: it keeps its id

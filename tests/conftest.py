@@ -19,6 +19,14 @@ from scalectl.training.workspace import Workspace
 from scalectl.trial import Record, State, Trial
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is remembered of images is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache-home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def records() -> list[Record]:
     """Invented results of the default search."""

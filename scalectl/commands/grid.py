@@ -1,8 +1,8 @@
 """`scalectl grid`: the search, or what it would train."""
 
 import shlex
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -205,7 +205,9 @@ def grid(
     grid_file = _find_grid(grid_file) if grid_file else None
     chosen = _choose(config.load_config(grid_file, overrides), baseline, data, seeds, stall)
     chosen = replace(chosen, planned_for=time_budget or 0.0)
-    plan = make_plan(chosen, loading.find_baseline(chosen.baseline))
+    with _reading(quiet=quiet):
+        plan = make_plan(chosen, loading.find_baseline(chosen.baseline))
+    _tell_of_data(plan, quiet=quiet)
     whole, plan = plan, shards.take(plan, shard) if shard else plan
     run = run or RUNS / (grid_file.stem if grid_file else "default")
     executor = choose_executor(device) if executor == "auto" else executor
@@ -247,6 +249,26 @@ def _find_grid(path: Path) -> Path:
             f"Give a .toml file, or a shipped one: {', '.join(list_shipped())}.",
         )
     return shipped or path
+
+
+def _tell_of_data(plan: "Plan", *, quiet: bool) -> None:
+    from scalectl.report.account import describe_data
+
+    if not quiet:
+        say(describe_data(plan.trials[0].data), err=True)
+
+
+@contextmanager
+def _reading(*, quiet: bool) -> Iterator[None]:
+    """Show on a terminal that images are read, which may take a while the first time."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status("Reading the images; what is unchanged is remembered ..."):
+        yield
 
 
 def _require_here(device: str, executor: str, *, trains: bool) -> None:

@@ -6,7 +6,8 @@ be larger than the memory.
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import islice
+from hashlib import sha256
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,11 @@ def rendered(
 
     Raises `ScalectlError` when the source no longer holds what the card describes.
     """
-    path = folder / f"{card.digests[split]}-{split}-{resolution}{STREAMED}"
+    name = f"{card.digests[split]}-{split}-{resolution}"
+    path = folder / f"{name}{STREAMED}"
     count = card.sizes[split]
     with suppress(FileNotFoundError, ValueError):  # absent or damaged
-        return _map(path, count, resolution)
+        return _map(path, name, count, resolution)
     dataset = source()
     if dataset.card.digests[split] != card.digests[split]:
         raise ScalectlError(
@@ -46,10 +48,12 @@ def rendered(
     atomic.make_folder(folder)
     atomic.stream(
         path,
-        count * row.itemsize + CHECKSUM_BYTES,
-        lambda: append_checksum(_pack(dataset.render(split, resolution), row)),
+        count * row.itemsize + _NAME_BYTES + CHECKSUM_BYTES,
+        lambda: append_checksum(
+            chain(_pack(dataset.render(split, resolution), row), [_seal(name)])
+        ),
     )
-    return _map(path, count, resolution)
+    return _map(path, name, count, resolution)
 
 
 def _describe_row(height: int, width: int, channels: int) -> np.dtype[np.void]:
@@ -65,9 +69,23 @@ def _pack(pairs: Iterator[tuple[Pixels, int]], row: np.dtype[np.void]) -> Iterat
 _CHUNK = 2**20
 
 
-def _map(path: Path, count: int, resolution: int) -> tuple[Images, Labels]:
-    """Map a rendered split. Raises `FileNotFoundError`, and `ValueError` where it is damaged."""
-    body = map_verified(path)[:-CHECKSUM_BYTES]
+def _seal(name: str) -> bytes:
+    """Hash what the images are of: data, split and resolution. It ends the rows of each file."""
+    return sha256(name.encode()).digest()
+
+
+_NAME_BYTES = 32
+
+
+def _map(path: Path, name: str, count: int, resolution: int) -> tuple[Images, Labels]:
+    """Map a rendered split.
+
+    Raises `FileNotFoundError`, and `ValueError` where it is damaged or of other images.
+    """
+    whole = map_verified(path)[:-CHECKSUM_BYTES]
+    body, seal = whole[:-_NAME_BYTES], whole[-_NAME_BYTES:]
+    if seal != _seal(name):
+        raise ValueError("it has the images of another split, resolution or data set")
     channels = (len(body) // count - _describe_row(0, 0, 0).itemsize) // resolution**2
     rows = np.frombuffer(body, _describe_row(resolution, resolution, channels))
     return rows["image"], rows["label"].copy()

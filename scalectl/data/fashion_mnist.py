@@ -12,6 +12,7 @@ from PIL import Image
 from scalectl.data import Split
 from scalectl.data.pictures import Picture, Pictures, digest_image, hold_out
 from scalectl.errors import ScalectlError
+from scalectl.parsing import expand_home
 from scalectl.trial import Limits
 
 _CLASSES = (
@@ -35,7 +36,7 @@ def open_fashion_mnist(spec: str, limits: Limits) -> Pictures:
     The select split is a sixth of the training file, by content. Left and right matter (sleeves
     and shoes all point one way), hence no mirroring.
     """
-    root = Path(spec.partition(":")[2])
+    root = expand_home(spec.partition(":")[2])
     if not spec.partition(":")[2] or not root.is_dir():
         raise ScalectlError(
             f"There is no folder {str(root)!r} for Fashion-MNIST.",

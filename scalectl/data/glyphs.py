@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from scalectl.data import SPLITS, Pixels, Split
+from scalectl.data.account import make_account
 from scalectl.errors import ScalectlError
 from scalectl.trial import DataCard, Limits
 
@@ -71,6 +72,16 @@ class Glyphs:
             note="glyphs is a demo proxy: use your own data for decisions",
             sizes={split: self._sizes[split] for split in self._sizes},
             digests={split: self._digest(split) for split in self._sizes},
+            account=make_account(
+                CHARACTERS,
+                {
+                    split: [n % len(CHARACTERS) for n in range(self._sizes[split])]
+                    for split in SPLITS
+                },
+                {"glyphs": 72},
+                native=72,
+                channels=1,
+            ),
         )
 
     def render(self, split: Split, resolution: int) -> Iterator[tuple[Pixels, int]]:

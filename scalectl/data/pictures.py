@@ -1,19 +1,31 @@
 """Make data sets of stored images: disjoint splits, decoding, and scaling down."""
 
 import hashlib
+import os
+import struct
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, zip_longest
+from itertools import accumulate, chain, zip_longest
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from scalectl.data import SPLITS, Pixels, Split
-from scalectl.errors import ScalectlError
-from scalectl.trial import DataCard, Limits
+from scalectl.data.account import make_account
+from scalectl.errors import ScalectlError, describe
+from scalectl.trial import DataAccount, DataCard, Limits
+
+T = TypeVar("T")
+R = TypeVar("R")
+Shape = tuple[int, int]
+"""The shortest side of an image in pixels, and its channels: 1 or 3."""
 
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
@@ -35,6 +47,9 @@ class Pictures:
 
     A picture whose content is also in a later split (train < select < test) is left out of the
     earlier one. Splits are cut to their limits with the classes in turn, so that they stay balanced.
+    `left_out` counts what the reader left out, by reason; `unreadable` has the reason by the name of
+    each file that cannot be read at all; `shapes` are known from before, and completed,
+    whereupon `keep` is called.
     """
 
     def __init__(
@@ -45,6 +60,10 @@ class Pictures:
         limits: Limits,
         *,
         flip: bool,
+        left_out: Mapping[str, int] | None = None,
+        unreadable: Mapping[str, str] | None = None,
+        shapes: dict[str, Shape] | None = None,
+        keep: Callable[[], None] | None = None,
     ) -> None:
         if len(classes) < 2:
             raise ScalectlError(
@@ -52,59 +71,127 @@ class Pictures:
                 "A data set needs at least two.",
             )
         self._name, self._classes, self._flip = name, tuple(classes), flip
-        self._splits: dict[Split, list[Picture]] = {}
+        self._limits, self._left_out = limits, dict(left_out or {})
+        self._unreadable = dict(unreadable or {})
+        self._shapes = shapes if shapes is not None else {}
+        self._keep = keep
+        self._fresh: dict[Split, list[Picture]] = {}
         seen: set[str] = set()
         self._repeated = 0
         for split in reversed(SPLITS):
             fresh = [picture for picture in splits[split] if picture.digest not in seen]
             self._repeated += len(splits[split]) - len(fresh)
             seen.update(picture.digest for picture in fresh)
-            self._splits[split] = _limit(fresh, getattr(limits, split))
-            self._check(split)
+            self._fresh[split] = fresh
 
     @cached_property
     def card(self) -> DataCard:
         """Describe the data; every picture is decoded, so that corrupt ones are named at once."""
         left_out = f"{self._repeated} images that are in two splits were left out of the earlier"
+        native = _find_native(list(self._sides.values()))
         return DataCard(
             name=self._name,
             classes=len(self._classes),
-            native=min(self._shapes[split][0] for split in SPLITS),
+            native=native,
             flip=self._flip,
             note=left_out if self._repeated else "",
             sizes={split: len(self._splits[split]) for split in SPLITS},
             digests={split: _digest_all(self._splits[split]) for split in SPLITS},
+            account=self._give_account(native),
         )
 
     def render(self, split: Split, resolution: int) -> Iterator[tuple[Pixels, int]]:
         """Yield the central square of each picture; grey (one channel) only where all pictures are."""
-        shape = (resolution, resolution, self._shapes[split][1])
-        for picture in self._splits[split]:
-            yield np.broadcast_to(_fit(_decode(picture), resolution), shape), picture.label
+        pictures = self._splits[split]
+        channels = max(self._shapes[picture.name][1] for picture in pictures)
+        fitted = map_in_threads(lambda picture: _fit(_open(picture), resolution), pictures)
+        for picture, pixels in zip(pictures, fitted, strict=True):
+            yield np.broadcast_to(pixels, (resolution, resolution, channels)), picture.label
 
     @cached_property
-    def _shapes(self) -> dict[Split, tuple[int, int]]:
-        """The shortest side in pixels, and the most channels, of the pictures of each split."""
-        shapes: dict[Split, tuple[int, int]] = {}
+    def _splits(self) -> dict[Split, list[Picture]]:
+        """The pictures that are used. All that cannot be decoded are named at once, or left out."""
+        bad = self._unreadable
+        splits = {split: self._decode_split(split, bad) for split in SPLITS}
+        if self._keep:
+            self._keep()
+        if bad and not self._limits.skip_bad_images:
+            raise _refuse_bad_images(bad)
         for split in SPLITS:
-            decoded = (_decode(picture) for picture in self._splits[split])
-            sizes = [(min(image.size), len(image.getbands())) for image in decoded]
-            shapes[split] = min(side for side, _ in sizes), max(bands for _, bands in sizes)
-        return shapes
+            self._check(split, splits[split])
+        return splits
 
-    def _check(self, split: Split) -> None:
-        if not self._splits[split]:
+    def _decode_split(self, split: Split, bad: dict[str, str]) -> list[Picture]:
+        """Cut a split to its limit, and decode it; others take the place of those left out as bad."""
+        while True:
+            good = [picture for picture in self._fresh[split] if picture.name not in bad]
+            chosen = _limit(good, getattr(self._limits, split))
+            unknown = [picture for picture in chosen if picture.name not in self._shapes]
+            failed = False
+            for picture, shape in zip(unknown, map_in_threads(_measure, unknown), strict=True):
+                if isinstance(shape, str):
+                    bad[picture.name], failed = shape, True
+                else:
+                    self._shapes[picture.name] = shape
+            if not (failed and self._limits.skip_bad_images):
+                return chosen
+
+    @cached_property
+    def _sides(self) -> dict[str, int]:
+        """The shortest side, in pixels, of each picture that is used, by name."""
+        used = chain.from_iterable(self._splits[split] for split in SPLITS)
+        return {picture.name: self._shapes[picture.name][0] for picture in used}
+
+    def _give_account(self, native: int) -> DataAccount:
+        labels = {split: [picture.label for picture in self._splits[split]] for split in SPLITS}
+        left_out = dict(self._left_out)
+        left_out["cannot be read"] = len(self._unreadable)
+        left_out["in a later split too"] = self._repeated
+        duplicates, by_content = 0, defaultdict[str, set[int]](set)
+        for split in SPLITS:
+            used = self._splits[split]
+            good = sum(picture.name not in self._unreadable for picture in self._fresh[split])
+            left_out[f"beyond proxy.{split}_images"] = good - len(used)
+            duplicates += len(used) - len({picture.digest for picture in used})
+            for picture in used:
+                by_content[picture.digest].add(picture.label)
+        return make_account(
+            self._classes,
+            labels,
+            self._sides,
+            native=native,
+            channels=max(self._shapes[name][1] for name in self._sides),
+            left_out=left_out,
+            duplicates=duplicates,
+            ambiguous=sum(len(each) > 1 for each in by_content.values()),
+        )
+
+    def _check(self, split: Split, pictures: Sequence[Picture]) -> None:
+        if not pictures:
             raise ScalectlError(
                 f"{self._name} has no images for the {split} split.",
                 "Add images, or name folders train, val and test.",
             )
-        present = {picture.label for picture in self._splits[split]}
+        present = {picture.label for picture in pictures}
         missing = [name for label, name in enumerate(self._classes) if label not in present]
         if split == "train" and missing:
             raise ScalectlError(
                 f"{self._name} has no image of class {missing[0]!r} to train on.",
                 "Add some, remove the class, or raise proxy.train_images.",
             )
+
+
+def map_in_threads(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """Yield the function's value for each item in order; threads read and decode on all cores.
+
+    At most a few hundred values wait to be taken.
+    """
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(items), _BATCH):
+            yield from pool.map(function, items[start : start + _BATCH])
+
+
+_BATCH = 256
 
 
 def hold_out(pictures: Sequence[Picture], *fractions: float) -> tuple[list[Picture], ...]:
@@ -140,23 +227,63 @@ def _digest_all(pictures: Sequence[Picture]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
+def _find_native(sides: Sequence[int]) -> int:
+    """Return the largest side, in pixels, that at least 95 % of the images have."""
+    return sorted(sides)[len(sides) // 20]
+
+
+def _refuse_bad_images(bad: Mapping[str, str]) -> ScalectlError:
+    """Make the error that names all of them, as far as a message may be long."""
+    hint = "Mend or remove {}, or leave out what is bad: --set proxy.skip_bad_images=true."
+    (first, reason), *others = sorted(bad.items())
+    if not others:
+        return ScalectlError(f"{first} cannot be read as an image: {reason}.", hint.format("it"))
+    folder = os.path.commonpath([str(Path(name).parent) for name in bad])
+    names = [os.path.relpath(name, folder) for name in sorted(bad)]
+    named = [
+        name for name, end in zip(names, accumulate(map(len, names)), strict=True) if end < 800
+    ]
+    rest = f" and {len(names) - len(named):,} more" if len(names) > len(named) else ""
+    return ScalectlError(
+        f"{len(bad):,} files {f'in {folder} ' if folder != '.' else ''}cannot be read as images: "
+        f"{', '.join(named)}{rest}. The first: {reason}.",
+        hint.format("them"),
+    )
+
+
+def _measure(picture: Picture) -> Shape | str:
+    """Decode a picture; return its shortest side in pixels and its channels, or why that fails."""
+    try:
+        image = _decode(picture)
+    except _UNREADABLE as problem:
+        return describe(problem).rstrip(".")
+    return min(image.size), len(image.getbands())
+
+
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError),
+    *(AttributeError, struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What Pillow's decoders raise for damaged files."""
+
+
+def _open(picture: Picture) -> Image.Image:
+    """Decode a picture. Raises `ScalectlError` where it was damaged since it was measured."""
+    try:
+        return _decode(picture)
+    except _UNREADABLE as problem:
+        raise _refuse_bad_images({picture.name: describe(problem).rstrip(".")}) from None
+
+
 def _decode(picture: Picture) -> Image.Image:
     """Decode a picture: upright, 8 bits a channel, "L" or "RGB"; what is transparent becomes white."""
-    try:
-        with picture.open() as opened:
-            image = ImageOps.exif_transpose(opened)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
-        raise ScalectlError(
-            f"{picture.name} cannot be read as an image: {problem}.", "Mend or remove it."
-        ) from None
+    with picture.open() as opened:
+        image = ImageOps.exif_transpose(opened)
     if image.mode in SIXTEEN_BIT_MODES:
         wide = np.asarray(image).astype(np.int64)
         return Image.fromarray((wide.clip(0, 65535) // 257).astype(np.uint8))
     if image.mode == "F":
-        raise ScalectlError(
-            f"{picture.name} has floating-point pixels, whose range nobody knows.",
-            "Convert it to 8 or 16 bits.",
-        )
+        raise ValueError("it has floating-point pixels, whose range nobody knows")
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         paper = Image.new("RGBA", layered.size, "white")

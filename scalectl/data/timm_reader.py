@@ -8,6 +8,7 @@ from PIL import Image
 from scalectl.data import Split
 from scalectl.data.pictures import Picture, Pictures, digest_image, hold_out
 from scalectl.errors import ScalectlError
+from scalectl.parsing import expand_home
 from scalectl.trial import Limits
 
 _HELD_OUT = 1 / 6
@@ -45,7 +46,9 @@ def _read(name: str, root: str, split: str) -> list[Picture]:
     from timm.data import create_dataset
 
     try:
-        dataset = create_dataset(name, root=root or None, split=split, download=False)
+        dataset = create_dataset(
+            name, root=str(expand_home(root)) if root else None, split=split, download=False
+        )
         pairs = (dataset[index] for index in range(len(dataset)))
         return [_keep(f"{name} {split} {n}", pair) for n, pair in enumerate(pairs)]
     except (

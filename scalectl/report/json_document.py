@@ -15,7 +15,7 @@ from scalectl.report.tables.ranking import describe_summary
 from scalectl.search import followups, strategies
 from scalectl.search.plan import Plan, count_macs
 from scalectl.search.results import Results
-from scalectl.trial import Record
+from scalectl.trial import DataCard, Record
 
 
 def describe_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def describe_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]
         "training_macs": count_macs(trials),
         "follow_ups": len(followups.expect(plan)),
         "estimated_seconds": estimated_seconds,
+        "account": _describe_account(plan.trials[0].data),
     }
 
 
@@ -52,7 +53,8 @@ def describe_run(results: Results) -> dict[str, Any]:
     return {
         "schema_version": 2,
         "run": results.name,
-        "data": asdict(results.records[0].trial.data),
+        "data": _describe_data(results.records[0].trial.data),
+        "account": _describe_account(results.records[0].trial.data),
         "recipe": asdict(results.records[0].trial.recipe),
         "candidates": [describe_summary(summary) for summary in results.summaries],
         "records": [describe_record(record) for record in results.records],
@@ -75,6 +77,15 @@ def describe_runs(runs: Sequence[Results]) -> dict[str, Any]:
         "comparison": list(tabulate_runs(runs).rows),
         "runs": [describe_run(run) for run in runs],
     }
+
+
+def _describe_data(card: DataCard) -> dict[str, Any]:
+    return {key: value for key, value in asdict(card).items() if key != "account"}
+
+
+def _describe_account(card: DataCard) -> dict[str, Any] | None:
+    """The data's account; None where the run was written before there were any."""
+    return asdict(card.account) if card.account else None
 
 
 def _describe_outlook(results: Results) -> dict[str, Any]:

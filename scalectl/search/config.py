@@ -57,6 +57,8 @@ class Proxy(Recipe):
     """Most images of the training split; 0 means all there are, as for the other splits."""
     select_images: Annotated[int, Ge(0)] = 1500
     test_images: Annotated[int, Ge(0)] = 1500
+    skip_bad_images: bool = False
+    """Whether images that cannot be read are left out, and counted; else they are an error."""
     width: Annotated[float, Gt(0), Le(4)] = 0.2
     """Multiplier of the baseline's channels."""
     width_divisor: Annotated[int, Ge(4)] = 4

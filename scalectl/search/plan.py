@@ -11,6 +11,9 @@ from scalectl.search.candidates import Enumeration, enumerate_candidates, shrink
 from scalectl.search.config import Config
 from scalectl.trial import Candidate, DataCard, Limits, Trial
 
+LEAST_SELECT = 10
+"""Fewest images of the select split: the standard error of top-1 is then up to 16 points."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -54,8 +57,15 @@ def make_plan(config: Config, baseline: Baseline) -> Plan:
 def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
     """Enumerate the candidates, and lay out the trials in blocks, one for each seed.
 
-    Raises `ScalectlError` for images that are too small, and for a design that leaves no candidate.
+    Raises `ScalectlError` for images that are too few to rank by or too small, and for a design that
+    leaves no candidate.
     """
+    if card.sizes["select"] < LEAST_SELECT:
+        raise ScalectlError(
+            f"{card.name} has {card.sizes['select']} images to choose by (the select split), with "
+            f"which networks cannot be ranked; at least {LEAST_SELECT} are needed, some 400 are useful.",
+            "Add images, or raise proxy.select_images.",
+        )
     if config.proxy.resolution > card.native and not config.proxy.allow_upsampling:
         raise ScalectlError(
             f"proxy.resolution is {config.proxy.resolution} px, but the images of {card.name} carry "
@@ -103,5 +113,6 @@ def limit_resolution(config: Config, card: DataCard) -> int:
 
 
 def limits(config: Config) -> Limits:
-    """Return how many images of each split a search takes at most."""
-    return Limits(config.proxy.train_images, config.proxy.select_images, config.proxy.test_images)
+    """Return which images of each split a search takes."""
+    proxy = config.proxy
+    return Limits(proxy.train_images, proxy.select_images, proxy.test_images, proxy.skip_bad_images)

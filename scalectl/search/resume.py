@@ -6,7 +6,7 @@ from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from scalectl.errors import ScalectlError
+from scalectl.errors import ScalectlError, printable
 from scalectl.parsing import read_table
 from scalectl.search.config import Config, dump_config, load_config
 from scalectl.search.plan import Plan
@@ -121,7 +121,7 @@ def read_over(store: Store, retries: int) -> dict[str, Record]:
 def _strip_places(config: Config) -> Config:
     """Keep only the last part of each path: where files are on this machine is not stored."""
     kind, _, place = config.proxy.data.partition(":")
-    data = f"{kind}:{Path(place).name}" if place else kind
+    data = f"{kind}:{printable(Path(place).name)}" if place else kind
     baseline = config.baseline if ":" in config.baseline else Path(config.baseline).name
     return replace(config, baseline=baseline, proxy=replace(config.proxy, data=data))
 

@@ -16,7 +16,7 @@ from scalectl.arch.factory import Baseline, parse_baseline
 from scalectl.arch.scaling import Coefficients, Multipliers, Shares
 from scalectl.errors import ScalectlError
 from scalectl.store.checksum import add_checksum, verify_checksum
-from scalectl.trial import Candidate, DataCard, Recipe, Record, State, Trial
+from scalectl.trial import Candidate, DataAccount, DataCard, Recipe, Record, State, Trial
 
 _TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()
 SCHEMA = pa.schema(
@@ -265,7 +265,10 @@ def _load_recipe(text: str) -> Recipe:
 
 @lru_cache(maxsize=64)
 def _load_card(text: str) -> DataCard:
-    return DataCard(**json.loads(text))
+    content = json.loads(text)
+    if account := content.get("account"):
+        account = DataAccount(**{**account, "warnings": tuple(account["warnings"])})
+    return DataCard(**{**content, "account": account})
 
 
 @lru_cache(maxsize=64)

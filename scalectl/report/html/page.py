@@ -16,6 +16,7 @@ from scalectl import __version__
 from scalectl.analysis.selection import say_amount
 from scalectl.errors import printable
 from scalectl.report import figures
+from scalectl.report.account import list_account
 from scalectl.report.advice import advise, search_again
 from scalectl.report.figures import DescribedFigure
 from scalectl.report.figures.style import COLOURS, count_up, is_chosen
@@ -190,6 +191,7 @@ def _list_provenance(results: Results, run: str) -> Iterator[tuple[str, str]]:
     yield "Baseline", f"{trial.baseline.name} at {trial.baseline.resolution} px"
     sizes = ", ".join(f"{count:,} {split}" for split, count in card.sizes.items())
     yield "Data", f"{card.name}: {card.classes} classes, {sizes}; native size {card.native} px"
+    yield from list_account(card)
     yield "Digests", ", ".join(f"{split} {digest}" for split, digest in card.digests.items())
     yield "Recipe", ", ".join(f"{key} {value}" for key, value in asdict(trial.recipe).items())
     if command := search_again(results, run):

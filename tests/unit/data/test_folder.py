@@ -1,14 +1,20 @@
+import json
+import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from factories import gather
+from click.testing import CliRunner
+from factories import TINY, gather
 from PIL import Image
 
-from scalectl.data import SPLITS, Dataset, open_dataset
+from scalectl.cli import main
+from scalectl.data import SPLITS, Dataset, open_dataset, remembered
 from scalectl.errors import ScalectlError
-from scalectl.trial import Limits
+from scalectl.trial import DataAccount, Limits
 
 ALL = Limits(0, 0, 0)
 
@@ -196,3 +202,202 @@ def test_a_damaged_cache_is_drawn_again(tmp_path: Path) -> None:
     again = rendered(dataset.card, "train", 16, tmp_path, lambda: dataset)[0]
     assert again.tobytes() == first
     assert bytes(content) != path.read_bytes()
+
+
+def draw(path: Path, shade: int, side: int = 20) -> None:
+    """Save one picture, in a shade of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (side, side), (shade % 256, shade // 256, 7)).save(path)
+
+
+def draw_splits(root: Path, *splits: str, count: int = 12) -> None:
+    for number, split in enumerate(splits):
+        for label, name in enumerate(("cat", "dog")):
+            for index in range(count):
+                shade = (2 * number + label) * count + index
+                draw(root / split / name / f"{index}.png", shade)
+
+
+def give_account(spec: str | Path, limits: Limits = ALL) -> DataAccount:
+    account = open_dataset(f"folder:{spec}", limits).card.account
+    assert account
+    return account
+
+
+@pytest.mark.parametrize(
+    "names", [("Training", "Valid", "Testing"), ("TRAIN", "Dev", "test"), ("train", "val", "Test")]
+)
+def test_splits_are_known_by_their_usual_names(names: tuple[str, ...], tmp_path: Path) -> None:
+    draw_splits(tmp_path, *names)
+    draw(tmp_path / "extra" / "0.png", 0)
+    account = give_account(tmp_path)
+    assert account.images == {split: {"cat": 12, "dog": 12} for split in SPLITS}
+    assert account.left_out == {"folders beside the splits: extra": 1}
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (("fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"), "fold1, fold2 are hardly classes"),
+        (("val/cat", "val/dog", "test/cat", "test/dog"), "none to train on"),
+        (("train", "test"), "train has no class folders"),
+        (("Train/cat", "train/cat", "val/cat"), "two folders for the train split"),
+        (("flowers/rose", "flowers/tulip"), "did you mean folder:.*flowers"),
+    ],
+)
+def test_a_folder_that_is_laid_out_otherwise_is_refused(
+    folders: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    for shade, folder in enumerate(folders):
+        draw(tmp_path / folder / "0.png", shade)
+    with pytest.raises(ScalectlError, match=message):
+        give_account(tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    for label, name in enumerate(("bus", "train")):
+        for index in range(30):
+            draw(tmp_path / name / f"{index}.png", 30 * label + index)
+    assert list(give_account(tmp_path).images["train"]) == ["bus", "train"]
+
+
+def test_links_to_folders_are_followed_and_loops_refused(root: Path) -> None:
+    (root.parent / f"{root.name}-other").mkdir()
+    for index in range(5):
+        draw(root.parent / f"{root.name}-other" / f"{index}.png", 500 + index)
+    (root / "cat" / "more").symlink_to(root.parent / f"{root.name}-other")
+    (root / "cat" / "gone.png").symlink_to(root / "nowhere.png")
+    account = give_account(root)
+    assert sum(counts["cat"] for counts in account.images.values()) == 35
+    assert account.left_out == {"links to nothing": 1}
+    (root / "cat" / "loop").symlink_to(root)
+    with pytest.raises(ScalectlError, match=r"cat/loop is a link to a folder that it is in"):
+        give_account(root)
+
+
+def test_what_is_no_image_is_counted_and_other_formats_are_read(root: Path) -> None:
+    for index, suffix in enumerate(("jfif", "JPE", "tga", "ico", "jp2")):
+        kind = {"jfif": "jpeg", "JPE": "jpeg", "jp2": "jpeg2000"}.get(suffix, suffix)
+        picture = Image.new("RGB", (32, 32), (index, 200, 200))
+        picture.save(root / "cat" / f"x.{suffix}", kind)
+    (root / "cat" / "._0.png").write_bytes(b"Mac OS X")
+    (root / "dog" / ".ipynb_checkpoints").mkdir()
+    (root / "dog" / ".ipynb_checkpoints" / "0.png").write_bytes(b"")
+    (root / "__MACOSX").mkdir()
+    (root / "dog" / "labels.txt").write_text("dog")
+    account = give_account(root)
+    assert sum(counts["cat"] for counts in account.images.values()) == 35
+    assert account.left_out == {"hidden or of an operating system": 2, "no image (.txt)": 1}
+
+
+def test_all_bad_images_are_named_at_once_or_left_out(root: Path) -> None:
+    for index in range(3):
+        (root / "cat" / f"bad{index}.jpg").write_bytes(b"no image")
+    with pytest.raises(ScalectlError, match=r"3 files .*bad0\.jpg, bad1\.jpg, bad2\.jpg") as caught:
+        give_account(root)
+    assert "proxy.skip_bad_images=true" in caught.value.hint
+    before = open_dataset(f"folder:{root}", Limits(0, 0, 0, skip_bad_images=True)).card
+    assert before.account
+    assert before.account.left_out == {"cannot be read": 3}
+    for index in range(3):
+        (root / "cat" / f"bad{index}.jpg").unlink()
+    assert load(root).card.digests == before.digests
+
+
+def test_names_of_any_bytes_work(tmp_path: Path) -> None:
+    """And one name that is written in two ways in Unicode is one class."""
+    draw_splits(tmp_path, "train", "val", "test")
+    for split, written in (("train", "Caf\u00e9"), ("val", "Cafe\u0301"), ("test", "Caf\u00e9")):
+        (tmp_path / split / "cat").rename(tmp_path / split / written)
+        try:
+            (tmp_path / split / "dog").rename(tmp_path / split / os.fsdecode(b"d\xff"))
+        except OSError:
+            pytest.skip("this file system has names in UTF-8 alone")
+    assert give_account(tmp_path).images["select"] == {"Caf\u00e9": 12, r"d\udcff": 12}
+
+
+def test_a_class_missing_in_val_is_a_warning(tmp_path: Path) -> None:
+    draw_splits(tmp_path, "train", "val", "test")
+    for path in (tmp_path / "val" / "dog").iterdir():
+        path.unlink()
+    (tmp_path / "val" / "dog").rmdir()
+    account = give_account(tmp_path)
+    assert account.images["select"] == {"cat": 12, "dog": 0}
+    assert "The select split has no image of dog." in account.warnings
+
+
+def test_the_native_size_is_one_that_nearly_all_images_have(root: Path) -> None:
+    draw(root / "cat" / "small.png", 999, side=5)
+    dataset = open_dataset(f"folder:{root}", ALL)
+    account = dataset.card.account
+    assert account
+    assert (dataset.card.native, account.smallest, account.usual) == (20, 5, 20)
+    (warning,) = [text for text in account.warnings if "are smaller" in text]
+    assert "1 of 61" in warning
+    assert "cat/small.png" in warning
+
+
+def test_unequal_classes_and_few_images_are_warned_of(tmp_path: Path) -> None:
+    draw_splits(tmp_path, "train", "val", "test")
+    for index in range(100):
+        draw(tmp_path / "val" / "cat" / f"more{index}.png", 1000 + index)
+    account = give_account(tmp_path)
+    assert account.majority == 112 / 124
+    assert account.standard_error == pytest.approx(0.5 / 124**0.5)
+    text = " ".join(account.warnings)
+    assert "always answering cat has a top-1 of 90.3 %" in text
+    assert "124 images: the standard error of a top-1 is up to 4.5 points" in text
+
+
+def test_a_path_may_begin_at_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert give_account(f"~/{root.name}") == give_account(root)
+
+
+def test_unchanged_images_are_remembered(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By path, size and times; a change is noticed, and so is a damaged memory."""
+    monkeypatch.setattr(remembered, "_SETTLED", -60)
+    before = load(root).card
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", forbid_images(Path.read_bytes))
+        patch.setattr(Image, "open", forbid_images(Image.open))
+        assert load(root).card == before
+    draw(root / "cat" / "3.png", 777)
+    assert load(root).card.digests != before.digests
+
+
+def forbid_images(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    def read_others(path: Path) -> Any:
+        assert path.suffix != ".png"
+        return read(path)
+
+    return read_others
+
+
+def test_a_cache_file_under_anothers_name_is_drawn_again(tmp_path: Path) -> None:
+    from scalectl.data.cache import rendered
+
+    dataset = open_dataset("glyphs", Limits(16, 16, 16))
+    train = rendered(dataset.card, "train", 16, tmp_path, lambda: dataset)[0].tobytes()
+    (path,) = tmp_path.iterdir()
+    select = rendered(dataset.card, "select", 16, tmp_path, lambda: dataset)[0].tobytes()
+    (other,) = set(tmp_path.iterdir()) - {path}
+    path.write_bytes(other.read_bytes())
+    assert rendered(dataset.card, "train", 16, tmp_path, lambda: dataset)[0].tobytes() == train
+    assert select != train
+
+
+def test_a_plan_tells_of_its_data(tmp_path: Path) -> None:
+    """On stderr and as JSON; ten images to choose by are the least."""
+    draw_splits(tmp_path, "train", "val", "test")
+    few = ["grid", "--data", f"folder:{tmp_path}", "--dry-run", "--no-probe"]
+    few += ["--set", "proxy.allow_upsampling=true"]
+    few += [text for field in TINY for text in ("--set", field)]
+    result = CliRunner().invoke(main, [*few, "--set", "proxy.select_images=10", "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert "select 10: cat 5, dog 5" in result.stderr
+    account = json.loads(result.stdout)["account"]
+    assert account["images"]["select"] == {"cat": 5, "dog": 5}
+    result = CliRunner().invoke(main, [*few, "--set", "proxy.select_images=9"])
+    assert result.exit_code == 2
+    assert "9 images to choose by" in result.stderr

@@ -1,0 +1,111 @@
+"""Tell what a data set holds and what of it is left out, before anything is trained."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from scalectl.data import SPLITS, Split
+from scalectl.trial import DataAccount
+
+FEW_SELECT = 400
+"""Images of the select split below which a warning is given: 2.5 points of standard error."""
+_NAMED = 5
+"""Most names in a warning."""
+
+
+def make_account(
+    classes: Sequence[str],
+    labels: Mapping[Split, Sequence[int]],
+    sides: Mapping[str, int],
+    *,
+    native: int,
+    channels: int,
+    left_out: Mapping[str, int] | None = None,
+    duplicates: int = 0,
+    ambiguous: int = 0,
+) -> DataAccount:
+    """Summarise the images that are used.
+
+    `labels` are those of each split's images, `sides` the pixels of the shortest side of each image by
+    its name, and `ambiguous` the number of contents that have more than one label.
+    """
+    counts = {split: Counter(labels[split]) for split in SPLITS}
+    images: dict[str, dict[str, int]] = {
+        split: {name: counts[split][label] for label, name in enumerate(classes)}
+        for split in SPLITS
+    }
+    total = len(labels["select"])
+    majority = max(counts["select"].values()) / total
+    ordered = sorted(sides.values())
+    error = 0.5 / math.sqrt(total)
+    return DataAccount(
+        images=images,
+        left_out={reason: count for reason, count in (left_out or {}).items() if count},
+        smallest=ordered[0],
+        usual=ordered[len(ordered) // 2],
+        channels=channels,
+        duplicates=duplicates,
+        majority=majority,
+        standard_error=error,
+        warnings=(
+            *_warn_of_missing_classes(images),
+            *_warn_of_few_images(total, error),
+            *_warn_of_unequal_classes(images["select"], majority, total),
+            *_warn_of_small_images(sides, native),
+            *_warn_of_ambiguity(ambiguous),
+        ),
+    )
+
+
+def list_some(names: Sequence[str]) -> str:
+    """Name the first few, and count the others."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _warn_of_missing_classes(images: Mapping[str, Mapping[str, int]]) -> list[str]:
+    warnings = []
+    for split in ("select", "test"):
+        missing = [name for name, count in images[split].items() if not count]
+        if missing:
+            warnings.append(f"The {split} split has no image of {list_some(missing)}.")
+    return warnings
+
+
+def _warn_of_few_images(total: int, error: float) -> list[str]:
+    if total >= FEW_SELECT:
+        return []
+    text = (
+        f"The select split has {total} images: the standard error of a top-1 is up to "
+        f"{100 * error:.1f} points, and smaller differences between networks cannot be seen."
+    )
+    return [text]
+
+
+def _warn_of_unequal_classes(images: Mapping[str, int], majority: float, total: int) -> list[str]:
+    """Warn where the largest class is larger than chance makes it."""
+    equal = 1 / len(images)
+    chance = math.sqrt(equal * (1 - equal) / total)
+    if majority < 1.5 * equal or majority - equal < 3 * chance:
+        return []
+    largest = max(images, key=lambda name: images[name])
+    text = (
+        f"The classes are unequal: always answering {largest} has a top-1 of {100 * majority:.1f} %, "
+        "so compare every top-1 with that, not with chance."
+    )
+    return [text]
+
+
+def _warn_of_small_images(sides: Mapping[str, int], native: int) -> list[str]:
+    smaller = sorted(name for name, side in sides.items() if side < native)
+    if not smaller:
+        return []
+    text = (
+        f"{len(smaller):,} of {len(sides):,} images are smaller than {native} px, which the others "
+        f"have, and are scaled up where a network takes more: {list_some(smaller)}."
+    )
+    return [text]
+
+
+def _warn_of_ambiguity(contents: int) -> list[str]:
+    return [f"{contents:,} images are in more than one class."] if contents else []
