@@ -42,6 +42,8 @@ class Stage:
     """Squeeze-and-excitation channels per channel of what `squeeze` names; 0 means none."""
     activation: Activation | Literal[""] = ""
     """The stage's own, where it differs from the network's (MobileNetV3); else ""."""
+    always_expand: bool = False
+    """Whether an mbconv has its first convolution at expansion 1 too (FBNet)."""
     skip: bool = True
     """Whether blocks that keep size and width have a shortcut."""
     joined: bool = False
@@ -65,6 +67,8 @@ class Block:
     squeezed: int
     """Channels of its squeeze-and-excitation; 0 means none."""
     activation: Activation
+    expands: bool
+    """Whether an mbconv begins with a 1x1 convolution to its inner channels."""
     skip: bool
     """Whether it has a shortcut, which is a 1x1 convolution where size or width change."""
 
@@ -221,6 +225,7 @@ def _make_block(
         groups=hidden // stage.group_width if stage.group_width else 1,
         squeezed=0 if is_bare_convolution else _find_squeezed_width(stage, width, hidden, squeeze),
         activation=stage.activation or activation,
+        expands=stage.block == "mbconv" and (stage.always_expand or hidden != width),
         skip=projects or (keeps_shape and stage.skip and stage.block != "separable"),
     )
 

@@ -73,7 +73,7 @@ def _mbconv(block: Block, size: int) -> Cost:
     out = _strided(size, block.stride)
     cost = _convolution(block.hidden, block.hidden, block.kernel, out, groups=block.hidden)
     cost += _convolution(block.hidden, block.out, 1, out) + _squeeze(block)
-    if block.hidden != block.width:
+    if block.expands:
         cost += _convolution(block.width, block.hidden, 1, size)
     return cost
 

@@ -23,6 +23,8 @@ class Pycls:
         """Say why neither pycls' `EN` nor its `ANYNET` can express the network."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
+        if any(block.expands and block.hidden == block.width for block in network.blocks):
+            return "pycls expands by more than 1, or not at all"
         if network.channels != 3 or not network.classes:
             return "pycls has colour images and a classifier"
         if all(stage.block == "mbconv" for stage in network.stages):

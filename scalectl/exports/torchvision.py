@@ -36,6 +36,8 @@ class Torchvision:
         """Say why no class of torchvision can express the network."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
+        if any(block.expands and block.hidden == block.width for block in network.blocks):
+            return "torchvision expands by more than 1, or not at all"
         kinds = {stage.block for stage in network.stages}
         if kinds == {"convnext"}:
             return _find_obstacle_of_convnext(network)

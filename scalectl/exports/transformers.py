@@ -23,6 +23,8 @@ class Transformers:
         """Say why none of its EfficientNet, ResNet, ConvNeXt and MobileNetV2 can express the network."""
         if not isinstance(network, Architecture):
             return "a factory is code of its own; --to torch writes the call"
+        if any(block.expands and block.hidden == block.width for block in network.blocks):
+            return "transformers expands by more than 1, or not at all"
         obstacles = [find(network) for find in _OBSTACLES[network.stages[0].block]]
         if "" in obstacles:
             return ""

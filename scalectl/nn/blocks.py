@@ -151,7 +151,7 @@ def list_head(network: dict[str, Any], last: dict[str, Any]) -> Iterator[nn.Modu
 def build_mbconv(block: dict[str, Any], squeeze: str, drop_path: float) -> nn.Module:
     width, hidden, act = block["width"], block["hidden"], block["activation"]
     body: list[nn.Module] = []
-    if hidden != width:
+    if block["expands"]:
         body += convolve(width, hidden, 1, activation=act)
     body += convolve(hidden, hidden, block["kernel"], block["stride"], hidden, act)
     body += squeeze_excite(block, squeeze)

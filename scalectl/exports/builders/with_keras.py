@@ -70,7 +70,7 @@ def normalise_end(x: Any, network: dict[str, Any], last: dict[str, Any]) -> Any:
 
 def build_mbconv(x: Any, block: dict[str, Any], squeeze: str, drop_path: float) -> Any:
     y, act = x, block["activation"]
-    if block["hidden"] != block["width"]:
+    if block["expands"]:
         y = convolve(y, block["hidden"], 1, activation=act)
     y = convolve_depthwise(y, block["kernel"], block["stride"], act)
     y = squeeze_excite(y, block, squeeze)

@@ -129,7 +129,7 @@ def describe(block: dict[str, Any], network: dict[str, Any]) -> dict[str, Any]:
     common["dw_kernel_size"] = kernel
     if block["kind"] == "separable":
         return {**common, "block_type": "dsa", "pw_act": True}
-    if hidden == width:
+    if not block["expands"]:
         return {**common, "block_type": "ds"}
     return {**common, "block_type": "ir", "exp_kernel_size": 1, "exp_ratio": ratio}
 

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import timm
 import torch
@@ -10,9 +13,12 @@ from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines import find_architecture
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.arch.cost import Cost
-from scalectl.arch.counter import count_params
+from scalectl.arch.counter import count_cost, count_params
 from scalectl.arch.factory import cost_of
+from scalectl.arch.loading import load_network
 from scalectl.arch.rounding import make_divisible
+from scalectl.arch.sizes import official_size
+from scalectl.exports import verify, write
 from scalectl.nn.build import build_on_meta
 from scalectl.search.candidates import shrink
 from scalectl.search.config import Proxy
@@ -67,3 +73,23 @@ def test_width_rounding_is_that_of_the_field(width: float, divisor: int) -> None
 def test_costs_add() -> None:
     """Part by part."""
     assert Cost(1, 2, 3) + Cost(1, 2, 3) == Cost(1, 2, 3) * 2
+
+
+def test_an_expansion_to_unchanged_width_is_kept(tmp_path: Path) -> None:
+    """FBNet's "ir_e1" of timm, from a file of stages to the libraries that have it."""
+    path = tmp_path / "net.toml"
+    path.write_text(
+        "[architecture]\nresolution = 64\nstem_width = 16\nhead_width = 64\nclasses = 10\n"
+        "[[architecture.stages]]\nrepeats = 2\nwidth = 16\nalways_expand = true\n"
+    )
+    network = load_network(path)
+    assert isinstance(network, Architecture)
+    plain = replace(network, stages=(replace(network.stages[0], always_expand=False),))
+    assert cost_of(network).params - cost_of(plain).params == 2 * (16 * 16 + 2 * 16)
+    assert network.fingerprint != plain.fingerprint
+    assert count_cost(build_on_meta(network), 64)[0] == cost_of(network)
+    size = replace(official_size("b0"), architecture=network, cost=cost_of(network))
+    theirs = timm.create_model("fbnetc_100").blocks[0][0]
+    assert theirs.conv_pw.in_channels == theirs.conv_pw.out_channels
+    assert verify(Path(str(write(size, "timm", tmp_path, verify=False).path)))[1].ok
+    assert write(size, "torchvision", tmp_path, verify=False).path is None
