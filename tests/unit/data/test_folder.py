@@ -1,6 +1,8 @@
 import json
 import os
 import struct
+import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from factories import TINY, gather
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from scalectl.cli import main
@@ -401,3 +405,38 @@ def test_a_plan_tells_of_its_data(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [*few, "--set", "proxy.select_images=9"])
     assert result.exit_code == 2
     assert "9 images to choose by" in result.stderr
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    tree=st.dictionaries(
+        st.sampled_from(["ant", "Bee", "caf\u00e9", "d e", "10"]),
+        st.lists(
+            st.tuples(st.booleans(), st.sampled_from(["png", "JPG", "bmp", "txt"])), max_size=6
+        ),
+        min_size=2,
+    )
+)
+def test_the_account_is_that_of_other_readers(tree: dict[str, list[tuple[bool, str]]]) -> None:
+    """Classes and images of any tree are torchvision's, and their number is timm's."""
+    datasets = pytest.importorskip("torchvision.datasets")
+    from timm.data.readers.reader_image_folder import ReaderImageFolder
+
+    with tempfile.TemporaryDirectory() as name:
+        shades = iter(range(10_000))
+        for split in ("train", "val", "test"):
+            for label, files in tree.items():
+                draw(Path(name) / split / label / "0.png", next(shades))
+                for number, (nested, suffix) in enumerate(files):
+                    folder = Path(name) / split / label / ("more" if nested else "")
+                    draw(folder / f"x{number}.png", next(shades))
+                    (folder / f"x{number}.png").rename(folder / f"x{number}.{suffix}")
+        account = give_account(name)
+        theirs = datasets.ImageFolder(Path(name) / "train")
+        counts = Counter(theirs.classes[label] for label in theirs.targets)
+        assert account.images["train"] == counts
+        assert list(account.images["train"]) == theirs.classes
+        timms = ReaderImageFolder(str(Path(name) / "train"))
+        assert len(timms) == sum(not path.endswith(".bmp") for path, _ in theirs.samples)
+        texts = 3 * sum(suffix == "txt" for files in tree.values() for _, suffix in files)
+        assert account.left_out.get("no image (.txt)", 0) == texts
