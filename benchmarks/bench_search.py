@@ -1,5 +1,4 @@
 import json
-import math
 import statistics
 import subprocess
 import sys
@@ -14,9 +13,9 @@ def measure() -> Iterator[tuple[str, str]]:
     """README's search by the command that a user has, alone on the machine.
 
     What it costs over its trainings is its whole time, from the start of the command to its end,
-    over the seconds of all trainings divided by the trials at once. The noise is that of the fit: what one
-    training differs from another of the same network, once their seeds' common part is taken out; a
-    standard error after an hour of one core is that of the mean of as many trainings as fit into it.
+    over the seconds of all trainings divided by the trials at once. The noise of a training is what it
+    differs from another of the same network, once their seeds' common part is taken out, and the
+    reliability the part of the differences between networks that is not noise.
     """
     jobs = count_cores()
     with tempfile.TemporaryDirectory() as folder:
@@ -25,15 +24,18 @@ def measure() -> Iterator[tuple[str, str]]:
         wall = time.perf_counter() - start
         found = json.loads(run("report", folder, "--json"))
     seconds = [record["seconds"] for record in found["records"]]
-    noise = found["selection"]["fit"]["pure_error_sd"]
+    selection = found["selection"]
+    evidence, worth = selection["evidence"], selection["evidence"]["worth"]
     yield "trials", f"{len(seconds)}"
     yield "wall-clock", f"{wall:.0f} s"
     yield "over the bare trainings", f"{wall * jobs / sum(seconds):.3f}"
     yield "seconds of a training (median)", f"{statistics.median(seconds):.1f} s"
     yield "top-1 (mean)", f"{statistics.mean(one['top1'] for one in found['records']):.1%}"
-    yield "noise of a training", f"{100 * noise:.2f} points"
-    hourly = 100 * noise * math.sqrt(statistics.mean(seconds) / 3600)
-    yield "standard error after a core-hour", f"{hourly:.3f} points"
+    yield "noise of a training", f"{evidence['noise']['sd']:.3f} of the log-loss"
+    if worth:
+        yield "the same in top-1", f"{100 * worth['slope'] * evidence['noise']['sd']:.2f} points"
+    yield "reliability", f"{evidence['noise']['reliability']:.2f}"
+    yield "choice", selection["status"]
 
 
 def run(*arguments: str) -> str:

@@ -240,7 +240,7 @@ _MOST_DRAWS = 4000
 
 def _count_draws(networks: int) -> int:
     """Choose fewer draws for many networks: 10,000 of them would fill a gigabyte."""
-    return max(400, min(_MOST_DRAWS, 4_000_000 // networks))
+    return max(400, min(_MOST_DRAWS, 1_000_000 // networks))
 
 
 def _decline(status: Status, reason: str, network: Summary | None) -> Selection:
