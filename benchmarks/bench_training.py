@@ -83,7 +83,7 @@ def train_trials(
     trials = [replace(first, candidate=candidate, seed=seed) for seed in range(jobs)]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        workspace = engine.workspace(plan, store, str(device))
+        workspace = engine.make_workspace(plan, store, str(device))
         news = list(make_executor(name, jobs).run(trials, workspace))
     seconds = [one.seconds for one in news if isinstance(one, Record)]
     return len(seconds) * first.data.sizes["train"] * first.recipe.epochs / max(seconds)

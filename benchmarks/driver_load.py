@@ -70,7 +70,7 @@ def main() -> None:
     print(f"{len(plan.trials)} trials laid out in {laid_out - begun:.1f} s")
     with tempfile.TemporaryDirectory() as name, Live(Console(stderr=True), quiet=True) as live:
         store, _ = resume.claim(plan, Path(name))
-        place = engine.workspace(plan, store, "cpu")
+        place = engine.make_workspace(plan, store, "cpu")
         live.show(Round(plan.trials))
         executor, ended, started = Pretend(options.checkpoint), 0, time.monotonic()
         for news in engine.train(plan.trials, executor, place, store, 2):

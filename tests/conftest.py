@@ -68,7 +68,7 @@ def undisturbed(server: CommandServer, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def workspace(tiny: Plan, tmp_path: Path) -> Workspace:
-    return engine.workspace(tiny, Store(tmp_path), "cpu")
+    return engine.make_workspace(tiny, Store(tmp_path), "cpu")
 
 
 @pytest.fixture

@@ -107,11 +107,11 @@ def search(plan: Plan, run: Path, executor: Executor, device: str) -> Generator[
     results = _conclude(run)
     trials, rejected = followups.follow_up(plan, results)
     if trials or rejected:
-        store = Store(run)
-        ended = {trial.id for trial in trials} & store.list_ended()
+        site = _prepare(plan, Store(run), executor, device)
+        ended = {trial.id for trial in trials} & site.store.list_ended()
         yield FollowUp(len(trials), len(ended), rejected, followups.find_detectable(plan, results))
-        yield from _run_round(trials, plan, store, executor, device)
-        failed += len({trial.id for trial in trials} - store.list_ended())
+        yield from _run_round(trials, site)
+        failed += len({trial.id for trial in trials} - site.store.list_ended())
         results = _conclude(run)
     plan_file.add(run, (), is_complete=True)
     yield Concluded(results, failed)
@@ -125,12 +125,11 @@ def search_share(
     `plan` has the share of `whole` that is trained here. Raises as `search` does.
     """
     store, damaged = resume.claim(plan, run)
-    if not whole.config.is_adaptive:
-        plan_file.add(run, whole.trials, is_complete=not whole.may_grow)
+    site, is_adaptive = _prepare(plan, store, executor, device), plan.config.is_adaptive
+    if not is_adaptive:
+        plan_file.add(run, whole.trials, is_complete=not site.may_grow)
     strategy = strategies.find_strategy(plan.config.strategy.kind)
-    bound = strategy.at_most(plan)
-    is_adaptive, retries = plan.config.is_adaptive, plan.config.watch.retries
-    ended = store.list_ended()
+    bound, ended = strategy.at_most(plan), store.list_ended()
     yield Begun(
         store=store,
         damaged=damaged,
@@ -139,25 +138,44 @@ def search_share(
         ended=len(ended if is_adaptive else ended & {trial.id for trial in bound}),
     )
     asked = set[str]()
-    for trials in strategy.rounds(plan, lambda: resume.read_over(store, retries)):
+    for trials in strategy.rounds(plan, lambda: resume.read_over(store, site.retries)):
         asked |= {trial.id for trial in trials}
-        yield from _run_round(trials, plan, store, executor, device)
+        yield from _run_round(trials, site)
         if is_adaptive:
-            records = resume.read_over(store, retries).values()
+            records = resume.read_over(store, site.retries).values()
             yield Judged(select(list(records), plan.config.select))
     failed = len(asked - store.list_ended())
     yield Searched(len(asked), len(bound), failed)
     return failed
 
 
-def _run_round(
-    trials: Sequence[Trial], plan: Plan, store: Store, executor: Executor, device: str
-) -> Iterator[Event]:
-    plan_file.add(store.folder, trials, is_complete=not plan.may_grow)
-    left = resume.remaining(trials, plan, store)
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where and with what the rounds of a search are trained."""
+
+    store: Store
+    workspace: Workspace
+    executor: Executor
+    retries: int
+    may_grow: bool
+    """Whether results add further trials."""
+
+
+def _prepare(plan: Plan, store: Store, executor: Executor, device: str) -> _Site:
+    return _Site(
+        store=store,
+        workspace=make_workspace(plan, store, device),
+        executor=executor,
+        retries=plan.config.watch.retries,
+        may_grow=plan.may_grow,
+    )
+
+
+def _run_round(trials: Sequence[Trial], site: _Site) -> Iterator[Event]:
+    plan_file.add(site.store.folder, trials, is_complete=not site.may_grow)
+    left = resume.list_remaining(trials, site.store, site.retries)
     yield Round(tuple(left))
-    place = workspace(plan, store, device)
-    yield from train(left, executor, place, store, plan.config.watch.retries)
+    yield from train(left, site.executor, site.workspace, site.store, site.retries)
 
 
 def _time_networks(plan: Plan, run: Path, device: str) -> None:
@@ -172,7 +190,7 @@ def _conclude(run: Path) -> Results:
     return results
 
 
-def workspace(plan: Plan, store: Store, device: str) -> Workspace:
+def make_workspace(plan: Plan, store: Store, device: str) -> Workspace:
     """Make the workspace that the trials of a plan share on this machine."""
     watch = plan.config.watch
     return Workspace(

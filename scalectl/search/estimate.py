@@ -72,7 +72,7 @@ class Speed:
 def probe(plan: Plan, executor: Executor, device: str) -> Speed:
     """Train some networks of the plan for seconds. Raises `ScalectlError` where one of them fails."""
     with TemporaryDirectory(prefix="scalectl-") as name:
-        workspace = engine.workspace(plan, Store(Path(name)), device)
+        workspace = engine.make_workspace(plan, Store(Path(name)), device)
         first = plan.trials[0]
         train = max(_STEPS * first.recipe.batch_size, first.data.classes)
         train = min(train, first.data.sizes["train"])

@@ -93,14 +93,14 @@ def compare_configs(run: Path, config: Config, stored: Config | None) -> None:
             raise _describe_stranger(run, f"{key} is {there[key]} there and {value} here")
 
 
-def remaining(trials: Sequence[Trial], plan: Plan, store: Store) -> list[Trial]:
+def list_remaining(trials: Sequence[Trial], store: Store, retries: int) -> list[Trial]:
     """List, in order, the trials that have not ended, and have not failed too often."""
-    over = store.list_settled(plan.config.watch.retries)
+    over = store.list_settled(retries)
     return [trial for trial in trials if trial.id not in over]
 
 
 def read_over(store: Store, retries: int) -> dict[str, Record]:
-    """Read, by id, the records of all trials that `remaining` leaves out: they will not change.
+    """Read, by id, the records of all trials that `list_remaining` leaves out: they will not change.
 
     Raises `ScalectlError` where a record cannot be read, since no strategy may decide without it.
     """

@@ -82,9 +82,11 @@ def train(
     """Search in `folder`; how often each epoch of each trial was heard of. `disturb` gets how many were."""
     plan = make_plan(load_config(None, SETTINGS), B0)
     store, _ = resume.claim(plan, folder / "run")
-    place = engine.workspace(plan, store, "cpu")
+    place = engine.make_workspace(plan, store, "cpu")
     heard = Counter[tuple[str, int]]()
-    for news in engine.train(resume.remaining(plan.trials, plan, store), executor, place, store, 0):
+    for news in engine.train(
+        resume.list_remaining(plan.trials, store, 2), executor, place, store, 0
+    ):
         if isinstance(news, Progress):
             heard[news.trial.id, news.epoch] += 1
             print(news.trial.id, news.epoch, flush=True)

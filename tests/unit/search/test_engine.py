@@ -28,16 +28,16 @@ def test_a_search_goes_on_where_it_was(tiny: Plan, workspace: Workspace, tmp_pat
     store.write(Record(trial=first, state=State.KILLED, error="SIGKILL"))
     for _ in range(3):
         store.write(Record(trial=second, state=State.STALLED, error="asleep"))
-    assert resume.remaining(tiny.trials, tiny, store) == [first, *others]
+    assert resume.list_remaining(tiny.trials, store, 2) == [first, *others]
     epochs_and_record = 3
     news = cast(
         Generator[News, None, None], engine.train([first, *others], executor, workspace, store, 2)
     )
     list(islice(news, epochs_and_record))
     news.close()
-    assert resume.remaining(tiny.trials, tiny, store) == others
-    list(engine.train(resume.remaining(tiny.trials, tiny, store), executor, workspace, store, 2))
-    assert resume.remaining(tiny.trials, tiny, store) == []
+    assert resume.list_remaining(tiny.trials, store, 2) == others
+    list(engine.train(resume.list_remaining(tiny.trials, store, 2), executor, workspace, store, 2))
+    assert resume.list_remaining(tiny.trials, store, 2) == []
     states = {one.trial.id: one.state for one in store.read().records}
     assert states.pop(second.id) is State.STALLED
     assert set(states.values()) == {State.DONE}
