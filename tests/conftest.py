@@ -30,7 +30,7 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def records() -> list[Record]:
     """Invented results of the default search."""
-    enumeration = enumerate_candidates(Design(), shrink(B0, Proxy(), 16), 72)
+    enumeration = enumerate_candidates(Design(degree=3), shrink(B0, Proxy(), 16), 72)
     return [
         Record(
             trial=Trial(

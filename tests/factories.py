@@ -62,7 +62,7 @@ def hill(shares: Shares) -> float:
     return 0.8 - 0.3 * ((shares.depth - 0.3) ** 2 + (shares.width - 0.3) ** 2)
 
 
-CANDIDATES = enumerate_candidates(Design(), shrink(B0, Proxy(), 16), 72).candidates
+CANDIDATES = enumerate_candidates(Design(degree=3), shrink(B0, Proxy(), 16), 72).candidates
 """Of the default search."""
 WORTH = 0.2
 """Top-1 for a unit of -log(loss), in what `simulate` invents."""
@@ -130,7 +130,7 @@ def gathered(name: str, records: list[Record]) -> Results:
 @cache
 def few() -> Results:
     """Too few for a fit."""
-    candidates = enumerate_candidates(Design(), shrink(B0, Proxy(), 16), 1024).candidates
+    candidates = enumerate_candidates(Design(degree=3), shrink(B0, Proxy(), 16), 1024).candidates
     return gathered("few", train(candidates[:5], 1))
 
 
@@ -147,7 +147,7 @@ def many() -> Results:
 @cache
 def complete() -> Results:
     """Confirmed, trained longer, timed; and one trial failed."""
-    candidates = enumerate_candidates(Design(), shrink(B0, Proxy(), 16), 1024).candidates
+    candidates = enumerate_candidates(Design(degree=3), shrink(B0, Proxy(), 16), 1024).candidates
     records = train(candidates, 3)
     lost = replace(records[0].trial, seed=3)
     records.append(Record(trial=lost, state=State.STALLED, error="it took no step"))

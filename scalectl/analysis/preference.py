@@ -12,7 +12,7 @@ class Preference:
 
     response: Literal["log_loss", "top1"] = "log_loss"
     """What networks are compared by. Log-loss has the same order as top-1, with far less noise."""
-    delta: Annotated[float, Ge(0), Lt(1)] = 0.002
+    delta: Annotated[float, Ge(0), Lt(1)] = 0.005
     """Differences up to this, in top-1 as a fraction, do not matter."""
     by: Literal["activations", "latency", "closeness"] = "activations"
     """What decides among networks whose expected regrets are within delta / 4: the fewest activations,

@@ -32,7 +32,7 @@ class Design:
     kind: Literal["simplex", "lattice", "star"] = "simplex"
     """simplex: shares in steps of 1 / degree. lattice: alpha, beta, gamma in decimal steps.
     star: rays from the balanced point to the corners and mid-edges, in `degree` steps each."""
-    degree: Annotated[int, Ge(1), Le(50)] = 3
+    degree: Annotated[int, Ge(1), Le(50)] = 2
     low: Annotated[float, Ge(1)] = 1.0
     high: Annotated[float, Gt(1), Le(4)] = 2.0
     step: Annotated[float, Ge(0.005)] = 0.05
@@ -143,7 +143,7 @@ class Config:
 
     baseline: str = "efficientnet_b0"
     """A name from `scalectl baselines`, or a file that scalectl emitted."""
-    seeds: Annotated[int, Ge(1), Le(FRESH)] = 6
+    seeds: Annotated[int, Ge(1), Le(FRESH)] = 4
     """Trainings of each candidate, on average: the most that an adaptive search spends. Each of the
     first seeds is a block: it trains every candidate once, in random order."""
     planned_for: Annotated[float, Ge(0)] = 0.0

@@ -28,8 +28,8 @@ def test_a_certain_leader_is_compared_with_nobody() -> None:
 
 def test_a_clear_search_needs_no_more() -> None:
     clear, noisy = simulate(hill, 0.0005, 0), simulate(hill, 0.02, 0)
-    assert choose_networks(clear, Preference(), 4, 2) == ()
-    chosen = choose_networks(noisy, Preference(), 4, 2)
+    assert choose_networks(clear, Preference(delta=0.002), 4, 2) == ()
+    chosen = choose_networks(noisy, Preference(delta=0.002), 4, 2)
     assert 1 <= len(chosen) <= 4
     assert set(chosen) <= NAMES
-    assert chosen == choose_networks(noisy, Preference(), 4, 2)
+    assert chosen == choose_networks(noisy, Preference(delta=0.002), 4, 2)

@@ -11,11 +11,13 @@ from scalectl.analysis.summaries import summarise
 from scalectl.arch.scaling import NAMED, Shares
 from scalectl.trial import Candidate, State
 
+PREFERENCE = Preference(delta=0.002)
+
 
 @pytest.mark.parametrize("response", ["log_loss", "top1"])
 def test_a_clear_optimum_is_found(response: str) -> None:
     """The best of the networks, and the top of the surface, with noise far below its height."""
-    preference = Preference(response=response)  # type: ignore[arg-type]
+    preference = Preference(delta=0.002, response=response)  # type: ignore[arg-type]
     selection = select(simulate(hill, 0.001, 0), preference)
     assert selection.status == "identified"
     assert selection.optimum is not None
@@ -39,7 +41,7 @@ def loss_of(candidate: Candidate, truth: Callable[[Shares], float] = hill) -> fl
 
 def test_stated_regret_is_not_exceeded() -> None:
     """The 95 % bound holds in nearly all searches, and the expectation on average."""
-    selections = [select(simulate(hill, 0.01, seed), Preference()) for seed in range(40)]
+    selections = [select(simulate(hill, 0.01, seed), PREFERENCE) for seed in range(40)]
     standings = [selection.standing for selection in selections]
     real = [loss_of(each.summary.candidate) for each in standings if each]
     bounds = [each.bound for each in standings if each]
@@ -51,7 +53,7 @@ def test_stated_regret_is_not_exceeded() -> None:
 
 def test_noise_has_no_winner() -> None:
     """Networks that do not differ are not identified, and nothing is recommended for being safe."""
-    selections = [select(simulate(lambda _: 0.7, 0.01, seed), Preference()) for seed in range(40)]
+    selections = [select(simulate(lambda _: 0.7, 0.01, seed), PREFERENCE) for seed in range(40)]
     assert sum(selection.status == "not_identified" for selection in selections) >= 38
     assert all(
         selection.winner is None for selection in selections if selection.status == "not_identified"
@@ -66,7 +68,7 @@ def test_what_the_data_speak_against_is_not_recommended() -> None:
         return 0.7 + 0.02 * shares.resolution
 
     for seed in range(10):
-        selection = select(simulate(slope, 0.005, seed), Preference())
+        selection = select(simulate(slope, 0.005, seed), PREFERENCE)
         assert selection.recommended != NAMED["dwr"]
         assert selection.recommended.shares.resolution > 1 / 3
 
@@ -77,16 +79,16 @@ def test_what_did_not_finish_never_ranks() -> None:
     broken = replace(records[0], state=State.DIVERGED, top1=None)
     first = summarise([broken, *records[1:]])[0]
     assert (first.n, first.failed) == (2, 1)
-    assert select([broken], Preference()).status == "no_eligible_winner"
+    assert select([broken], PREFERENCE).status == "no_eligible_winner"
 
 
 def test_one_network_and_one_seed_decide_nothing() -> None:
     """With the best so far shown beside it."""
     few = [one for one in simulate(hill, 0.001, 0) if one.trial.candidate.control == "dwr"]
-    selection = select(few, Preference())
+    selection = select(few, PREFERENCE)
     assert selection.status == "not_identified"
     assert selection.argmax is not None
-    once = select(simulate(hill, 0.0001, 0, seeds=1), Preference())
+    once = select(simulate(hill, 0.0001, 0, seeds=1), PREFERENCE)
     assert once.status == "not_identified"
     assert once.standings == ()
     assert "more seeds" in once.reason
@@ -123,21 +125,21 @@ def test_what_is_not_identified_says_how_many_trainings_may_do() -> None:
     """The more noise, the more; and three times as many do identify it, more often than not."""
 
     def count_needed(noise: float) -> float:
-        selections = [select(simulate(hill, noise, seed), Preference()) for seed in range(12)]
+        selections = [select(simulate(hill, noise, seed), PREFERENCE) for seed in range(12)]
         needed = [each.trainings_needed for each in selections if each.trainings_needed]
         assert len(needed) >= 6
         return float(np.median(needed))
 
     assert 12 < count_needed(0.005) < count_needed(0.012)
-    selection = select(simulate(hill, 0.012, 0), Preference())
+    selection = select(simulate(hill, 0.012, 0), PREFERENCE)
     assert f"about {selection.trainings_needed} more trainings" in selection.reason
     seeds = 3 + round(3 * count_needed(0.005) / 12)
-    after = [select(simulate(hill, 0.005, seed, seeds), Preference()) for seed in range(8)]
+    after = [select(simulate(hill, 0.005, seed, seeds), PREFERENCE) for seed in range(8)]
     assert sum(selection.status == "identified" for selection in after) >= 5
 
 
 def test_chances_and_intervals_belong_together() -> None:
-    selection = select(simulate(hill, 0.004, 1), Preference())
+    selection = select(simulate(hill, 0.004, 1), PREFERENCE)
     standings = selection.standings
     assert sum(standing.chance_best for standing in standings) == pytest.approx(1)
     leader = max(standings, key=lambda standing: standing.chance_best)
@@ -154,8 +156,8 @@ def test_chances_and_intervals_belong_together() -> None:
 
 def test_amounts_are_said_in_their_unit() -> None:
     """In points of top-1 where these trainings show what log-loss is worth in it."""
-    known = select(simulate(hill, 0.002, 0), Preference()).evidence
-    unknown = select(simulate(lambda _: 0.7, 0.01, 0), Preference()).evidence
+    known = select(simulate(hill, 0.002, 0), PREFERENCE).evidence
+    unknown = select(simulate(lambda _: 0.7, 0.01, 0), PREFERENCE).evidence
     assert known
     assert unknown
     assert say_amount(0.0021, known) == "0.21 points of top-1"

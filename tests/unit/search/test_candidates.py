@@ -19,7 +19,7 @@ from scalectl.search.config import Design, Proxy
 
 @pytest.fixture(scope="module")
 def default() -> Enumeration:
-    return enumerate_candidates(Design(), shrink(B0, Proxy(), classes=16), native=72)
+    return enumerate_candidates(Design(degree=3), shrink(B0, Proxy(), classes=16), native=72)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_single_dimension_controls_move_one_dimension(default: Enumeration, cont
 def test_resolutions_above_the_native_size_are_rejected() -> None:
     """With the reason."""
     baseline = shrink(B0, Proxy(), classes=16)
-    result = enumerate_candidates(Design(), baseline, native=40)
+    result = enumerate_candidates(Design(degree=3), baseline, native=40)
     assert any("no information above 40 px" in one.reason for one in result.rejected)
     assert all(one.architecture.resolution <= 40 for one in result.candidates)
 

@@ -54,7 +54,7 @@ def test_a_chosen_control_is_itself() -> None:
 
 def test_longer_trainings_take_the_seeds_of_the_search() -> None:
     longer = ("proxy.epochs=4", "fidelity.factor=3", "fidelity.seeds=1", "fidelity.points=9")
-    wanted = make("proxy.train_images=32", *longer)
+    wanted = make("proxy.train_images=32", "design.degree=3", *longer)
     trials = followups.train_longer(wanted, wanted.enumeration.candidates[1:])
     assert len(trials) == 9
     assert {trial.recipe.epochs for trial in trials} == {12}

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,7 +12,7 @@ from scalectl.arch.baselines.efficientnet import B0
 from scalectl.cli import main
 from scalectl.errors import ScalectlError
 from scalectl.parsing import humanise, parse_duration
-from scalectl.search import resume
+from scalectl.search import estimate, resume
 from scalectl.search.config import load_config
 from scalectl.search.estimate import Choice, choose_plan, recall_plan
 from scalectl.search.plan import Plan, make_plan, resize_plan
@@ -30,7 +31,7 @@ COMMAND = (
 
 def plan_for(seconds: float) -> Plan:
     """Thirteen networks, six of them controls and one the baseline."""
-    return make_plan(replace(load_config(None), planned_for=seconds), B0)
+    return make_plan(replace(load_config(None, ["design.degree=3"]), planned_for=seconds), B0)
 
 
 def choose(seconds: float, records: tuple[Record, ...] = (), most: int | None = None) -> Choice:  # fmt: skip
@@ -189,7 +190,13 @@ def test_a_time_is_kept_from_the_probe_to_the_table(tmp_path: Path, monkeypatch:
 def test_a_dry_run_does_without_a_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it fails, the reason is said; where it is not wanted, nothing is trained."""
     monkeypatch.chdir(tmp_path)
-    failed = invoke("--dry-run", "--json", "--device", "cuda:99")
+
+    def fail(*_arguments: object) -> NoReturn:
+        raise ScalectlError("A training of the probe failed: as invented.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(estimate, "probe", fail)
+        failed = invoke("--dry-run", "--json")
     assert failed.exit_code == 0
     assert json.loads(failed.stdout)["estimated_seconds"] is None
     assert "There is no estimate: A training of the probe failed" in failed.stderr
