@@ -55,7 +55,7 @@ def test_a_search_as_json_is_one_document(run: Path) -> None:
 def test_events_are_lines_of_json(run: Path) -> None:
     """The document of --json is the last; each is as the published schema says."""
     options = ("--executor", "inline", "--events", *TINY_OPTIONS, "--set", "seeds=2")
-    result = invoke("grid", "-o", str(run.with_name("events")), *options)
+    result = invoke("grid", "-o", str(run.parent.parent / "events"), *options)
     assert result.exit_code == 0, result.stderr
     *lines, document = map(json.loads, result.stdout.splitlines())
     for line in lines:
