@@ -344,7 +344,8 @@ _TIMES = [1.1**power for power in range(1, 30)]
 
 
 def _explain(standing: Standing, networks: int, evidence: Evidence, needed: int | None) -> str:
-    chance, reach = f"{standing.chance_within:.0%}", say_amount(evidence.delta, evidence)
+    chance = f"{100 * standing.chance_within:.0f} %"
+    reach = say_amount(evidence.delta, evidence)
     near = f"within {reach} of the best of these {networks} networks"
     if is_enough(standing.chance_within, evidence):
         return f"With a probability of {chance} it is {near}."
@@ -364,16 +365,14 @@ def _explain(standing: Standing, networks: int, evidence: Evidence, needed: int 
         if needed
         else (f"{_TIMES[-1]:.0f} times as many trainings would probably not do")
     )
-    return f"It is {near} with a probability of {chance}, not {CONFIDENCE:.0%}; {more}."
+    return f"It is {near} with a probability of {chance}, not {100 * CONFIDENCE:.0f} %; {more}."
 
 
 def say_amount(amount: float, evidence: Evidence) -> str:
-    """Write a difference between networks in words, such as "0.2 points of top-1"."""
-    if evidence.unit == "top1":
-        return f"{100 * amount:.2g} points of top-1"
-    return (
-        f"{amount:.2g} of the log-loss" if amount >= 1 else f"{100 * amount:.2g} % of the log-loss"
-    )
+    """Write a difference between networks in words, such as "0.2 points of top-1"; rounded up."""
+    hundredths = math.ceil(10_000 * amount - 1e-6) / 100
+    unit = "points of top-1" if evidence.unit == "top1" else "% of the log-loss"
+    return f"{hundredths:g} {unit}"
 
 
 def _draw_surface(judgement: Judgement) -> tuple[Place, ...]:

@@ -87,7 +87,8 @@ def _compare_with_controls(selection: Selection) -> Iterator[str]:
     if open_:
         shown = ", ".join(open_[:_MOST_NAMES])
         more = f" and {len(open_) - _MOST_NAMES} more" if len(open_) > _MOST_NAMES else ""
-        yield f"Not ruled out as equally good: {shown}{more}."
+        reach = say_amount(evidence.delta, evidence)
+        yield f"Not shown to be worse by more than {reach}: {shown}{more}."
 
 
 _MOST_NAMES = 6
@@ -109,7 +110,7 @@ def _describe_evidence(evidence: Evidence) -> str:
         halved, error = 69.3 * worth.slope, 69.3 * worth.error
         parts.append(f"half the loss is worth {halved:.0f} +- {error:.0f} points of top-1")
     if noise.reliability is not None:
-        parts.append(f"{noise.reliability:.0%} of their differences is signal, the rest noise")
+        parts.append(f"{100 * noise.reliability:.0f} % of their differences is signal")
     if evidence.agreement is not None:
         parts.append(f"the orders by log-loss and by top-1 correlate by {evidence.agreement:.2f}")
     return "; ".join(parts) + "."
