@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from scalectl.analysis.evidence import is_enough, judge
 from scalectl.analysis.posterior import Floats
 from scalectl.analysis.preference import Preference
-from scalectl.analysis.selection import is_enough, judge
 from scalectl.trial import Record
 
 

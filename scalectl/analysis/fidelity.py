@@ -7,7 +7,7 @@ from itertools import combinations, islice
 
 import numpy as np
 
-from scalectl.analysis.selection import find_optimum
+from scalectl.analysis.surface import find_optimum
 from scalectl.arch.scaling import Shares
 from scalectl.trial import Candidate, Record, State, average_scores
 

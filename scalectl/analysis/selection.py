@@ -7,29 +7,24 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from scalectl.analysis.posterior import Floats, Posterior, Trainings, draw_posterior
+from scalectl.analysis.evidence import (
+    CONFIDENCE,
+    Evidence,
+    is_enough,
+    judge,
+    list_trained,
+    say_amount,
+)
+from scalectl.analysis.posterior import Floats
 from scalectl.analysis.preference import Preference
 from scalectl.analysis.recommendation import Status
-from scalectl.analysis.response import (
-    Noise,
-    Response,
-    Worth,
-    compare_orders,
-    measure_noise,
-    observe,
-    value_in_top1,
-)
-from scalectl.analysis.simplex import simplex_within
 from scalectl.analysis.summaries import Summary, summarise
+from scalectl.analysis.surface import Place, draw_surface
 from scalectl.arch.scaling import NAMED, Coefficients, Shares
-from scalectl.trial import Candidate, Record, State
-
-CONFIDENCE = 0.95
-Unit = Literal["top1", "log_loss"]
+from scalectl.trial import Candidate, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,35 +47,6 @@ class Standing:
     def is_ruled_out(self) -> bool:
         """Whether it is worse than the best by more than delta, at 95 %."""
         return self.chance_within < 1 - CONFIDENCE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """One point of the fitted surface."""
-
-    shares: Shares
-    height: float
-    """Expected, against the surface's highest point: at most 0."""
-    is_open: bool
-    """Whether it is not shown, at 95 %, to be lower than the surface's highest point by over delta."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What the choice rests on."""
-
-    response: Response
-    """What networks were compared by."""
-    unit: Unit
-    """Unit of regrets and heights: top-1 as a fraction; or log-loss, as a fraction of itself, where
-    these trainings do not show what that is worth in top-1."""
-    delta: float
-    """The difference, in that unit, up to which networks count as equally good."""
-    worth: Worth | None
-    noise: Noise
-    """In units of the response."""
-    agreement: float | None
-    """Rank correlation between the orders of the networks by log-loss and by top-1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,90 +123,9 @@ def select(
         if evidence.noise.sd is not None
         else (),
         evidence=evidence,
-        surface=_draw_surface(judgement),
+        surface=draw_surface(judgement),
         trainings_needed=needed,
     )
-
-
-def is_enough(chance_within: float, evidence: Evidence) -> bool:
-    """Whether a choice is identified; never before some network was trained twice."""
-    return chance_within >= CONFIDENCE and evidence.noise.sd is not None
-
-
-def list_trained(records: Sequence[Record]) -> list[Record]:
-    """List the finished trainings of candidates; the baseline is none."""
-    return [
-        record
-        for record in records
-        if record.state is State.DONE and record.trial.candidate.shares is not None
-    ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judgement:
-    """What finished trainings leave possible."""
-
-    networks: tuple[str, ...]
-    """Fingerprints, in order of first appearance."""
-    trainings: Trainings
-    posterior: Posterior
-    scale: Floats
-    """(C,): draws of what the response is worth in the unit of regrets."""
-    evidence: Evidence
-
-    @property
-    def means(self) -> Floats:
-        """Return (C, G) draws of the networks' means, in the unit of regrets."""
-        means: Floats = self.posterior.means * self.scale[:, None]
-        return means
-
-
-def judge(trained: Sequence[Record], preference: Preference, seed: int = 0) -> Judgement:
-    """Work out what two or more finished trainings of candidates leave possible."""
-    by_loss = all(record.loss is not None for record in trained)
-    response: Response = preference.response if by_loss else "top1"
-    trainings, top1 = observe(trained, response), observe(trained, "top1")
-    exact = Worth(slope=1.0, error=0.0)
-    worth = exact if response == "top1" else value_in_top1(trainings, top1.response)
-    networks = tuple(dict.fromkeys(record.trial.candidate.fingerprint for record in trained))
-    posterior = draw_posterior(trainings, _count_draws(len(networks)), seed)
-    return Judgement(
-        networks=networks,
-        trainings=trainings,
-        posterior=posterior,
-        scale=_draw_scale(worth, len(posterior.noise)),
-        evidence=Evidence(
-            response=response,
-            unit="top1" if worth else "log_loss",
-            delta=preference.delta if worth else _DELTA_OF_LOSS,
-            worth=worth,
-            noise=measure_noise(trainings),
-            agreement=compare_orders(observe(trained, "log_loss"), top1) if by_loss else None,
-        ),
-    )
-
-
-def find_optimum(records: Sequence[Record]) -> Shares | None:
-    """Find where the surface of finished trainings is highest; None where it covers no area."""
-    trained = list_trained(records)
-    if len(trained) < 2:
-        return None
-    trainings = observe(trained, "top1")
-    simplex = simplex_within(trainings.shares)
-    if not len(simplex):
-        return None
-    heights = draw_posterior(trainings, _MOST_DRAWS, seed=0).predict(simplex).mean(axis=0)
-    return Shares(*simplex[int(heights.argmax())].tolist())
-
-
-_DELTA_OF_LOSS = 0.01
-"""Where a difference in top-1 says nothing of one in log-loss: a hundredth of it."""
-_MOST_DRAWS = 4000
-
-
-def _count_draws(networks: int) -> int:
-    """Choose fewer draws for many networks: 10,000 of them would fill a gigabyte."""
-    return max(400, min(_MOST_DRAWS, 1_000_000 // networks))
 
 
 def _decline(status: Status, reason: str, network: Summary | None) -> Selection:
@@ -248,14 +133,6 @@ def _decline(status: Status, reason: str, network: Summary | None) -> Selection:
     return Selection(
         status=status, reason=reason, recommended=recommended, network=network, argmax=network
     )
-
-
-def _draw_scale(worth: Worth | None, count: int) -> Floats:
-    """Draw what the response is worth in the unit of regrets, as uncertain as that is."""
-    if worth is None:
-        return np.ones(count)
-    drawn = np.random.default_rng(1).normal(worth.slope, worth.error, count)
-    return np.asarray(np.maximum(drawn, 0.0))
 
 
 def _choose(
@@ -366,33 +243,3 @@ def _explain(standing: Standing, networks: int, evidence: Evidence, needed: int 
         else (f"{_TIMES[-1]:.0f} times as many trainings would probably not do")
     )
     return f"It is {near} with a probability of {chance}, not {100 * CONFIDENCE:.0f} %; {more}."
-
-
-def say_amount(amount: float, evidence: Evidence) -> str:
-    """Write a difference between networks in words, such as "0.2 points of top-1"; rounded up."""
-    hundredths = math.ceil(10_000 * amount - 1e-6) / 100
-    unit = "points of top-1" if evidence.unit == "top1" else "% of the log-loss"
-    return f"{hundredths:g} {unit}"
-
-
-def _draw_surface(judgement: Judgement) -> tuple[Place, ...]:
-    simplex = simplex_within(judgement.trainings.shares)
-    if not len(simplex):
-        return ()
-    heights = (judgement.posterior.predict(simplex) * judgement.scale[:, None])[:_SURFACES]
-    expected = heights.mean(axis=0)
-    lost = heights.max(axis=1, keepdims=True) - heights
-    near = (lost <= judgement.evidence.delta).mean(axis=0)
-    return tuple(
-        Place(shares=Shares(*point), height=height, is_open=is_open)
-        for point, height, is_open in zip(
-            simplex.tolist(),
-            (expected - expected.max()).tolist(),
-            (near >= 1 - CONFIDENCE).tolist(),
-            strict=True,
-        )
-    )
-
-
-_SURFACES = 500
-"""Draws of the surface: it is for the eye."""

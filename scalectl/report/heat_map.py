@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from scalectl.analysis.selection import Place, say_amount
+from scalectl.analysis.evidence import say_amount
+from scalectl.analysis.surface import Place
 from scalectl.arch.scaling import Shares
 from scalectl.errors import printable
 from scalectl.report.tables.candidates import name_candidate

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from scalectl.analysis.confirmation import place
-from scalectl.analysis.selection import Evidence, Selection, Standing, say_amount
+from scalectl.analysis.evidence import Evidence, say_amount
+from scalectl.analysis.selection import Selection, Standing
 from scalectl.report.render import pluralise
 from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.plan_file import Outlook

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from scalectl.analysis.confirmation import detectable
+from scalectl.analysis.evidence import list_trained
 from scalectl.analysis.response import measure_noise, observe
-from scalectl.analysis.selection import list_trained
 from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.search.candidates import Rejected, make_candidate, spread
 from scalectl.search.config import FRESH

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from mpltern.ternary import TernaryAxes
 
-from scalectl.analysis.selection import Place
 from scalectl.analysis.summaries import Summary
+from scalectl.analysis.surface import Place
 from scalectl.arch.scaling import Coefficients, Shares
 from scalectl.report.figures.points import Label, label_near
 from scalectl.report.figures.style import (

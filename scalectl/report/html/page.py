@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from scalectl import __version__
-from scalectl.analysis.selection import say_amount
+from scalectl.analysis.evidence import say_amount
 from scalectl.errors import printable
 from scalectl.report import figures
 from scalectl.report.account import list_account

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count, islice
 
 from scalectl.analysis.allocation import choose_networks
-from scalectl.analysis.selection import list_trained
+from scalectl.analysis.evidence import list_trained
 from scalectl.search.config import FIRST_SEEDS
 from scalectl.search.plan import Plan
 from scalectl.search.strategies import Read, settle

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from factories import CANDIDATES, WORTH, hill, simulate
 
+from scalectl.analysis.evidence import say_amount
 from scalectl.analysis.preference import Preference
-from scalectl.analysis.selection import say_amount, select
+from scalectl.analysis.selection import select
 from scalectl.analysis.summaries import summarise
 from scalectl.arch.scaling import NAMED, Shares
 from scalectl.trial import Candidate, State
