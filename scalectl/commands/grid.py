@@ -90,7 +90,7 @@ def _check_shard(
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
-    help="Trainings of each candidate.  [default: the grid file's, else 6]",
+    help=f"Trainings of each candidate.  [default: the grid file's, else {Config().seeds}]",
 )
 @click.option(
     "--jobs",
