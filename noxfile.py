@@ -27,7 +27,14 @@ def tests(session: nox.Session) -> None:
     """Types and tests, in one environment: torch is too large to install twice."""
     session.install(".[dev]")
     session.run("mypy")
-    session.run("pytest", "-n", "2", "--cov", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-n", "2", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(venv_backend="none", default=False)
+def coverage(session: nox.Session) -> None:
+    """The tests again, and which lines of the package they reach."""
+    python = Path(".nox", "tests", "bin", "python")
+    session.run(str(python), "-m", "pytest", "-n", "2", "--cov", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(venv_backend="none", default=False)

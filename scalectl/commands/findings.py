@@ -66,12 +66,14 @@ def print_next(
 ) -> None:
     """What to do next, with the commands as they are to be typed."""
     from scalectl.report.advice import advise
+    from scalectl.report.render import escape
 
     say("", err=err)
     for step in advise(results, str(run)):
         say(f"Next: {step.why}", err=err)
         if step.command:
-            say(f"`{step.command}`" if style == "markdown" else f"  {step.command}", err=err)
+            as_code = f"`{escape(step.command)}`" if style == "markdown" else f"  {step.command}"
+            say(as_code, err=err)
 
 
 def print_verdicts(found: "Sequence[Results]", style: "Format" = "rich") -> None:

@@ -30,4 +30,4 @@ def test_every_figure_is_drawn_or_says_what_is_missing(kind: str) -> None:
     assert all(one.title and one.text.endswith(".") for one in drawn.values())
     if kind == "real":
         assert "highest at 0% depth, 0% width and 100% resolution" in drawn["triangle"].text
-        assert "(1, 1.122, 1.26), recommended 80.9%" in drawn["frontier"].text
+        assert "(1, 1.122, 1.26), winner 80.9%" in drawn["frontier"].text

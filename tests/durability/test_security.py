@@ -134,6 +134,8 @@ def test_the_watch_would_tell(tmp_path: Path) -> None:
 BANNED_MODULES = ("pickle", "cPickle", "dill", "shelve", "marshal", "yaml", "tarfile", "zipfile")
 BANNED_FUNCTIONS = ("eval", "exec", "compile", "__import__")
 BANNED_METHODS = ("unpack_archive", "extractall")
+CLOCKS = {"remembered.py"}
+"""What is remembered of a folder's images is no part of a run, and must know how new a file is."""
 BANNED_NAMES = ("os.system", "os.popen", "time.time", "datetime.now", "torch.load")
 
 
@@ -150,7 +152,8 @@ def test_the_code_has_no_way_to(path: Path) -> None:
                 assert called.id not in BANNED_FUNCTIONS, f"line {node.lineno}: {called.id}"
             if isinstance(called, ast.Attribute):
                 assert called.attr not in BANNED_METHODS, f"line {node.lineno}: {called.attr}"
-                assert ast.unparse(called) not in BANNED_NAMES
+                is_clock = ast.unparse(called) == "time.time" and path.name in CLOCKS
+                assert is_clock or ast.unparse(called) not in BANNED_NAMES
             keywords = {one.arg: one.value for one in node.keywords}
             assert "shell" not in keywords
             pickles = keywords.get("allow_pickle")

@@ -16,7 +16,13 @@ from scalectl.trial import Record, Trial
 
 
 def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
-    """Yield the first seeds of all networks, and then small blocks of one new seed each."""
+    """Yield the first seeds of all networks, and then small blocks of one new seed each.
+
+    With two seeds or one, that is all there is.
+    """
+    if not plan.config.is_adaptive:
+        yield plan.trials
+        return
     first = [trial for trial in plan.trials if trial.seed < FIRST_SEEDS]
     records: dict[str, Record] = yield from settle(first, read)
     candidates = {trial.candidate.fingerprint: trial.candidate for trial in first}

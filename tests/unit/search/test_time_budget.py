@@ -202,4 +202,4 @@ def test_a_dry_run_does_without_a_probe(tmp_path: Path, monkeypatch: pytest.Monk
     assert "There is no estimate: A training of the probe failed" in failed.stderr
     unwanted = invoke("--dry-run", "--json", "--no-probe")
     assert json.loads(unwanted.stdout)["estimated_seconds"] is None
-    assert unwanted.stderr == ""
+    assert "to see how fast" not in unwanted.stderr
