@@ -1,4 +1,4 @@
-"""Which networks the next trainings go to: top-two Thompson sampling (Russo 2020, section 4.2)."""
+"""Which networks the next trainings go to: top-two Thompson sampling (Russo 2016)."""
 
 from collections.abc import Sequence
 

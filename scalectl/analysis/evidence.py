@@ -41,6 +41,11 @@ class Evidence:
     agreement: float | None
     """Rank correlation between the orders of the networks by log-loss and by top-1."""
 
+    @property
+    def percent(self) -> str:
+        """Return the name of a hundredth of the unit."""
+        return "points of top-1" if self.unit == "top1" else "% of the log-loss"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
@@ -75,6 +80,10 @@ def judge(trained: Sequence[Record], preference: Preference, seed: int = 0) -> J
     by_loss = all(record.loss is not None for record in trained)
     response: Response = preference.response if by_loss else "top1"
     trainings, top1 = observe(trained, response), observe(trained, "top1")
+    agreement = None
+    if by_loss:
+        losses = trainings if response == "log_loss" else observe(trained, "log_loss")
+        agreement = compare_orders(losses, top1)
     exact = Worth(slope=1.0, error=0.0)
     worth = exact if response == "top1" else value_in_top1(trainings, top1.response)
     networks = tuple(dict.fromkeys(record.trial.candidate.fingerprint for record in trained))
@@ -90,7 +99,7 @@ def judge(trained: Sequence[Record], preference: Preference, seed: int = 0) -> J
             delta=preference.delta if worth else _DELTA_OF_LOSS,
             worth=worth,
             noise=measure_noise(trainings),
-            agreement=compare_orders(observe(trained, "log_loss"), top1) if by_loss else None,
+            agreement=agreement,
         ),
     )
 
@@ -103,8 +112,7 @@ def is_enough(chance_within: float, evidence: Evidence) -> bool:
 def say_amount(amount: float, evidence: Evidence) -> str:
     """Write a difference between networks in words, such as "0.2 points of top-1"; rounded up."""
     hundredths = math.ceil(10_000 * amount - 1e-6) / 100
-    unit = "points of top-1" if evidence.unit == "top1" else "% of the log-loss"
-    return f"{hundredths:g} {unit}"
+    return f"{hundredths:g} {evidence.percent}"
 
 
 _DELTA_OF_LOSS = 0.01

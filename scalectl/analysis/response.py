@@ -46,10 +46,8 @@ def observe(records: Sequence[Record], response: Response) -> Trainings:
 
     The response is top-1, or -log(log-loss), whose noise is even where losses differ.
     """
-    networks: dict[str, int] = {}
-    for record in records:
-        networks.setdefault(record.trial.candidate.fingerprint, len(networks))
     candidates = {record.trial.candidate.fingerprint: record.trial.candidate for record in records}
+    networks = {fingerprint: number for number, fingerprint in enumerate(candidates)}
     shares = [candidate.shares for candidate in candidates.values()]
     seeds = sorted({record.trial.seed for record in records})
     blocks = {seed: block for block, seed in enumerate(seeds)}

@@ -68,8 +68,8 @@ class Selection:
     surface: tuple[Place, ...] = ()
     """A fine simplex, as far as the trained networks reach."""
     trainings_needed: int | None = None
-    """Further trainings that would probably do, for a run that is not identified; None where no
-    reasonable number would."""
+    """Further trainings that may do, for a run that is not identified; None where no reasonable number
+    would."""
 
     @property
     def winner(self) -> Summary | None:
@@ -240,6 +240,6 @@ def _explain(standing: Standing, networks: int, evidence: Evidence, needed: int 
     more = (
         f"about {needed} more trainings may do"
         if needed
-        else (f"{_TIMES[-1]:.0f} times as many trainings would probably not do")
+        else f"{_TIMES[-1]:.0f} times as many trainings would probably not do"
     )
     return f"It is {near} with a probability of {chance}, not {100 * CONFIDENCE:.0f} %; {more}."

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from scalectl.errors import printable
 from scalectl.report.heat_map import draw_heat_map
-from scalectl.report.prose import count_trials, in_a_sentence, in_brief, in_words
+from scalectl.report.prose import count_trials, in_brief, in_words
 from scalectl.report.render import pluralise, render
 from scalectl.report.tables import tabulate
 from scalectl.search.engine import Begun, Event, FollowUp, Judged, Round, Searched, Timing
@@ -171,7 +171,7 @@ class Board:
             words = "\n\n".join(map(_draw, runs)) or _NOTHING
             self._screen.update(Text.from_ansi(words), refresh=True)
             return
-        lines = [f"{run.name}: {_count(run)}. {in_a_sentence(run)}" for run in runs]
+        lines = [f"{run.name}: {_count(run)}. {in_brief(run.selection)}" for run in runs]
         for line in lines or [_NOTHING]:
             self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 

@@ -16,11 +16,6 @@ _RUNGS = (
 )
 
 
-def in_a_sentence(results: Results) -> str:
-    """State the choice in a sentence."""
-    return in_brief(results.selection)
-
-
 def in_brief(selection: Selection) -> str:
     """State the choice, what it may lose and how sure that is, in a sentence."""
     if selection.status == "no_eligible_winner":
@@ -39,7 +34,7 @@ def in_brief(selection: Selection) -> str:
 def in_words(results: Results) -> str:
     """State the choice, its reason, how sure it is and what it rests on, in lines without a final break."""
     selection, trial = results.selection, results.records[0].trial
-    lines = [f"{in_a_sentence(results)} {selection.reason}"]
+    lines = [f"{in_brief(selection)} {selection.reason}"]
     lines.extend(_compare_with_controls(selection))
     if selection.evidence:
         lines.append(_describe_evidence(selection.evidence))
@@ -78,8 +73,7 @@ def _compare_with_controls(selection: Selection) -> Iterator[str]:
         if standing.summary.candidate.control and standing.summary is not selection.network
     ]
     if gains:
-        unit = "points of top-1" if evidence.unit == "top1" else "% of the log-loss"
-        yield f"Ahead at equal compute, in {unit} with 95 % intervals: {'; '.join(gains)}."
+        yield f"Ahead at equal compute, in {evidence.percent} with 95 % intervals: {'; '.join(gains)}."
     open_ = [
         name_candidate(standing.summary.candidate)
         for standing in selection.standings

@@ -20,7 +20,7 @@ from scalectl.report.account import list_account
 from scalectl.report.advice import advise, search_again
 from scalectl.report.figures import DescribedFigure
 from scalectl.report.figures.style import COLOURS, count_up, is_chosen
-from scalectl.report.prose import count_trials, in_a_sentence, in_words
+from scalectl.report.prose import count_trials, in_brief, in_words
 from scalectl.report.published import tabulate_literature
 from scalectl.report.render import plain, pluralise, show
 from scalectl.report.tables import TABLES, Table, tabulate
@@ -69,7 +69,7 @@ def build(runs: Sequence[tuple[str, Results]]) -> bytes:
     environment.globals |= {
         function.__name__: function
         for function in (
-            *(advise, count_trials, in_a_sentence, in_words, plain, show),
+            *(advise, count_trials, in_brief, in_words, plain, show),
             *(draw_inline, draw_line, tabulate_literature),
         )
     }
@@ -165,11 +165,10 @@ def _list_facts(results: Results) -> Iterator[Fact]:
         gain, low, high = (
             f"{100 * part:+.2f}".replace("-", "\N{MINUS SIGN}") for part in singles[0].behind
         )
-        unit = "points of top-1" if evidence.unit == "top1" else "% of the log-loss"
         yield Fact(
             "Compared with",
             gain,
-            f"{unit} against {singles[0].summary.candidate.control}, the best single dimension at "
+            f"{evidence.percent} against {singles[0].summary.candidate.control}, the best single dimension at "
             f"equal compute (95 %: {low} to {high})",
         )
     macs = sum(record.macs_spent for record in results.records)
