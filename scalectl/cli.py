@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 import click
 
 from scalectl.commands import COMMANDS, load_command
-from scalectl.commands.options import guess_option
-from scalectl.commands.output import adapt_streams, say
+from scalectl.commands.shared.options import guess_option
+from scalectl.commands.shared.output import adapt_streams, say
 from scalectl.errors import OutOfSpaceError, ScalectlError, describe
 from scalectl.parsing import suggest
 

@@ -1,7 +1,6 @@
 """Commands, a slot: one file per command, and its line in `COMMANDS`. Each parses, calls and prints.
 
-What several share is beside them: `documented`, `options`, `output`, `findings`, `runs`, `source` and `signals`;
-`planning` and `conduct` are parts of `grid`. None imports at its top what is heavy.
+What several need is in `shared`. None imports at its top what is heavy.
 """
 
 from importlib import import_module
@@ -21,6 +20,6 @@ COMMANDS = {
 
 
 def load_command(name: str) -> click.Command:
-    """The command of that name, one of `COMMANDS`."""
+    """Import the command of that name, one of `COMMANDS`."""
     command: click.Command = getattr(import_module(COMMANDS[name]), name)
     return command

@@ -2,9 +2,9 @@
 
 import click
 
-from scalectl.commands.documented import DocumentedCommand
-from scalectl.commands.options import json_option
-from scalectl.commands.output import print_json, print_table
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import json_option
+from scalectl.commands.shared.output import print_json, print_table
 
 
 @click.command(cls=DocumentedCommand)
@@ -23,7 +23,7 @@ def baselines(name: str | None, as_json: bool) -> None:
     network = find_baseline(name) if name else None
     if as_json:
         chosen = [network] if network else [entry.architecture for entry in BASELINES.values()]
-        entries = [networks.describe_baseline(one) for one in chosen]
+        entries = list(map(networks.describe_baseline, chosen))
         print_json({"schema_version": 1, "baselines": entries})
     elif network:
         for table in (

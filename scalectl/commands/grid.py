@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.documented import DocumentedCommand
-from scalectl.commands.findings import check_requirement, judge_files, print_findings, print_next
-from scalectl.commands.options import (
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import (
     BASELINE_HELP,
     PATH,
     Choice,
@@ -21,10 +20,16 @@ from scalectl.commands.options import (
     require_device,
     require_option,
 )
-from scalectl.commands.output import print_json, print_line, say
-from scalectl.commands.planning import fit, measure_speed, show_plan
-from scalectl.commands.runs import RUNS
-from scalectl.commands.signals import continuable
+from scalectl.commands.shared.output import print_json, print_line, say
+from scalectl.commands.shared.planning import fit, measure_speed, show_plan
+from scalectl.commands.shared.results import (
+    check_files,
+    check_requirement,
+    print_next,
+    print_results,
+)
+from scalectl.commands.shared.runs import RUNS
+from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
 from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, choose_executor, make_executor
 from scalectl.report.render import pluralise
@@ -311,15 +316,15 @@ def _follow(
 
 
 def _choose(
-    found: Config, baseline: str | None, data: str | None, seeds: int | None, stall: float | None
+    config: Config, baseline: str | None, data: str | None, seeds: int | None, stall: float | None
 ) -> Config:
-    """The grid with what the command line says in place of its own."""
+    """Replace fields of the grid file by what the command line says."""
     return replace(
-        found,
-        baseline=baseline or found.baseline,
-        seeds=seeds or found.seeds,
-        proxy=replace(found.proxy, data=data or found.proxy.data),
-        watch=replace(found.watch, stall=stall or found.watch.stall),
+        config,
+        baseline=baseline or config.baseline,
+        seeds=seeds or config.seeds,
+        proxy=replace(config.proxy, data=data or config.proxy.data),
+        watch=replace(config.watch, stall=stall or config.watch.stall),
     )
 
 
@@ -333,7 +338,7 @@ def _show_results(
         show = print_line if lines else print_json
         show({**describe_plan(plan, None), **describe_run(results)})
     else:
-        print_findings([results], "rich")
+        print_results([results], "rich")
         if not last.failed and results.selection.status != "no_eligible_winner":
             print_next(results, run, err=True)
             say(
@@ -345,7 +350,7 @@ def _show_results(
 def _show_shard(
     shard: "Shard", plan: "Plan", trials: int, run: Path, failed: int, as_json: bool
 ) -> None:
-    """What it did, and what others have to do."""
+    """Print what this shard has trained, and how much is left to the others."""
     from scalectl.report.json_document import describe_plan
 
     others = trials - len(plan.trials)
@@ -361,8 +366,8 @@ def _show_shard(
 
 
 def _judge(results: "Results", failed: int, run: Path) -> None:
-    """Raises `ScalectlError` where something is missing of what was asked for."""
-    judge_files([results])
+    """Raise `ScalectlError` where files are damaged, trials failed, or there is no winner."""
+    check_files(results.damaged)
     _judge_trials(failed)
     if results.selection.status == "no_eligible_winner":
         command = shlex.join(["scalectl", "report", str(run)])

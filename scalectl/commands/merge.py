@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.documented import DocumentedCommand
-from scalectl.commands.findings import print_verdicts
-from scalectl.commands.options import PATH, json_option
-from scalectl.commands.output import print_json, say
-from scalectl.errors import ScalectlError
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import PATH, json_option
+from scalectl.commands.shared.output import print_json, say
+from scalectl.commands.shared.results import check_files, print_verdicts
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
@@ -40,8 +39,8 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
     from scalectl.search.results import read_results, recommend
 
     merged = merge.merge(runs, target)
-    found = read_results(target)
-    recommendation.write(recommend(found), target)
+    results = read_results(target)
+    recommendation.write(recommend(results), target)
     if as_json:
         print_json({"schema_version": 1, "run": str(target), **_document(merged)})
     else:
@@ -50,16 +49,10 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
             f"{pluralise(merged.records, 'record')} of {pluralise(len(runs), 'run')} {are} in {target}; "
             f"{merged.repeated or 'none'} in several of them."
         )
-        for one in merged.conflicts:
-            say(f"Conflict: {_describe(one)}", err=True)
-        print_verdicts([found])
-    if merged.damaged:
-        raise ScalectlError(
-            f"{pluralise(len(merged.damaged), 'damaged file')} left out; the first is "
-            f"{merged.damaged[0].path}: {merged.damaged[0].reason}.",
-            "Run scalectl grid again with the arguments that made them, and merge again.",
-            exit_code=3,
-        )
+        for conflict in merged.conflicts:
+            say(f"Conflict: {_describe(conflict)}", err=True)
+        print_verdicts([results])
+    check_files(merged.damaged, then="; then merge again")
 
 
 def _document(merged: "Merged") -> dict[str, object]:
@@ -68,16 +61,16 @@ def _document(merged: "Merged") -> dict[str, object]:
         "repeated": merged.repeated,
         "conflicts": [
             {
-                "trial_id": one.kept.trial.id,
-                "kept_in": str(one.kept_in),
-                "kept_top1": one.kept.top1,
-                "other_in": str(one.other_in),
-                "other_top1": one.other.top1,
-                "same_environment": one.kept.environment == one.other.environment,
+                "trial_id": conflict.kept.trial.id,
+                "kept_in": str(conflict.kept_in),
+                "kept_top1": conflict.kept.top1,
+                "other_in": str(conflict.other_in),
+                "other_top1": conflict.other.top1,
+                "same_environment": conflict.kept.environment == conflict.other.environment,
             }
-            for one in merged.conflicts
+            for conflict in merged.conflicts
         ],
-        "damaged": [{"path": str(one.path), "reason": one.reason} for one in merged.damaged],
+        "damaged": [{"path": str(file.path), "reason": file.reason} for file in merged.damaged],
     }
 
 

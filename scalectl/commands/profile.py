@@ -7,16 +7,16 @@ import click
 
 from scalectl.arch.factory import Baseline, Factory, cost_of
 from scalectl.arch.sizes import fit, size_at
-from scalectl.commands.documented import DocumentedCommand
-from scalectl.commands.options import (
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import (
     check_device,
     classes_option,
     in_channels_option,
     json_option,
     require_device,
 )
-from scalectl.commands.output import print_json, print_table, say
-from scalectl.commands.source import find_start
+from scalectl.commands.shared.output import print_json, print_table, say
+from scalectl.commands.shared.source import find_start
 
 if TYPE_CHECKING:  # its module loads torch
     from scalectl.training.latency import Latency

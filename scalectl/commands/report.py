@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from scalectl.analysis.recommendation import list_files
-from scalectl.commands.documented import DocumentedCommand
-from scalectl.commands.findings import (
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import PATH, Choice, require_option
+from scalectl.commands.shared.output import print_json, say
+from scalectl.commands.shared.results import (
+    check_files,
     check_requirement,
-    judge_files,
-    print_findings,
+    print_results,
     print_verdicts,
 )
-from scalectl.commands.options import PATH, Choice, require_option
-from scalectl.commands.output import print_json, say
-from scalectl.commands.runs import find_newest
+from scalectl.commands.shared.runs import find_newest
 from scalectl.errors import ScalectlError
 from scalectl.report.tables import TABLES
 from scalectl.store import atomic
@@ -85,32 +85,33 @@ def report(
     runs = runs or (find_newest(),)
     if watch:
         _watch(runs, page)
-    found = [read_results(run) for run in runs]
+    results = [read_results(run) for run in runs]
     if page:
-        _write_page(runs, found, page)
+        _write_page(runs, results, page)
         say(f"The page is in {page}.", err=True)
     if folder:
-        _write_figures(found, folder)
+        _write_figures(results, folder)
         say(f"The figures are in {folder}.", err=True)
     if as_json:
         from scalectl.report import json_document
 
-        several = len(found) > 1
         print_json(
-            json_document.describe_runs(found) if several else json_document.describe_run(found[0])
+            json_document.describe_runs(results)
+            if len(results) > 1
+            else json_document.describe_run(results[0])
         )
     elif (page or folder) and not (form or table):
-        print_verdicts(found)
+        print_verdicts(results)
     else:
         style = cast("Format", form or "rich")
         names = (table,) if table else tuple(TABLES) if everything else ()
         alone = style in ("csv", "latex")
         paths = () if table else runs
-        print_findings(found, style, names, paths, comments=not alone)
+        print_results(results, style, names, paths, comments=not alone)
         if style == "rich" and not names:
             say(f"\nMore tables: --all, or --table with one of {', '.join(TABLES)}.", err=True)
-    judge_files(found)
-    check_requirement(found, require)
+    check_files([file for run in results for file in run.damaged])
+    check_requirement(results, require)
 
 
 def _watch(runs: Sequence[Path], page: Path | None) -> None:
@@ -131,12 +132,12 @@ def _watch(runs: Sequence[Path], page: Path | None) -> None:
             names = [list_files(run) for run in runs]
             if names != seen:
                 seen = names
-                results = [found for run in runs if (found := _read_begun(run))]
+                results = [begun for run in runs if (begun := _read_begun(run))]
                 board.show(results)
                 if len(results) == len(runs):
                     if page:
                         _write_page(runs, results, page)
-                    if all(one.outlook and one.outlook.is_over for one in results):
+                    if all(run.outlook and run.outlook.is_over for run in results):
                         return
             time.sleep(_PAUSE)
 
@@ -146,7 +147,7 @@ _PAUSE = 1.0
 
 
 def _read_begun(run: Path) -> "Results | None":
-    """The run's results; None where no trial is over yet."""
+    """Read a run's results; None where no trial is over yet."""
     from scalectl.search.results import read_results
 
     has_begun = (run / "FORMAT.json").exists()
@@ -158,22 +159,22 @@ def _read_begun(run: Path) -> "Results | None":
         return None
 
 
-def _write_page(runs: Sequence[Path], found: "Sequence[Results]", path: Path) -> None:
+def _write_page(runs: Sequence[Path], results: "Sequence[Results]", path: Path) -> None:
     from scalectl.report.html.page import build
 
     # Pages are passed on: where a run is on this machine is nobody's business.
     names = [run.name if run.is_absolute() else run.as_posix() for run in runs]
-    atomic.replace(path, build(list(zip(names, found, strict=True))))
+    atomic.replace(path, build(list(zip(names, results, strict=True))))
 
 
-def _write_figures(found: "Sequence[Results]", folder: Path) -> None:
-    """In a folder of its own for each of several runs."""
+def _write_figures(runs: "Sequence[Results]", folder: Path) -> None:
+    """Write all figures into the folder; those of several runs into a folder of its own for each."""
     from scalectl.report import figures
 
-    for number, one in enumerate(found, 1):
-        place = folder / f"{number}-{one.name}" if len(found) > 1 else folder
+    for number, results in enumerate(runs, 1):
+        place = folder / f"{number}-{results.name}" if len(runs) > 1 else folder
         atomic.make_folder(place)
-        for picture in figures.draw_all(one):
+        for picture in figures.draw_all(results):
             if picture.figure is None:
                 say(f"No figure {picture.name}: {picture.text}", err=True)
                 continue

@@ -12,8 +12,8 @@ import click
 from scalectl.arch.rounding import RoundingRule
 from scalectl.arch.scaling import PHI_LIMIT
 from scalectl.arch.sizes import LADDER, Size, fit, official_size, size_at, sizes_around
-from scalectl.commands.documented import DocumentedCommand
-from scalectl.commands.options import (
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import (
     BASELINE_HELP,
     PATH,
     Choice,
@@ -21,8 +21,8 @@ from scalectl.commands.options import (
     in_channels_option,
     json_option,
 )
-from scalectl.commands.output import print_json, print_table, say
-from scalectl.commands.source import Start, find_start
+from scalectl.commands.shared.output import print_json, print_table, say
+from scalectl.commands.shared.source import Start, find_start
 from scalectl.errors import ScalectlError
 from scalectl.exports import EXPORTS, Written, check_installed, write
 from scalectl.report.render import pluralise
@@ -147,13 +147,13 @@ def scale(
     _show_sizes(sizes, written, budget, as_json)
     if not formats:
         say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
-    _judge_exports([one for size in written for one in size])
+    _judge_exports([export for exports in written for export in exports])
 
 
 def _write_all(
     sizes: Sequence[Size], formats: Iterable[str], folder: Path, *, verify: bool
 ) -> list[list[Written]]:
-    """The configs of each size. Where one cannot be written, the others are said before."""
+    """Write each size in each format; where writing stops, list what was written before."""
     written: list[list[Written]] = []
     try:
         for size in sizes:
@@ -185,7 +185,7 @@ def _apply(start: Start, phis: Sequence[float], max_resolution: int | None) -> l
 
 
 def _parse_phis(text: str | None) -> list[float]:
-    """Of "4", "1..7" or "1..3:0.5"; without, the ladder."""
+    """List the phis that "4", "1..7" or "1..3:0.5" stands for; without a text, the ladder's."""
     if not text:
         return list(LADDER.values())
     ends, _, step_text = text.partition(":")
@@ -216,9 +216,9 @@ def _round_by(start: Start, rule: RoundingRule | None) -> Start:
 def _solve(
     start: Start, targets: dict[str, str | None], max_resolution: int | None, *, at_most: bool
 ) -> tuple[Size, dict[str, Any]]:
-    """The size for the one target that was given, and the target as it stands in `--json`.
+    """Find the size for the one target that is given, and describe the target for `--json`.
 
-    The size on the other side of the target is said.
+    Prints how near the size is, and the next size on the other side of the target.
     """
     ((quantity, text),) = [(name, text) for name, text in targets.items() if text]
     target = _parse_count(text, f"--{quantity}")
@@ -255,7 +255,7 @@ _COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"
 
 
 def _parse_count(text: str, option: str) -> float:
-    """Of "1.2G", "8M", "300k" or a plain number."""
+    """Return the number that "1.2G", "8M", "300k" or "12000" stands for."""
     match = re.fullmatch(_COUNT, text)
     if not match or float(match[1]) == 0:
         other = text[:-1] + text[-1:].swapcase()
@@ -267,7 +267,7 @@ def _parse_count(text: str, option: str) -> float:
 
 
 def _comment(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> None:
-    """What a reader must know before the table."""
+    """Print whose coefficients these are, and warnings: shrunk, capped or surprisingly rounded."""
     first = sizes[0]
     say(f"Coefficients {first.coefficients} of {first.source}.", err=True)
     if min(size.phi or 0 for size in sizes) < 0:
@@ -292,7 +292,7 @@ _EXCESS = 1.15
 
 
 def _list_excesses(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> str:
-    """What rounding does to some sizes, and what the other rule would do."""
+    """Say what rounding does to the first three sizes, and what the other rule would do."""
     nearest = _round_by(start, "nearest")
     parts = []
     for size in sizes[:3]:
@@ -319,7 +319,7 @@ def _show_sizes(
     coefficients = sizes[0].coefficients
     if as_json:
         entries = [
-            {**describe_size(size), "exports": [asdict(one) for one in exports]}
+            {**describe_size(size), "exports": list(map(asdict, exports))}
             for size, exports in zip(sizes, written, strict=True)
         ]
         print_json(
@@ -334,18 +334,18 @@ def _show_sizes(
     else:
         print_table(tabulate_sizes(sizes))
     for size, exports in zip(sizes, written, strict=True):
-        for one in exports:
-            say(f"{one.path or f'{size.name} for {one.format}'}: {one.note}", err=True)
+        for export in exports:
+            say(f"{export.path or f'{size.name} for {export.format}'}: {export.note}", err=True)
 
 
 def _judge_exports(written: Sequence[Written]) -> None:
-    wrong = [one for one in written if one.verified is False]
+    wrong = [export for export in written if export.verified is False]
     if wrong:
         raise ScalectlError(
             f"{wrong[0].path} is not the network that was asked for: {wrong[0].note}.",
             "Do not use it; please report this.",
         )
-    refused = [one for one in written if one.path is None]
+    refused = [export for export in written if export.path is None]
     if refused:
         raise ScalectlError(
             f"{len(refused)} of {pluralise(len(written), 'config')} not written: {refused[0].format} "

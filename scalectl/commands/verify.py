@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from scalectl import exports
-from scalectl.commands.documented import DocumentedCommand
-from scalectl.commands.options import PATH, json_option
-from scalectl.commands.output import print_json, say
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import PATH, json_option
+from scalectl.commands.shared.output import print_json, say
 from scalectl.errors import ScalectlError
 
 
@@ -21,17 +21,17 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
     A Python module is run for that: verify only what you trust. Exit code 3 where a network is not
     what its file says.
     """
-    found = [(path, *exports.verify(path)) for path in files]
+    results = [(path, *exports.verify(path)) for path in files]
     if as_json:
         entries = [
-            {"path": str(path), "format": form, **asdict(result)} for path, form, result in found
+            {"path": str(path), "format": form, **asdict(result)} for path, form, result in results
         ]
         print_json({"schema_version": 1, "files": entries})
     else:
-        for path, form, result in found:
+        for path, form, result in results:
             mark = {True: "good", False: "WRONG", None: "not checked"}[result.ok]
             say(f"{path} ({form}): {mark}: {result.note}")
-    wrong = [path for path, _, result in found if result.ok is False]
+    wrong = [path for path, _, result in results if result.ok is False]
     if wrong:
         raise ScalectlError(
             f"{len(wrong)} of {len(files)} files are wrong; the first is {wrong[0]}.",

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from scalectl.cli import main
 from scalectl.commands import COMMANDS, load_command
-from scalectl.commands.documented import EXAMPLES
+from scalectl.commands.shared.help import EXAMPLES
 from scalectl.search.config import Config
 
 

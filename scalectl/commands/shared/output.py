@@ -28,28 +28,28 @@ def _write_in_ascii(problem: UnicodeError) -> tuple[str, int]:
 
 
 _ASCII = dict(zip("▁▂▃▄▅▆▇█░▒▓─━", "_.-~=+*#-=%--", strict=True))
-"""Of sparklines, heat maps, rules and bars; as wide, and as dark, as what they stand for."""
+"""Signs of sparklines, heat maps, rules and bars -> ASCII that is as wide and as dark."""
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """A line for people."""
+    """Print a line for people, with what would move a terminal's cursor escaped."""
     from scalectl.errors import printable
 
     click.echo(printable(text), err=err)
 
 
 def print_table(table: "Table") -> None:
-    """For people."""
+    """Print a table for people, as wide as the terminal."""
     from scalectl.report.render import render
 
     click.echo(render(table, "rich"), nl=False)
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """For programs, on stdout."""
+    """Print the one JSON document of a command on stdout."""
     click.echo(json.dumps(document, indent=2))
 
 
 def print_line(content: dict[str, Any]) -> None:
-    """A line of JSON on stdout, at once, for programs that follow."""
+    """Print a line of JSON on stdout at once, for programs that follow a search."""
     click.echo(json.dumps(content, allow_nan=False))

@@ -1,4 +1,4 @@
-"""What a plan will train, shown, timed and cut to fit, before any of it is trained."""
+"""Show, time, and cut to fit what a plan will train, before any of it is trained."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.output import print_json, print_table, say
+from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.errors import ScalectlError
 from scalectl.executors import Executor
 from scalectl.parsing import humanise
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
 
 
 def measure_speed(plan: "Plan", make: Callable[[], Executor], device: str) -> "Speed":
-    """How fast this machine, or its cluster, trains the networks of a plan."""
+    """Measure how fast this machine, or its cluster, trains the networks of a plan."""
     from scalectl.search.estimate import probe
 
     say("Some networks are trained for seconds, to see how fast this machine is ...", err=True)
@@ -26,7 +26,11 @@ def measure_speed(plan: "Plan", make: Callable[[], Executor], device: str) -> "S
 
 
 def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], Speed]") -> "Plan":
-    """What fits into the time; what was planned for the same time before is not planned anew."""
+    """Cut a plan to the `planned_for` seconds of its grid; `most_seeds` is what the user asks for.
+
+    A run that was planned for the same time keeps its plan. Raises `ScalectlError` where nothing fits.
+    """
+    from scalectl.report.tables.candidates import name_candidate
     from scalectl.search import estimate, resume
 
     if plan.config.strategy.kind == "optuna":
@@ -44,7 +48,7 @@ def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], 
     if choice.beyond:
         text += f" The next larger plan takes {humanise(choice.beyond)}."
     if choice.left_out:
-        names = ", ".join(one.control or str(one.coefficients) for one in choice.left_out)
+        names = ", ".join(map(name_candidate, choice.left_out))
         text += f" Left out: {names}."
     say(text, err=True)
     return choice.plan
@@ -61,7 +65,7 @@ def _count(plan: "Plan") -> str:
 def show_plan(
     plan: "Plan", run: Path, measure: "Callable[[], Speed] | None", as_json: bool
 ) -> None:
-    """Its candidates, its trials, and how long they take; without `measure` that is left out."""
+    """Print a plan's candidates and trials; with `measure`, also how long they take."""
     from scalectl.report.json_document import describe_plan
     from scalectl.report.tables.candidates import tabulate_candidates
     from scalectl.search import followups, strategies
@@ -72,8 +76,8 @@ def show_plan(
         return
     enumeration = plan.enumeration
     print_table(tabulate_candidates(enumeration.candidates))
-    for one in enumeration.rejected:
-        say(f"rejected {one.coefficients} {one.control}: it {one.reason}")
+    for rejected in enumeration.rejected:
+        say(f"rejected {rejected.coefficients} {rejected.control}: it {rejected.reason}")
     trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
     were = "was" if enumeration.merged == 1 else "were"
     say(
@@ -94,16 +98,16 @@ def show_plan(
 
 
 def _at_most(plan: "Plan") -> str:
-    """Before the number of its trials, where that depends on what is found."""
+    """Return what stands before the number of trials where results decide on them, else ""."""
     return "at most " if plan.config.is_adaptive else ""
 
 
 def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Speed]") -> float | None:
-    """Seconds for what is not in the run; where that cannot be measured, the reason is said."""
+    """Estimate the seconds that the missing trials take; None, with a line why, where that fails."""
     from scalectl.search import followups, strategies
     from scalectl.store import reader
 
-    ended = {one.trial.id for one in reader.read_run(run).records if one.state.is_final}
+    ended = {record.trial.id for record in reader.read_run(run).records if record.state.is_final}
     strategy = strategies.find_strategy(plan.config.strategy.kind)
     trials = [*strategy.at_most(plan), *followups.expect(plan)]
     left = [trial for trial in trials if trial.id not in ended]

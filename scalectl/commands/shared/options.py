@@ -1,4 +1,4 @@
-"""What several commands ask for in the same way."""
+"""Options that several commands have, and the checks and hints of their values."""
 
 import re
 import sys
@@ -46,7 +46,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 
 
 def check_device(_context: click.Context, _option: click.Parameter, name: str) -> str:
-    """As `devices` takes it. Raises `click.BadParameter` for anything else."""
+    """Return the name of a device, as click asks; raise `click.BadParameter` for what is none."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
         raise click.BadParameter(f"{name!r} is not auto, cpu, mps, cuda or cuda:NUMBER.")
     return name

@@ -1,4 +1,4 @@
-"""What was found, printed: the comparison and the tables of runs; and what could not be read."""
+"""Print the results of runs: comparison, tables, next steps; and refuse what they lack."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scalectl.commands.output import say
+from scalectl.commands.shared.output import say
 from scalectl.errors import ScalectlError
 from scalectl.report.render import pluralise
 from scalectl.report.tables import tabulate
@@ -14,30 +14,31 @@ from scalectl.report.tables import tabulate
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.report.render import Format
     from scalectl.search.results import Results
+    from scalectl.store.reader import DamagedFile
 
 
-def print_findings(
-    found: "Sequence[Results]",
+def print_results(
+    runs: "Sequence[Results]",
     style: "Format",
     names: Sequence[str] = (),
     paths: Sequence[Path] = (),
     *,
     comments: bool = True,
 ) -> None:
-    """The comparison where there are several, then each run with the tables of these names.
+    """Print the comparison of several runs, then each run with the tables of these names.
 
-    `paths` are where the runs are, for the commands that come next; without any, none is printed.
-    Without `comments` only the tables are printed.
+    `paths` are where the runs are: with them, the next steps are printed as commands. Without
+    `comments` only the tables are printed.
     """
     from scalectl.report import render
     from scalectl.report.tables.comparison import tabulate_runs
 
-    if list(names) == ["comparison"] or (len(found) > 1 and len(names) != 1):
-        click.echo(render.render(tabulate_runs(found), style), nl=False)
+    if list(names) == ["comparison"] or (len(runs) > 1 and len(names) != 1):
+        click.echo(render.render(tabulate_runs(runs), style), nl=False)
         if list(names) == ["comparison"] or not comments:
             return
         click.echo()
-    for number, results in enumerate(found):
+    for number, results in enumerate(runs):
         _print_tables(results, style, names or ("ranking",), comments=comments)
         if comments and paths:
             print_next(results, paths[number], style)
@@ -64,7 +65,7 @@ def _print_tables(
 def print_next(
     results: "Results", run: Path, style: "Format" = "rich", *, err: bool = False
 ) -> None:
-    """What to do next, with the commands as they are to be typed."""
+    """Print what to do next, with the commands as they are to be typed."""
     from scalectl.report.advice import advise
     from scalectl.report.render import escape
 
@@ -76,34 +77,36 @@ def print_next(
             say(as_code, err=err)
 
 
-def print_verdicts(found: "Sequence[Results]", style: "Format" = "rich") -> None:
-    """The name of each run, and what it decided, in words."""
+def print_verdicts(runs: "Sequence[Results]", style: "Format" = "rich") -> None:
+    """Print the name of each run, and in words what its search decided."""
     from scalectl.report import render
     from scalectl.report.prose import in_words
 
-    for one in found:
-        name, words = one.name, in_words(one)
+    for results in runs:
+        name, words = results.name, in_words(results)
         if style == "markdown":
             name, words = f"## {render.escape(name)}\n", render.escape(words)
         say(name)
         say(words)
 
 
-def judge_files(found: "Sequence[Results]") -> None:
-    """Raises `ScalectlError` where some were damaged, after the rest was shown."""
-    damaged = [file for one in found for file in one.damaged]
+def check_files(damaged: "Sequence[DamagedFile]", then: str = "") -> None:
+    """Raise `ScalectlError` with code 3 where files were damaged, once the rest has been shown.
+
+    `then`: what is to be done after they were made anew, such as ", and merge again".
+    """
     if damaged:
         raise ScalectlError(
             f"{pluralise(len(damaged), 'damaged file')} left out; the first is {damaged[0].path}: "
             f"{damaged[0].reason}.",
-            "Run scalectl grid again with the arguments that made them: it makes them anew.",
+            f"Run scalectl grid again with the arguments that made them: it makes them anew{then}.",
             exit_code=3,
         )
 
 
-def check_requirement(found: "Sequence[Results]", require: str | None) -> None:
+def check_requirement(runs: "Sequence[Results]", require: str | None) -> None:
     """Raise `ScalectlError` with code 4 where a run has not the status that is required."""
-    for results in found:
+    for results in runs:
         selection = results.selection
         if require and selection.status != require:
             raise ScalectlError(

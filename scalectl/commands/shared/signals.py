@@ -1,4 +1,4 @@
-"""Leaving a search by a signal, so that the same command continues it."""
+"""Leave a search by a signal, so that the same command continues it."""
 
 import shlex
 import signal
@@ -17,8 +17,8 @@ def continuable(run: Path) -> Iterator[None]:
     """Leave with 130 on Ctrl-C, 143 on SIGTERM and 129 on SIGHUP, and say how to go on."""
 
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        for one in numbers:
-            signal.signal(one, signal.SIG_DFL)  # a second time, it ends at once
+        for caught in numbers:
+            signal.signal(caught, signal.SIG_DFL)  # a second time, it ends at once
         raise _StoppedError(number)
 
     # What the caller ignores stays ignored: nohup.

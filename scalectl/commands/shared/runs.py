@@ -1,4 +1,4 @@
-"""Where runs are, if nobody says."""
+"""Find the newest run, for commands that are given none."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ RUNS = Path("runs")
 
 
 def find_newest_or_none() -> Path | None:
-    """The run under ./runs that was written to last."""
+    """Return the run under ./runs whose trials changed last; None where there is no run."""
     newest = max(RUNS.glob("*/trials"), key=lambda path: path.stat().st_mtime, default=None)
     return newest.parent if newest else None
 
 
 def find_newest() -> Path:
-    """The same. Raises `ScalectlError` where there is none."""
+    """Return the run under ./runs whose trials changed last. Raises `ScalectlError` where there is none."""
     run = find_newest_or_none()
     if run is None:
         raise ScalectlError(

@@ -8,46 +8,48 @@ import click
 from scalectl.analysis.recommendation import Recommendation, read
 from scalectl.arch.factory import Baseline, Factory
 from scalectl.arch.scaling import NAMED, Coefficients
-from scalectl.commands.runs import find_newest_or_none
+from scalectl.commands.shared.runs import find_newest_or_none
 from scalectl.errors import ScalectlError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What to scale, and by what."""
+    """A baseline, and the coefficients to scale it by."""
 
     baseline: Baseline
     coefficients: Coefficients
     source: str
-    """Whose coefficients they are, in words."""
+    """Who says so: a run's path, "the paper" or "the command line"."""
 
 
 def find_start(run: Path | None, text: str | None, name: str | None) -> Start:
-    """The named baseline, else the run's, else B0; by the coefficients named, else the run's.
+    """Find the baseline of this name, and the coefficients of a run or a text such as "1.2,1.1,1.15".
 
-    It rounds as the run's candidates did. A run that searched a factory names code, and code is run
-    only where the user names it.
+    Without a name it is the run's baseline, else EfficientNet-B0, rounded as the run's candidates
+    were; without run and text, the newest run's coefficients, else the paper's. Raises
+    `ScalectlError` for a run without a winner, and for one that searched a factory whose code the
+    user did not name.
     """
     from scalectl.arch.loading import find_baseline
 
-    found, source = _find_coefficients(run, text)
-    if not isinstance(found, Recommendation):
+    chosen, source = _find_coefficients(run, text)
+    if not isinstance(chosen, Recommendation):
         baseline = find_baseline(name or "efficientnet_b0")
-        return Start(baseline=baseline, coefficients=found, source=source)
+        return Start(baseline=baseline, coefficients=chosen, source=source)
     if name:
-        found = replace(found, baseline=find_baseline(name))
-    elif isinstance(found.baseline, Factory):
+        chosen = replace(chosen, baseline=find_baseline(name))
+    elif isinstance(chosen.baseline, Factory):
         raise ScalectlError(
-            f"{source} searched the factory {found.baseline.target}, whose code is not run unasked.",
-            f"Add --baseline {found.baseline.target}.",
+            f"{source} searched the factory {chosen.baseline.target}, whose code is not run unasked.",
+            f"Add --baseline {chosen.baseline.target}.",
         )
-    return Start(baseline=found.scaled_baseline, coefficients=found.coefficients, source=source)
+    return Start(baseline=chosen.scaled_baseline, coefficients=chosen.coefficients, source=source)
 
 
 def _find_coefficients(
     run: Path | None, text: str | None
 ) -> tuple[Coefficients | Recommendation, str]:
-    """What to scale by, and whose it is, in words."""
+    """Return the coefficients named by `text`, or what a run recommends; and their source in words."""
     if run and text:
         raise click.UsageError("Give --from or --coefficients, not both.")
     if text:
@@ -55,19 +57,19 @@ def _find_coefficients(
     run = run or find_newest_or_none()
     if run is None:
         return NAMED["paper"], "the paper (no run under ./runs)"
-    verdict = _read_verdict(run)
-    if verdict.status == "no_eligible_winner":
+    chosen = _read_recommendation(run)
+    if chosen.status == "no_eligible_winner":
         raise ScalectlError(
-            f"{run} has no eligible winner: {verdict.reason}",
+            f"{run} has no eligible winner: {chosen.reason}",
             "Finish the search, or give --coefficients.",
             exit_code=4,
         )
-    doubt = ", NOT IDENTIFIED: the best guess" if verdict.status == "not_identified" else ""
-    note = f", {verdict.note[0].lower()}{verdict.note[1:]}" if verdict.note else ""
-    return verdict, f"{run}{doubt}{note}"
+    doubt = ", NOT IDENTIFIED: the best guess" if chosen.status == "not_identified" else ""
+    note = f", {chosen.note[0].lower()}{chosen.note[1:]}" if chosen.note else ""
+    return chosen, f"{run}{doubt}{note}"
 
 
-def _read_verdict(run: Path) -> Recommendation:
+def _read_recommendation(run: Path) -> Recommendation:
     stored = read(run)
     if stored:
         return stored
