@@ -55,7 +55,11 @@ def _check_page(
     help="Write everything as one page.",
 )
 @click.option(
-    "--figures", "folder", metavar="DIR", type=PATH, help="Write the figures as SVG, PNG and PDF."
+    "--figures",
+    "folder",
+    metavar="DIR",
+    type=PATH,
+    help="Write the figures as SVG (for light and dark pages), PNG and PDF.",
 )
 @require_option
 @click.option("--watch", is_flag=True, help="Follow running searches until they are over.")
@@ -178,7 +182,10 @@ def _write_figures(runs: "Sequence[Results]", folder: Path) -> None:
             if picture.figure is None:
                 say(f"No figure {picture.name}: {picture.text}", err=True)
                 continue
-            for form in figures.FORMATS:
-                atomic.replace(
-                    place / f"{picture.name}.{form}", figures.encode(picture.figure, form)
-                )
+            contents = {
+                f"{picture.name}.{form}": figures.encode(picture.figure, form)
+                for form in figures.FORMATS
+            }
+            contents[f"{picture.name}-dark.svg"] = figures.darken(contents[f"{picture.name}.svg"])
+            for name, content in contents.items():
+                atomic.replace(place / name, content)

@@ -11,7 +11,7 @@ from scalectl.search.results import Results, read_results
 
 ABSENT = {
     "real": {"latency", "confirmation", "fidelity"},
-    "few": {"latency", "diagnostics", "confirmation", "fidelity"},
+    "few": {"overview", "latency", "diagnostics", "confirmation", "fidelity"},
     "complete": set(),
 }
 GATHER: dict[str, Callable[[], Results]] = {

@@ -10,10 +10,11 @@ from typing import Protocol, cast
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
 
-from scalectl.report.figures.style import RC
+from scalectl.report.figures.style import COLOURS, DARK, RC
 from scalectl.search.results import Results
 
 FIGURES = {
+    "overview": "scalectl.report.figures.overview",
     "triangle": "scalectl.report.figures.triangle",
     "frontier": "scalectl.report.figures.frontier",
     "latency": "scalectl.report.figures.latency",
@@ -85,6 +86,14 @@ def encode(figure: Figure, form: str) -> bytes:
     with _own_settings():
         figure.savefig(content, format=form, metadata=_NO_DATES[form], dpi=200)
     return content.getvalue()
+
+
+def darken(svg: bytes) -> bytes:
+    """Change an encoded SVG to the colours for a dark ground."""
+    text = svg.decode()
+    for name, colour in COLOURS.items():
+        text = text.replace(colour, DARK[name])
+    return text.encode()
 
 
 _NO_DATES: dict[str, dict[str, None]] = {

@@ -48,6 +48,28 @@ COLOURS = {
     **{f"heat-{level}": colour for level, colour in enumerate(HEAT)},
 }
 
+DARK = {
+    "paper": "#161b22",
+    "ink": "#e7ebf0",
+    "muted": "#a3adba",
+    "faint": "#66717f",
+    "lines": "#2a313b",
+    "chosen": "#ff8259",
+    "highest": "#c795e3",
+    "single": "#4cc2b8",
+    "compound": "#79a8f5",
+    "heat-0": "#1a222c",
+    "heat-1": "#1d2c3c",
+    "heat-2": "#21384f",
+    "heat-3": "#264664",
+    "heat-4": "#2c567b",
+    "heat-5": "#356894",
+    "heat-6": "#447dae",
+    "heat-7": "#5b95c8",
+    "heat-8": "#7cb0df",
+}
+"""What each of `COLOURS` is on a dark ground."""
+
 WIDTH, HEIGHT = 5.0, 3.6
 """Inches: narrow enough for its text to be read on a telephone."""
 

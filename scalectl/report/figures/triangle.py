@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from mpltern.ternary import TernaryAxes
 
@@ -30,10 +30,15 @@ MISSING = "No candidate has a finished training yet: scalectl grid trains them."
 
 def draw(results: Results) -> Figure | None:
     """Draw with resolution on top, depth at the lower left and width at the lower right."""
-    trained = _list_trained(results)
-    if not trained:
+    if not _list_trained(results):
         return None
     figure = Figure(figsize=(WIDTH, 4.3))
+    draw_in(figure, results)
+    return figure
+
+
+def draw_in(figure: FigureBase, results: Results) -> None:
+    """Draw the triangle, with its legend below, into a figure or a part of one."""
     axes: TernaryAxes = figure.add_subplot(axes_class=TernaryAxes)
     for axis in (axes.taxis, axes.laxis, axes.raxis):
         axis.set_ticks([0.25, 0.5, 0.75], labels=[])
@@ -46,8 +51,7 @@ def draw(results: Results) -> Figure | None:
         if 0 < sum(place.is_open for place in surface) < len(surface):
             keys.append(_key("not shown to be worse", color=INK, linestyle="--"))
     figure.legend(handles=keys, loc="outside lower center", borderpad=0, labelspacing=0.2)
-    _draw_trained(axes, trained, results)
-    return figure
+    _draw_trained(axes, _list_trained(results), results)
 
 
 def describe(results: Results) -> str:

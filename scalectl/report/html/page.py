@@ -19,7 +19,7 @@ from scalectl.report import figures
 from scalectl.report.account import list_account
 from scalectl.report.advice import advise, search_again
 from scalectl.report.figures import DescribedFigure
-from scalectl.report.figures.style import COLOURS, count_up, is_chosen
+from scalectl.report.figures.style import COLOURS, DARK, count_up, is_chosen
 from scalectl.report.prose import count_trials, in_brief, in_words
 from scalectl.report.published import tabulate_literature
 from scalectl.report.render import plain, pluralise, show
@@ -77,6 +77,7 @@ def build(runs: Sequence[tuple[str, Results]]) -> bytes:
     page = environment.get_template("page.html").render(
         runs=[_collect(f"r{number}", *run) for number, run in enumerate(runs, 1)],
         comparison=tabulate_runs([results for _, results in runs]) if len(runs) > 1 else None,
+        dark=DARK,
         version=__version__,
         # Nothing in it comes from a run, and its digest is what the page's policy lets run.
         script=Markup(script),  # noqa: S704

@@ -18,7 +18,7 @@ from scalectl.analysis.selection import select
 from scalectl.analysis.summaries import summarise
 from scalectl.cli import main
 from scalectl.report import figures
-from scalectl.report.figures.style import COLOURS, HEAT
+from scalectl.report.figures.style import COLOURS, DARK, HEAT
 from scalectl.trial import State
 
 
@@ -72,6 +72,16 @@ def test_every_colour_can_be_told_from_the_others() -> None:
     assert len(set(COLOURS.values())) == len(COLOURS)
 
 
+def test_a_dark_figure_has_no_light_colour_left() -> None:
+    drawing = figures.draw("overview", factories.complete())
+    assert drawing.figure
+    light = figures.encode(drawing.figure, "svg")
+    dark = figures.darken(light).decode()
+    assert COLOURS.keys() == DARK.keys()
+    assert not [colour for colour in COLOURS.values() if colour in dark]
+    assert dark.count(DARK["chosen"]) == light.decode().count(COLOURS["chosen"]) > 0
+
+
 def test_names_are_drawn_as_they_are() -> None:
     """No mathematics, no markup, no sign that the font lacks."""
     results = factories.few()
@@ -104,7 +114,9 @@ def test_figures_are_written_in_three_formats(tmp_path: Path) -> None:
     assert "No figure latency: No latency was measured" in result.stderr
     drawn = figures.FIGURES.keys() - {"latency", "confirmation", "fidelity"}
     names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names == {f"{name}.{form}" for name in drawn for form in ("svg", "png", "pdf")}
+    assert names == {
+        f"{name}{form}" for name in drawn for form in (".svg", ".png", ".pdf", "-dark.svg")
+    }
     with Image.open(tmp_path / "new" / "triangle.png") as image:
         assert image.width == 1000
     assert (tmp_path / "new" / "triangle.pdf").read_bytes().startswith(b"%PDF")
