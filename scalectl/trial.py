@@ -101,6 +101,8 @@ class Limits:
     test: int
     skip_bad_images: bool = False
     """Whether images that cannot be read are left out; else they are an error."""
+    skip_small_images: bool = False
+    """Whether images smaller than the size that nearly all have are left out; else they are scaled up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +125,15 @@ class DataAccount:
     """Top-1 on the select split of always answering its most frequent class."""
     standard_error: float
     """Largest standard error of a network's top-1 on the select split, from its number of images."""
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
     """Sentences about what may spoil a search."""
+
+    @property
+    def is_unequal(self) -> bool:
+        """Whether the largest class of the select split is larger than chance would make it."""
+        equal, total = 1 / len(self.images["select"]), sum(self.images["select"].values())
+        chance = math.sqrt(equal * (1 - equal) / total)
+        return self.majority >= max(1.5 * equal, equal + 3 * chance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +237,8 @@ class Record:
     trial: Trial
     state: State
     top1: float | None = None
+    balanced_top1: float | None = None
+    """Mean over classes of the fraction that is predicted first; None in records of older versions."""
     loss: float | None = None
     train_top1: float | None = None
     """On as many training images as that split has, without augmentation."""

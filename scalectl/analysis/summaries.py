@@ -17,6 +17,8 @@ class Summary:
     failed: int
     """Number of trials that did not."""
     mean_top1: float | None
+    mean_balanced_top1: float | None
+    """None where a record is of a version that did not measure it."""
     sd_top1: float | None
     """Over seeds, with n - 1; None below two."""
     mean_loss: float | None
@@ -48,6 +50,7 @@ def _summarise(group: list[Record]) -> Summary:
         n=len(done),
         failed=len(group) - len(done),
         mean_top1=mean("top1"),
+        mean_balanced_top1=mean("balanced_top1"),
         sd_top1=stdev(record.top1 or 0.0 for record in done) if len(done) > 1 else None,
         mean_loss=mean("loss"),
         mean_train_top1=mean("train_top1"),

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from scalectl.data import SPLITS, Split
 from scalectl.trial import DataAccount
@@ -35,26 +36,25 @@ def make_account(
         for split in SPLITS
     }
     total = len(labels["select"])
-    majority = max(counts["select"].values()) / total
     ordered = sorted(sides.values())
-    error = 0.5 / math.sqrt(total)
-    return DataAccount(
+    account = DataAccount(
         images=images,
         left_out={reason: count for reason, count in (left_out or {}).items() if count},
         smallest=ordered[0],
         usual=ordered[len(ordered) // 2],
         channels=channels,
         duplicates=duplicates,
-        majority=majority,
-        standard_error=error,
-        warnings=(
-            *_warn_of_missing_classes(images),
-            *_warn_of_few_images(total, error),
-            *_warn_of_unequal_classes(images["select"], majority, total),
-            *_warn_of_small_images(sides, native),
-            *_warn_of_ambiguity(ambiguous),
-        ),
+        majority=max(counts["select"].values()) / total,
+        standard_error=0.5 / math.sqrt(total),
     )
+    warnings = (
+        *_warn_of_missing_classes(images),
+        *_warn_of_few_images(total, account.standard_error),
+        *_warn_of_unequal_classes(account),
+        *_warn_of_small_images(sides, native),
+        *_warn_of_ambiguity(ambiguous),
+    )
+    return replace(account, warnings=warnings)
 
 
 def list_some(names: Sequence[str]) -> str:
@@ -82,16 +82,14 @@ def _warn_of_few_images(total: int, error: float) -> list[str]:
     return [text]
 
 
-def _warn_of_unequal_classes(images: Mapping[str, int], majority: float, total: int) -> list[str]:
-    """Warn where the largest class is larger than chance makes it."""
-    equal = 1 / len(images)
-    chance = math.sqrt(equal * (1 - equal) / total)
-    if majority < 1.5 * equal or majority - equal < 3 * chance:
+def _warn_of_unequal_classes(account: DataAccount) -> list[str]:
+    if not account.is_unequal:
         return []
-    largest = max(images, key=lambda name: images[name])
+    largest = max(account.images["select"], key=lambda name: account.images["select"][name])
     text = (
-        f"The classes are unequal: always answering {largest} has a top-1 of {100 * majority:.1f} %, "
-        "so compare every top-1 with that, not with chance."
+        f"The classes are unequal: always answering {largest} has a top-1 of "
+        f"{100 * account.majority:.1f} %, so compare every top-1 with that, not with chance; the ranking "
+        "has a balanced top-1, in which every class counts alike."
     )
     return [text]
 
@@ -102,7 +100,8 @@ def _warn_of_small_images(sides: Mapping[str, int], native: int) -> list[str]:
         return []
     text = (
         f"{len(smaller):,} of {len(sides):,} images are smaller than {native} px, which the others "
-        f"have, and are scaled up where a network takes more: {list_some(smaller)}."
+        f"have, and are scaled up where a network takes more: {list_some(smaller)}. "
+        "--set proxy.skip_small_images=true leaves them out."
     )
     return [text]
 

@@ -5,7 +5,7 @@ import os
 import struct
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +73,7 @@ class Pictures:
         self._name, self._classes, self._flip = name, tuple(classes), flip
         self._limits, self._left_out = limits, dict(left_out or {})
         self._unreadable = dict(unreadable or {})
+        self._small: set[str] = set()
         self._shapes = shapes if shapes is not None else {}
         self._keep = keep
         self._fresh: dict[Split, list[Picture]] = {}
@@ -88,7 +89,8 @@ class Pictures:
     def card(self) -> DataCard:
         """Describe the data; every picture is decoded, so that corrupt ones are named at once."""
         left_out = f"{self._repeated} images that are in two splits were left out of the earlier"
-        native = _find_native(list(self._sides.values()))
+        sides = self._sides.values()
+        native = min(sides) if self._limits.skip_small_images else _find_native(sides)
         return DataCard(
             name=self._name,
             classes=len(self._classes),
@@ -112,20 +114,27 @@ class Pictures:
     def _splits(self) -> dict[Split, list[Picture]]:
         """The pictures that are used. All that cannot be decoded are named at once, or left out."""
         bad = self._unreadable
-        splits = {split: self._decode_split(split, bad) for split in SPLITS}
-        if self._keep:
-            self._keep()
+        splits = {split: self._decode_split(split) for split in SPLITS}
         if bad and not self._limits.skip_bad_images:
             raise _refuse_bad_images(bad)
+        if self._limits.skip_small_images:
+            used = chain.from_iterable(splits.values())
+            native = _find_native([self._shapes[picture.name][0] for picture in used])
+            splits = {split: self._decode_split(split, native) for split in SPLITS}
+        if self._keep:
+            self._keep()
         for split in SPLITS:
             self._check(split, splits[split])
         return splits
 
-    def _decode_split(self, split: Split, bad: dict[str, str]) -> list[Picture]:
-        """Cut a split to its limit, and decode it; others take the place of those left out as bad."""
+    def _decode_split(self, split: Split, smallest: int = 0) -> list[Picture]:
+        """Cut a split to its limit, and decode it; others take the place of those left out.
+
+        Left out are bad pictures, and those with a side below `smallest`, in pixels.
+        """
+        bad, small, skips = self._unreadable, self._small, self._limits.skip_bad_images
         while True:
-            good = [picture for picture in self._fresh[split] if picture.name not in bad]
-            chosen = _limit(good, getattr(self._limits, split))
+            chosen = _limit(self._list_good(split), getattr(self._limits, split))
             unknown = [picture for picture in chosen if picture.name not in self._shapes]
             failed = False
             for picture, shape in zip(unknown, map_in_threads(_measure, unknown), strict=True):
@@ -133,8 +142,21 @@ class Pictures:
                     bad[picture.name], failed = shape, True
                 else:
                     self._shapes[picture.name] = shape
-            if not (failed and self._limits.skip_bad_images):
+            if failed and not skips:
                 return chosen
+            smaller = {
+                picture.name
+                for picture in chosen
+                if picture.name not in bad and self._shapes[picture.name][0] < smallest
+            }
+            small |= smaller
+            if not (failed or smaller):
+                return chosen
+
+    def _list_good(self, split: Split) -> list[Picture]:
+        """List the pictures of a split that are not known to be left out."""
+        left_out = self._unreadable.keys() | self._small
+        return [picture for picture in self._fresh[split] if picture.name not in left_out]
 
     @cached_property
     def _sides(self) -> dict[str, int]:
@@ -146,12 +168,12 @@ class Pictures:
         labels = {split: [picture.label for picture in self._splits[split]] for split in SPLITS}
         left_out = dict(self._left_out)
         left_out["cannot be read"] = len(self._unreadable)
+        left_out[f"smaller than {native} px"] = len(self._small)
         left_out["in a later split too"] = self._repeated
         duplicates, by_content = 0, defaultdict[str, set[int]](set)
         for split in SPLITS:
             used = self._splits[split]
-            good = sum(picture.name not in self._unreadable for picture in self._fresh[split])
-            left_out[f"beyond proxy.{split}_images"] = good - len(used)
+            left_out[f"beyond proxy.{split}_images"] = len(self._list_good(split)) - len(used)
             duplicates += len(used) - len({picture.digest for picture in used})
             for picture in used:
                 by_content[picture.digest].add(picture.label)
@@ -227,7 +249,7 @@ def _digest_all(pictures: Sequence[Picture]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _find_native(sides: Sequence[int]) -> int:
+def _find_native(sides: Collection[int]) -> int:
     """Return the largest side, in pixels, that at least 95 % of the images have."""
     return sorted(sides)[len(sides) // 20]
 

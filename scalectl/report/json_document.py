@@ -106,6 +106,7 @@ def describe_record(record: Record) -> dict[str, Any]:
         "phi": record.trial.candidate.phi,
         "state": str(record.state),
         "top1": record.top1,
+        "balanced_top1": record.balanced_top1,
         "loss": record.loss,
         "train_top1": record.train_top1,
         "train_loss": record.train_loss,

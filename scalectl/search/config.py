@@ -59,6 +59,8 @@ class Proxy(Recipe):
     test_images: Annotated[int, Ge(0)] = 1500
     skip_bad_images: bool = False
     """Whether images that cannot be read are left out, and counted; else they are an error."""
+    skip_small_images: bool = False
+    """Whether images smaller than 95 % of them are left out, and counted; else they are scaled up."""
     width: Annotated[float, Gt(0), Le(4)] = 0.2
     """Multiplier of the baseline's channels."""
     width_divisor: Annotated[int, Ge(4)] = 4

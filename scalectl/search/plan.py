@@ -115,4 +115,10 @@ def limit_resolution(config: Config, card: DataCard) -> int:
 def limits(config: Config) -> Limits:
     """Return which images of each split a search takes."""
     proxy = config.proxy
-    return Limits(proxy.train_images, proxy.select_images, proxy.test_images, proxy.skip_bad_images)
+    return Limits(
+        train=proxy.train_images,
+        select=proxy.select_images,
+        test=proxy.test_images,
+        skip_bad_images=proxy.skip_bad_images,
+        skip_small_images=proxy.skip_small_images,
+    )

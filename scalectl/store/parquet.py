@@ -56,6 +56,7 @@ SCHEMA = pa.schema(
         ("environment", _TEXT),
         ("stage", _TEXT),
         ("phi", _NUMBER),
+        ("balanced_top1", _NUMBER),
         ("row_digest", _TEXT),
     ]
 )
@@ -63,7 +64,7 @@ SCHEMA = pa.schema(
 fractions, losses in nats, seconds of wall-clock, peak_memory in bytes."""
 
 
-_LATER = ("stage", "phi")
+_LATER = ("stage", "phi", "balanced_top1")
 """Columns that files of older versions do not have."""
 
 
@@ -185,6 +186,7 @@ def _to_row(record: Record) -> dict[str, Any]:
         "environment": _to_json(record.environment),
         "stage": trial.purpose,
         "phi": candidate.phi,
+        "balanced_top1": record.balanced_top1,
     }
     return {**row, "row_digest": _digest(row)}
 
@@ -215,6 +217,7 @@ def _to_record(row: dict[str, Any]) -> Record:
         state=State(row["state"]),
         curve=tuple(row["curve"]),
         environment=_load_environment(row["environment"]),
+        balanced_top1=row.get("balanced_top1"),
         **{name: row[name] for name in _RESULTS},
     )
 

@@ -18,7 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scalectl.training.augmentation import augment
-from scalectl.training.learner import EVALUATION_BATCH, Images, make_schedule, measure_channels
+from scalectl.training.learner import (
+    EVALUATION_BATCH,
+    Images,
+    Scores,
+    make_schedule,
+    measure_channels,
+    weigh_classes,
+)
 from scalectl.trial import Recipe
 
 _AHEAD = 16
@@ -71,7 +78,8 @@ class GraphLearner:
         self._order = torch.zeros(len(images), dtype=torch.int64, device=device)
         self._draws = torch.zeros(len(images), 3, device=device)
         self._total = torch.zeros((), device=device)
-        self._score = torch.zeros(2, device=device)
+        self._classes = int(images.labels.max()) + 1
+        self._score = torch.zeros(len(Scores._fields), device=device)
         whole, rest = divmod(len(images), recipe.batch_size)
         # Batch norm has no variance of one image on a 1 x 1 map.
         self._batches = [recipe.batch_size] * whole + [rest] * (rest > 1)
@@ -104,7 +112,7 @@ class GraphLearner:
         self._taken += len(queue)
         return total.item() / len(self._images)
 
-    def evaluate(self, images: Images) -> Generator[None, None, tuple[float, float]]:
+    def evaluate(self, images: Images) -> Generator[None, None, Scores]:
         """As in `Learns`."""
         with self._computing():
             if images is self._held_out:
@@ -112,8 +120,8 @@ class GraphLearner:
             else:
                 self._evaluate(images)
         score = yield from self._fetch(self._score)
-        loss, right = (score / len(images)).tolist()
-        return loss, right
+        loss, top1, balanced_top1 = (score / len(images)).tolist()
+        return Scores(loss, top1, min(1.0, balanced_top1))
 
     def state(self) -> dict[str, Any]:
         """As in `Learns`."""
@@ -222,13 +230,16 @@ class GraphLearner:
             batches = zip(
                 images.pixels.split(EVALUATION_BATCH),
                 images.labels.split(EVALUATION_BATCH),
+                weigh_classes(images.labels, self._classes).split(EVALUATION_BATCH),
                 strict=True,
             )
             self._score.zero_()
-            for pixels, labels in batches:
+            for pixels, labels, weights in batches:
                 logits = self._logits(pixels)
+                right = logits.argmax(1) == labels
                 self._score[0] += functional.cross_entropy(logits, labels, reduction="sum")
-                self._score[1] += (logits.argmax(1) == labels).sum()
+                self._score[1] += right.sum()
+                self._score[2] += (right * weights).sum()
             if self._average_views is not None:
                 self._buffers.copy_(kept)
                 self._load(self._weight_views)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,17 @@ class Images:
         return len(self.pixels)
 
 
+class Scores(NamedTuple):
+    """How well a network predicts a split."""
+
+    loss: float
+    """Mean log-loss in nats."""
+    top1: float
+    """Fraction whose class is predicted first."""
+    balanced_top1: float
+    """Mean of that over the classes that the split has, whatever their sizes."""
+
+
 class Learns(Protocol):
     """What the training loop asks of a learner. Its generators yield while they compute or wait."""
 
@@ -48,8 +59,8 @@ class Learns(Protocol):
         `order` is (N,). `draws` is (N, 3): row i augments the i-th image in order.
         """
 
-    def evaluate(self, images: Images) -> Generator[None, None, tuple[float, float]]:
-        """Return the mean log-loss in nats, and top-1 as a fraction, by the EMA weights if kept."""
+    def evaluate(self, images: Images) -> Generator[None, None, Scores]:
+        """Score the network, by its EMA weights if kept."""
 
     def state(self) -> dict[str, Any]:
         """Return everything that `restore` needs, as `checkpoint` stores it."""
@@ -118,7 +129,7 @@ class Learner:
             self._average.update_parameters(self._network)
         return loss.detach()
 
-    def evaluate(self, images: Images) -> Generator[None, None, tuple[float, float]]:
+    def evaluate(self, images: Images) -> Generator[None, None, Scores]:
         """As in `Learns`."""
         network = self._average.module if self._average else self._network
         network.eval()
@@ -129,7 +140,10 @@ class Learner:
             yield
         logits = torch.cat(outputs)
         loss = functional.cross_entropy(logits, images.labels).item()
-        return loss, (logits.argmax(1) == images.labels).float().mean().item()
+        right = (logits.argmax(1) == images.labels).float()
+        weights = weigh_classes(images.labels, logits.shape[1])
+        balanced_top1 = min(1.0, (right * weights).mean().item())
+        return Scores(loss, right.mean().item(), balanced_top1)
 
     def state(self) -> dict[str, Any]:
         """As in `Learns`."""
@@ -193,6 +207,13 @@ def start_orthogonal(network: nn.Module) -> nn.Module:
             with torch.no_grad():
                 module.weight.mul_(norm / module.weight.norm())
     return network
+
+
+def weigh_classes(labels: Tensor, classes: int) -> Tensor:
+    """Weigh images by their labels, (N,), so that each class weighs the same; the mean weight is 1."""
+    # Without bincount, which waits for a GPU.
+    counts = (labels[:, None] == torch.arange(classes, device=labels.device)).sum(0)
+    return len(labels) / (counts * counts.count_nonzero())[labels]
 
 
 def measure_channels(images: Tensor) -> tuple[Tensor, Tensor]:

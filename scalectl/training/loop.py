@@ -29,6 +29,7 @@ from scalectl.training.learner import (
     Images,
     Learner,
     Learns,
+    Scores,
     start_as_identity,
     start_orthogonal,
 )
@@ -73,6 +74,7 @@ class _Past:
     curve: tuple[float, ...] = ()
     """Log-loss on the split that it is scored on, after each epoch."""
     top1: float = math.nan
+    balanced_top1: float | None = None
     train_loss: float = math.nan
     seconds: float = 0.0
 
@@ -103,10 +105,14 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
             _seed(trial.id, epoch)
         order, draws = _draw(trial.seed, epoch, len(images))
         train_loss = yield from _beat(learner.learn(order, draws[order]), trial, learner)
-        loss, top1 = yield from _beat(learner.evaluate(held_out), trial, learner)
+        scores = yield from _beat(learner.evaluate(held_out), trial, learner)
         now = time.monotonic()
         past = _Past(
-            curve=(*past.curve, loss), top1=top1, train_loss=train_loss, seconds=now - began
+            curve=(*past.curve, scores.loss),
+            top1=scores.top1,
+            balanced_top1=scores.balanced_top1,
+            train_loss=train_loss,
+            seconds=now - began,
         )
         if past.is_finite and now - saved >= workspace.save_every:
             _save(place, trial, learner.state(), past, environment)
@@ -182,14 +188,14 @@ def _tell(trial: Trial, past: _Past) -> Progress:
 def _conclude(
     trial: Trial,
     past: _Past,
-    fit: tuple[float, float],
+    fit: Scores,
     forward: int,
     memory: int,
     environment: dict[str, str],
 ) -> Record:
     """Make the record of a training that ended.
 
-    `fit`: loss and top-1 on training images. `forward`: forward passes, of one image each, that the
+    `fit`: scores on training images. `forward`: forward passes, of one image each, that the
     training took, a backward pass counted as two. `memory`: its peak, in bytes.
     """
     finite = past.is_finite
@@ -197,9 +203,10 @@ def _conclude(
         trial=trial,
         state=State.DONE if finite else State.DIVERGED,
         top1=past.top1 if finite else None,
+        balanced_top1=past.balanced_top1 if finite else None,
         loss=past.curve[-1] if finite else None,
-        train_top1=fit[1] if finite else None,
-        train_loss=fit[0] if finite else None,
+        train_top1=fit.top1 if finite else None,
+        train_loss=fit.loss if finite else None,
         curve=tuple(value for value in past.curve if math.isfinite(value)),
         seconds=past.seconds,
         macs_spent=forward * trial.candidate.cost.macs,

@@ -13,6 +13,7 @@ COLUMNS = (
     Column("candidate", "candidate"),
     Column("n", "seeds", "d"),
     Column("mean_top1", "top-1", ".2%", essential=True),
+    Column("mean_balanced_top1", "balanced top-1", ".2%"),
     Column("mean_loss", "log-loss", ".4f"),
     Column("behind", "behind", ".2%", essential=True),
     Column("behind_low", "95 % from", ".2%"),
@@ -31,6 +32,7 @@ COLUMNS = (
 def tabulate(results: Results) -> Table:
     """List the trained networks, the least expected regret first; then the baseline and what failed."""
     data, recipe = results.records[0].trial.data, results.records[0].trial.recipe
+    unequal = data.account is not None and data.account.is_unequal
     evidence = results.selection.evidence
     standings = {each.summary.candidate.fingerprint: each for each in results.selection.standings}
     order = {fingerprint: number for number, fingerprint in enumerate(standings)}
@@ -49,12 +51,15 @@ def tabulate(results: Results) -> Table:
             f"behind: the recommended network's lead in {unit}, expected and at 95 %, after what noise "
             "and unequal compute explain. best with: the chance that no other one is better."
         ),
+        "balanced top-1: the mean over classes, whatever their sizes." if unequal else "",
         data.note,
     )
     return Table(
         name="ranking",
         title="Ranking",
-        columns=COLUMNS,
+        columns=tuple(
+            column for column in COLUMNS if unequal or column.name != "mean_balanced_top1"
+        ),
         rows=tuple(
             {
                 "candidate": name_candidate(summary.candidate),
@@ -87,6 +92,7 @@ def describe_summary(summary: Summary) -> dict[str, object]:
         "n": summary.n,
         "failed": summary.failed,
         "mean_top1": summary.mean_top1,
+        "mean_balanced_top1": summary.mean_balanced_top1,
         "sd_top1": summary.sd_top1,
         "mean_loss": summary.mean_loss,
         "mean_train_top1": summary.mean_train_top1,

@@ -339,6 +339,25 @@ def test_the_native_size_is_one_that_nearly_all_images_have(root: Path) -> None:
     (warning,) = [text for text in account.warnings if "are smaller" in text]
     assert "1 of 61" in warning
     assert "cat/small.png" in warning
+    assert "proxy.skip_small_images=true" in warning
+
+
+@pytest.mark.parametrize("limit", [0, 10])
+def test_small_images_are_left_out_where_the_user_says_so(root: Path, limit: int) -> None:
+    """Others take their places; the data are those of a folder without them."""
+    limits = Limits(limit, limit, limit, skip_small_images=True)
+    without = open_dataset(f"folder:{root}", limits).card
+    for number in range(40):  # until a small one is among those that are used
+        draw(root / "cat" / "small.png", 900 + number, side=5)
+        card = open_dataset(f"folder:{root}", limits).card
+        assert card.account
+        assert card.digests == without.digests
+        assert (card.native, card.account.smallest) == (20, 20)
+        if "smaller than 20 px" in card.account.left_out:
+            break
+    assert card.account
+    assert card.account.left_out["smaller than 20 px"] == 1
+    assert not [text for text in card.account.warnings if "are smaller" in text]
 
 
 def test_unequal_classes_and_few_images_are_warned_of(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from scalectl.report.tables import Table, tabulate
 from scalectl.report.tables.comparison import tabulate_runs
 from scalectl.report.tables.confirmation import COLUMNS
 from scalectl.search.results import Results, read_results
-from scalectl.trial import State
+from scalectl.trial import DataAccount, State
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,33 @@ def test_the_ranking_is_by_what_may_be_lost(results: Results) -> None:
     (dwr,) = (row for row in ranking.rows if row["candidate"] == "dwr")
     assert dwr["mean_top1"] == pytest.approx(fmean(top1(results, "dwr")))
     assert dwr["sd_top1"] == pytest.approx(stdev(top1(results, "dwr")))
+
+
+def test_a_balanced_top1_is_shown_where_classes_are_unequal() -> None:
+    account = DataAccount(
+        images={split: {"cat": 90, "dog": 10} for split in ("train", "select", "test")},
+        left_out={},
+        smallest=32,
+        usual=32,
+        channels=3,
+        duplicates=0,
+        majority=0.9,
+        standard_error=0.05,
+    )
+    assert account.is_unequal
+    assert not replace(account, majority=0.55).is_unequal
+    records = [
+        replace(
+            record,
+            balanced_top1=0.5,
+            trial=replace(record.trial, data=replace(CARD, account=account)),
+        )
+        for record in factories.few().records
+    ]
+    for results, shown in ((factories.few(), False), (factories.gathered("few", records), True)):
+        ranking = tabulate("ranking", results)
+        assert ("mean_balanced_top1" in [column.name for column in ranking.columns]) == shown
+    assert set(read(ranking, "mean_balanced_top1")) == {0.5}
 
 
 def test_controls_are_compared_seed_by_seed(results: Results) -> None:

@@ -8,7 +8,7 @@ from factories import Make, finish, pixels, train_some
 from torch import nn
 
 from scalectl.training import checkpoint
-from scalectl.training.learner import Images, Learner
+from scalectl.training.learner import Images, Learner, Scores
 
 
 def equal(one: object, other: object) -> bool:
@@ -46,7 +46,7 @@ def test_a_restored_learner_goes_on_to_the_same_bits(make: Make) -> None:
     assert score(second) == score(whole)
 
 
-def score(learner: Learner) -> tuple[float, float]:
+def score(learner: Learner) -> Scores:
     return finish(learner.evaluate(Images(pixels(9), torch.arange(16))))
 
 

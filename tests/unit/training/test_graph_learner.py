@@ -56,10 +56,11 @@ def test_it_learns_what_the_other_learner_learns(
         expected = finish(plain.learn(order, draws))
         assert finish(graphs.learn(order, draws)) == pytest.approx(expected, rel=1e-3)
         assert plain.steps == graphs.steps == 5 * (epoch + 1)
-        loss, top1 = finish(plain.evaluate(held_out))
-        graph_loss, graph_top1 = finish(graphs.evaluate(held_out))
-        assert graph_loss == pytest.approx(loss, rel=0.05)
-        assert graph_top1 == pytest.approx(top1, abs=0.2)
+        scores = finish(plain.evaluate(held_out))
+        graph_scores = finish(graphs.evaluate(held_out))
+        assert graph_scores.loss == pytest.approx(scores.loss, rel=0.05)
+        assert graph_scores.top1 == pytest.approx(scores.top1, abs=0.2)
+        assert graph_scores.balanced_top1 == pytest.approx(scores.balanced_top1, abs=0.2)
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])

@@ -8,7 +8,7 @@ from torch import nn
 from scalectl.nn.blocks import Residual
 from scalectl.nn.build import build
 from scalectl.search.plan import Plan
-from scalectl.training.learner import Images, start_as_identity, start_orthogonal
+from scalectl.training.learner import Images, start_as_identity, start_orthogonal, weigh_classes
 
 
 def test_an_average_of_the_weights_is_scored_where_one_is_asked_for(make: Make) -> None:
@@ -21,6 +21,15 @@ def test_an_average_of_the_weights_is_scored_where_one_is_asked_for(make: Make) 
     assert losses[0] == losses[1] == losses[2]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)
     assert scores[0] != pytest.approx(scores[2], abs=1e-4)
+
+
+def test_every_class_counts_alike_in_a_balanced_top1() -> None:
+    """Whatever its size; a class without images counts for nothing."""
+    labels = torch.tensor([0, 0, 0, 0, 0, 0, 3, 3, 1])
+    weights = weigh_classes(labels, 5)
+    assert weights.mean().item() == pytest.approx(1)
+    right = torch.tensor([1, 1, 1, 0, 0, 0, 1, 1, 0])
+    assert (right * weights).mean().item() == pytest.approx((1 / 2 + 1 + 0) / 3)
 
 
 def test_moments_may_lie_in_memory_as_they_like(make: Make) -> None:
