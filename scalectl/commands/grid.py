@@ -1,8 +1,8 @@
 """`scalectl grid`: the search, or what it would train."""
 
 import shlex
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,11 +14,17 @@ from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
     BASELINE_HELP,
     PATH,
-    Choice,
-    check_device,
+    address_option,
+    data_option,
+    device_option,
+    executor_option,
+    jobs_option,
     json_option,
-    require_device,
+    quiet_option,
     require_option,
+    set_option,
+    shard_option,
+    stall_option,
 )
 from scalectl.commands.shared.output import print_json, print_line, say
 from scalectl.commands.shared.planning import fit, measure_speed, show_plan
@@ -29,9 +35,15 @@ from scalectl.commands.shared.results import (
     print_results,
 )
 from scalectl.commands.shared.runs import RUNS
+from scalectl.commands.shared.searching import (
+    check_trials,
+    reading,
+    require_here,
+    tell_of_data,
+)
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, choose_executor, make_executor
+from scalectl.executors import CLUSTERS, Cluster, choose_executor, make_executor
 from scalectl.report.render import pluralise
 from scalectl.search.config import Config
 from scalectl.trial import Record
@@ -59,19 +71,6 @@ def _check_duration(
         ) from None
 
 
-def _check_shard(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> "Shard | None":
-    if text is None:
-        return None
-    from scalectl.search import shards
-
-    try:
-        return shards.parse(text)
-    except ValueError as problem:
-        raise click.BadParameter(str(problem)) from None
-
-
 @click.command(cls=DocumentedCommand)
 @click.argument("grid_file", required=False, type=PATH)
 @click.option(
@@ -87,47 +86,17 @@ def _check_shard(
     metavar="B",
     help=f"{BASELINE_HELP}  [default: the grid file's, else efficientnet_b0]",
 )
-@click.option(
-    "--data",
-    metavar="D",
-    help="glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.  [default: the grid file's, else glyphs]",
-)
+@data_option
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
     help=f"Trainings of each candidate.  [default: the grid file's, else {Config().seeds}]",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    help="Trials at once.  [default: one per core, what fills a GPU, or all that a cluster has room for]",
-)
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    callback=check_device,
-    help="auto, cpu, mps, cuda or cuda:NUMBER.",
-)
-@click.option(
-    "--executor",
-    type=Choice(["auto", *EXECUTORS]),
-    default="auto",
-    show_default=True,
-    help="Where trials run: on this machine's GPUs or cores, on a Ray cluster, or as Slurm jobs.",
-)
-@click.option(
-    "--address",
-    metavar="A",
-    default="",
-    help="Of a Ray cluster: HOST:PORT, or auto; with slurm, local tries it without Slurm.",
-)
-@click.option(
-    "--stall",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Stop a trial that takes no step for so long.  [default: 600]",
-)
+@jobs_option
+@device_option
+@executor_option
+@address_option
+@stall_option
 @click.option(
     "--optuna-storage",
     metavar="URL",
@@ -139,24 +108,13 @@ def _check_shard(
     callback=_check_duration,
     help="Train what fits into 90s, 45m, 2h, 1h30m or 1d: as many seeds, or fewer candidates.",
 )
-@click.option(
-    "--shard",
-    metavar="I/N",
-    callback=_check_shard,
-    help="Train the I-th of N shares alone, into a folder of its own; scalectl merge unites them.",
-)
+@shard_option
 @click.option(
     "--dry-run", is_flag=True, help="Show what would be trained, and estimate how long it takes."
 )
 @click.option("--no-probe", is_flag=True, help="With --dry-run: do not measure this machine.")
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change a field of the grid, such as proxy.epochs=3. Repeatable.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@set_option
+@quiet_option
 @require_option
 @click.option(
     "--events",
@@ -210,14 +168,14 @@ def grid(
     grid_file = _find_grid(grid_file) if grid_file else None
     chosen = _choose(config.load_config(grid_file, overrides), baseline, data, seeds, stall)
     chosen = replace(chosen, planned_for=time_budget or 0.0)
-    with _reading(quiet=quiet):
+    with reading(quiet=quiet):
         plan = make_plan(chosen, loading.find_baseline(chosen.baseline))
-    _tell_of_data(plan, quiet=quiet)
+    tell_of_data(plan.trials[0].data, quiet=quiet)
     whole, plan = plan, shards.take(plan, shard) if shard else plan
     run = run or RUNS / (grid_file.stem if grid_file else "default")
     executor = choose_executor(device) if executor == "auto" else executor
     cluster = Cluster(address=address, resources=chosen.resources)
-    _require_here(device, executor, trains=not no_probe)
+    require_here(device, executor, trains=not no_probe)
     make = cache(partial(make_executor, executor, jobs or 0, cluster))
     measure = cache(partial(measure_speed, plan, make, device))
     if dry_run:
@@ -237,7 +195,7 @@ def grid(
         check_requirement([last.results], require)
     elif shard and isinstance(last, engine.Searched):
         _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json or events)
-        _judge_trials(last.failed)
+        check_trials(last.failed)
 
 
 def _find_grid(path: Path) -> Path:
@@ -254,32 +212,6 @@ def _find_grid(path: Path) -> Path:
             f"Give a .toml file, or a shipped one: {', '.join(list_shipped())}.",
         )
     return shipped or path
-
-
-def _tell_of_data(plan: "Plan", *, quiet: bool) -> None:
-    from scalectl.report.account import describe_data
-
-    if not quiet:
-        say(describe_data(plan.trials[0].data), err=True)
-
-
-@contextmanager
-def _reading(*, quiet: bool) -> Iterator[None]:
-    """Show on a terminal that images are read, which may take a while the first time."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield
-        return
-    with console.status("Reading the images; what is unchanged is remembered ..."):
-        yield
-
-
-def _require_here(device: str, executor: str, *, trains: bool) -> None:
-    """Refuse a device that this machine lacks, unless others train or nothing is trained at all."""
-    if trains and executor not in CLUSTERS:
-        require_device(device)
 
 
 def _follow(
@@ -368,16 +300,7 @@ def _show_shard(
 def _judge(results: "Results", failed: int, run: Path) -> None:
     """Raise `ScalectlError` where files are damaged, trials failed, or there is no winner."""
     check_files(results.damaged)
-    _judge_trials(failed)
+    check_trials(failed)
     if results.selection.status == "no_eligible_winner":
         command = shlex.join(["scalectl", "report", str(run)])
         raise ScalectlError(results.selection.reason, f"See {command}.", exit_code=4)
-
-
-def _judge_trials(failed: int) -> None:
-    if failed:
-        raise ScalectlError(
-            f"{pluralise(failed, 'trial')} failed; the report has their reasons.",
-            "Run the same command again to try once more, as often as watch.retries allows.",
-            exit_code=6,
-        )

@@ -46,8 +46,9 @@ def test_a_help_shows_each_option_once(name: str) -> None:
 def test_the_defaults_that_a_help_names_are_those_of_the_search() -> None:
     shown = " ".join(CliRunner().invoke(main, ["grid", "--help"]).stdout.split())
     config = Config()
-    for default in (config.seeds, config.baseline, config.proxy.data):
+    for default in (config.seeds, config.baseline):
         assert f"[default: the grid file's, else {default}]" in shown
+    assert f"[default: the file's, else {config.proxy.data}]" in shown
 
 
 def test_every_command_is_in_the_group() -> None:

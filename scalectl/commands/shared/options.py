@@ -4,12 +4,16 @@ import re
 import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scalectl.errors import ScalectlError
+from scalectl.executors import EXECUTORS
 from scalectl.parsing import expand_home, suggest
+
+if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.search.shards import Shard
 
 
 class _Path(click.Path):
@@ -128,3 +132,69 @@ def require_device(name: str) -> None:
             f"There is no {name}: the last of this machine's GPUs is cuda:{count - 1}.",
             "Numbers begin at 0.",
         )
+
+
+def check_shard(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> "Shard | None":
+    """Read a share such as "1/3". Raises `click.BadParameter` for anything else."""
+    if text is None:
+        return None
+    from scalectl.search import shards
+
+    try:
+        return shards.parse(text)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
+data_option = click.option(
+    "--data",
+    metavar="D",
+    help="glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.  [default: the file's, else glyphs]",
+)
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Trials at once.  [default: one per core, what fills a GPU, or all that a cluster has room for]",
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    callback=check_device,
+    help="auto, cpu, mps, cuda or cuda:NUMBER.",
+)
+executor_option = click.option(
+    "--executor",
+    type=Choice(["auto", *EXECUTORS]),
+    default="auto",
+    show_default=True,
+    help="Where trials run: on this machine's GPUs or cores, on a Ray cluster, or as Slurm jobs.",
+)
+address_option = click.option(
+    "--address",
+    metavar="A",
+    default="",
+    help="Of a Ray cluster: HOST:PORT, or auto; with slurm, local tries it without Slurm.",
+)
+stall_option = click.option(
+    "--stall",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop a trial that takes no step for so long.  [default: 600]",
+)
+shard_option = click.option(
+    "--shard",
+    metavar="I/N",
+    callback=check_shard,
+    help="Train the I-th of N shares alone, into a folder of its own; scalectl merge unites them.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change a field of the file, such as proxy.epochs=3. Repeatable.",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
