@@ -1,16 +1,13 @@
-"""What a run decided, in a small file beside its records, so that `scale` needs no more than that."""
+"""Keep what a run decided in a small file beside its records: `scale` reads no more than that."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from scalectl.arch.factory import Baseline, parse_baseline
 from scalectl.arch.rounding import RoundingRule
 from scalectl.arch.scaling import Coefficients
-from scalectl.errors import ScalectlError
-from scalectl.store import atomic
-from scalectl.store.checksum import add_checksum, verify_checksum
+from scalectl.store.json_file import read_json, write_json
 
 Status = Literal["identified", "not_identified", "no_eligible_winner"]
 
@@ -39,33 +36,32 @@ class Recommendation:
         return replace(self.baseline, rounding=replace(self.baseline.rounding, rule=self.rounding))
 
 
-def write(verdict: Recommendation, run: Path) -> None:
-    """Put it beside the records."""
-    content = json.dumps({"schema_version": 1, **asdict(verdict)}, indent=1)
-    path = run / _FILE
-    atomic.replace(path, add_checksum(content.encode(), path.suffix))
+def write(recommendation: Recommendation, run: Path) -> None:
+    """Put a recommendation beside the records. Raises `ScalectlError` where it cannot be written."""
+    write_json(run / _FILE, {"schema_version": 1, **asdict(recommendation)})
 
 
 def read(run: Path) -> Recommendation | None:
-    """The verdict of a run, or None where it is missing, damaged or older than the records."""
-    path = run / _FILE
-    try:
-        content = json.loads(verify_checksum(path.read_bytes(), path.suffix))
-        verdict = Recommendation(
-            status=content["status"],
-            reason=content["reason"],
-            coefficients=Coefficients(**content["coefficients"]),
-            baseline=parse_baseline(content["baseline"]),
-            rounding=content["rounding"],
-            note=content.get("note", ""),
-            files=tuple(content["files"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, ScalectlError):
+    """Read a run's recommendation; None where it is missing, damaged or older than the records."""
+    recommendation = read_json(run / _FILE, _parse)
+    if recommendation is None or recommendation.files != list_files(run):
         return None
-    return verdict if verdict.files == list_files(run) else None
+    return recommendation
+
+
+def _parse(content: dict[str, Any]) -> Recommendation:
+    return Recommendation(
+        status=content["status"],
+        reason=content["reason"],
+        coefficients=Coefficients(**content["coefficients"]),
+        baseline=parse_baseline(content["baseline"]),
+        rounding=content["rounding"],
+        note=content.get("note", ""),
+        files=tuple(content["files"]),
+    )
 
 
 def list_files(run: Path) -> tuple[str, ...]:
-    """The names of a run's files of records. None of them ever changes its content."""
+    """List the names of a run's files of records. None of them ever changes its content."""
     folders = (run / "trials", run / "compact")
     return tuple(sorted(path.name for folder in folders for path in folder.glob("*.parquet")))

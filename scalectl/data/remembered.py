@@ -1,7 +1,6 @@
 """Remember the hashes and shapes of images by path, size and time, so that a folder opens at once."""
 
 import hashlib
-import json
 import os
 import time
 from contextlib import suppress
@@ -11,7 +10,7 @@ from typing import Any
 from scalectl.errors import ScalectlError
 from scalectl.parsing import expand_home
 from scalectl.store import atomic
-from scalectl.store.checksum import add_checksum, verify_checksum
+from scalectl.store.json_file import read_json, write_json
 
 _SETTLED = 2.0
 """Seconds after which a further change of a file certainly shows in its time."""
@@ -57,8 +56,7 @@ class Remembered:
             return
         with suppress(ScalectlError):  # it is only faster with a cache
             atomic.make_folder(self._path.parent)
-            text = json.dumps({"images": content})
-            atomic.replace(self._path, add_checksum(text.encode(), self._path.suffix))
+            write_json(self._path, {"images": content}, indent=None)
 
 
 def _find_cache() -> Path:
@@ -67,11 +65,7 @@ def _find_cache() -> Path:
 
 
 def _load(path: Path) -> dict[str, list[Any]]:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        content = json.loads(verify_checksum(path.read_bytes(), path.suffix))
-        images: dict[str, list[Any]] = content["images"]
-        return images
-    return {}
+    return read_json(path, lambda content: content["images"]) or {}
 
 
 def _identify(status: os.stat_result) -> list[int]:

@@ -17,65 +17,47 @@ from scalectl.search.engine import (
 from scalectl.trial import Heartbeat, Progress, Record
 
 
-def describe_event(event: Event) -> dict[str, Any]:
+def describe_event(event: Event) -> dict[str, Any]:  # noqa: C901 - a case for each kind
     """Describe an event under the keys of docs/schema.json; `event` says which one it is."""
-    return {"event": _NAMES[type(event)], **_list_values(event)}
-
-
-_NAMES = {
-    Begun: "begun",
-    Round: "round",
-    Heartbeat: "heartbeat",
-    Progress: "progress",
-    Record: "record",
-    Judged: "judged",
-    Searched: "searched",
-    Timing: "timing",
-    FollowUp: "follow_up",
-    Concluded: "concluded",
-}
-
-
-def _list_values(event: Event) -> dict[str, Any]:
     match event:
         case Begun():
             return {
+                "event": "begun",
                 "schema_version": 1,
                 "run": str(event.store.folder),
                 "at_most": event.at_most,
                 "ended": event.ended,
                 "damaged": len(event.damaged),
             }
-        case Heartbeat() | Progress():
-            return _list_progress(event)
-        case Record():
-            return describe_record(event)
         case Round():
-            return {"trials": [trial.id for trial in event.trials]}
+            return {"event": "round", "trials": [trial.id for trial in event.trials]}
+        case Heartbeat():
+            trial = event.trial
+            steps = {"steps": event.steps, "of_steps": trial.steps}
+            return {"event": "heartbeat", "trial_id": trial.id, **steps}
+        case Progress():
+            return {
+                "event": "progress",
+                "trial_id": event.trial.id,
+                "epoch": event.epoch,
+                "of_epochs": event.trial.recipe.epochs,
+                "train_loss": _keep_finite(event.train_loss),
+                "loss": _keep_finite(event.loss),
+                "top1": _keep_finite(event.top1),
+            }
+        case Record():
+            return {"event": "record", **describe_record(event)}
         case Judged():
-            return {"status": event.selection.status}
+            return {"event": "judged", "status": event.selection.status}
         case Searched():
-            return {"asked": event.asked, "at_most": event.at_most, "failed": event.failed}
-        case FollowUp():
-            return {"trials": event.trials, "ended": event.ended}
-        case Concluded():
-            return {"failed": event.failed}
+            counts = {"asked": event.asked, "at_most": event.at_most, "failed": event.failed}
+            return {"event": "searched", **counts}
         case Timing():
-            return {}
-
-
-def _list_progress(event: Heartbeat | Progress) -> dict[str, Any]:
-    trial = event.trial
-    if isinstance(event, Heartbeat):
-        return {"trial_id": trial.id, "steps": event.steps, "of_steps": trial.steps}
-    return {
-        "trial_id": trial.id,
-        "epoch": event.epoch,
-        "of_epochs": trial.recipe.epochs,
-        "train_loss": _keep_finite(event.train_loss),
-        "loss": _keep_finite(event.loss),
-        "top1": _keep_finite(event.top1),
-    }
+            return {"event": "timing"}
+        case FollowUp():
+            return {"event": "follow_up", "trials": event.trials, "ended": event.ended}
+        case Concluded():
+            return {"event": "concluded", "failed": event.failed}
 
 
 def _keep_finite(number: float) -> float | None:

@@ -1,12 +1,11 @@
 """Measure how long a run's networks take for one image, and keep that beside its records."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from scalectl.store import atomic
-from scalectl.store.checksum import add_checksum, verify_checksum
+from scalectl.store.json_file import read_json, write_json
 from scalectl.trial import Candidate
 
 _FILE = "latencies.json"
@@ -14,12 +13,11 @@ _FILE = "latencies.json"
 
 def read(run: Path) -> Mapping[str, float]:
     """Read seconds by fingerprint; empty where nothing was measured, or the file is damaged."""
-    path = run / _FILE
-    try:
-        networks = json.loads(verify_checksum(path.read_bytes(), path.suffix))["networks"]
-        return {name: float(latency["seconds"]) for name, latency in networks.items()}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    return read_json(run / _FILE, _parse) or {}
+
+
+def _parse(content: dict[str, Any]) -> dict[str, float]:
+    return {name: float(latency["seconds"]) for name, latency in content["networks"].items()}
 
 
 def measure(run: Path, candidates: Iterable[Candidate], device: str) -> None:
@@ -35,6 +33,4 @@ def measure(run: Path, candidates: Iterable[Candidate], device: str) -> None:
     measured = {
         name: asdict(measure_latency(network, device)) for name, network in networks.items()
     }
-    path = run / _FILE
-    content = json.dumps({"schema_version": 1, "networks": measured}, indent=1)
-    atomic.replace(path, add_checksum(content.encode(), path.suffix))
+    write_json(run / _FILE, {"schema_version": 1, "networks": measured})

@@ -1,12 +1,11 @@
 """Keep the trials that a search has decided on in a file, from which a report subtracts records."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from scalectl.store import atomic
-from scalectl.store.checksum import add_checksum, verify_checksum
+from scalectl.store.json_file import read_json, write_json
 from scalectl.trial import Record, Trial
 
 _FILE = "plan.json"
@@ -71,20 +70,17 @@ def add(run: Path, trials: Iterable[Trial], *, is_complete: bool) -> None:
 
 def write(run: Path, plan: PlanFile) -> None:
     """Put the file in the place of an older one. Raises `ScalectlError` where it cannot be written."""
-    content = json.dumps({"schema_version": 1, **asdict(plan)}, indent=1)
-    path = run / _FILE
-    atomic.replace(path, add_checksum(content.encode(), path.suffix))
+    write_json(run / _FILE, {"schema_version": 1, **asdict(plan)})
 
 
 def read(run: Path) -> PlanFile | None:
     """Read the file of a run; None where there is none, as in stores of 0.1, or it is damaged."""
-    path = run / _FILE
-    try:
-        content = json.loads(verify_checksum(path.read_bytes(), path.suffix))
-        trials = tuple(PlannedTrial(**planned) for planned in content["trials"])
-        return PlanFile(trials=trials, is_complete=content["is_complete"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return read_json(run / _FILE, _parse)
+
+
+def _parse(content: dict[str, Any]) -> PlanFile:
+    trials = tuple(PlannedTrial(**planned) for planned in content["trials"])
+    return PlanFile(trials=trials, is_complete=content["is_complete"])
 
 
 def look_ahead(run: Path, records: Iterable[Record]) -> Outlook | None:

@@ -1,6 +1,6 @@
 """The results of one search, in a folder that any number of commands may read and write at once.
 
-    FORMAT.json                 what may read the rest
+    FORMAT.json                 the version of this layout
     grid.toml                   the search
     plan.json                   the trials decided on so far
     trials/ID.parquet           one row: how a trial ended; immutable
@@ -11,6 +11,7 @@
     locks/ID                    empty: which command trains it
     quarantine/                 damaged files, with the reason
     selection.json              what the records support
+    latencies.json              how long each network takes for an image, where that was measured
 
 What is in it is all there is: no state "running", no journal, nothing to repair. Every file but the
 locks carries a checksum of its content, which is compared whenever the file is read.

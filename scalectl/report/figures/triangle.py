@@ -8,6 +8,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from mpltern.ternary import TernaryAxes
 
+from scalectl.analysis.evidence import Evidence
 from scalectl.analysis.summaries import Summary
 from scalectl.analysis.surface import Place
 from scalectl.arch.scaling import Coefficients, Shares
@@ -45,9 +46,9 @@ def draw_in(figure: FigureBase, results: Results) -> None:
         axis.set_tick_params(length=0)
     _name_corners(axes)
     keys = [_key("trained", marker="o", color=INK, markerfacecolor=PAPER, linestyle="")]
-    surface = results.selection.surface
-    if _has_area(surface):
-        _draw_surface(axes, surface, results)
+    surface, evidence = results.selection.surface, results.selection.evidence
+    if evidence and _has_area(surface):
+        _draw_surface(axes, surface, evidence)
         if 0 < sum(place.is_open for place in surface) < len(surface):
             keys.append(_key("not shown to be worse", color=INK, linestyle="--"))
     figure.legend(handles=keys, loc="outside lower center", borderpad=0, labelspacing=0.2)
@@ -101,7 +102,7 @@ def _has_area(surface: Sequence[Place]) -> bool:
     return len(points) > 2 and int(np.linalg.matrix_rank(points - points[0], tol=1e-6)) == 2
 
 
-def _draw_surface(axes: TernaryAxes, surface: Sequence[Place], results: Results) -> None:
+def _draw_surface(axes: TernaryAxes, surface: Sequence[Place], evidence: Evidence) -> None:
     points = np.array([_point(place.shares) for place in surface]).T
     heights = 100 * np.array([place.height for place in surface])
     low, high = float(heights.min()), float(heights.max())
@@ -112,17 +113,12 @@ def _draw_surface(axes: TernaryAxes, surface: Sequence[Place], results: Results)
         bar = axes.figure.colorbar(bands, cax=scale, ticks=[low, high], format="%.2g")
         bar.outline.set_visible(False)
         scale.tick_params(length=0)
-        scale.set_title(_name_unit(results), loc="left", pad=9, fontsize=8.5, color=MUTED)
+        unit = f"{evidence.percent},\nfitted"
+        scale.set_title(unit, loc="left", pad=9, fontsize=8.5, color=MUTED)
     inside = np.array([float(place.is_open) for place in surface])
     if 0 < inside.sum() < len(inside):
         outline: dict[str, Any] = {"colors": INK, "linewidths": 1.2, "linestyles": "--"}
         axes.tricontour(*points, inside, levels=[0.5], zorder=2, **outline)
-
-
-def _name_unit(results: Results) -> str:
-    evidence = results.selection.evidence
-    is_top1 = evidence is not None and evidence.unit == "top1"
-    return "points of top-1,\nfitted" if is_top1 else "% of log-loss,\nfitted"
 
 
 def _draw_trained(axes: TernaryAxes, trained: Sequence[Summary], results: Results) -> None:

@@ -41,7 +41,7 @@ def tabulate(results: Results) -> Table:
         results.summaries,
         key=lambda each: (order.get(each.candidate.fingerprint, last), -(each.mean_top1 or 0)),
     )
-    unit = "points of top-1" if evidence and evidence.unit == "top1" else "parts of the log-loss"
+    unit = evidence.percent if evidence else "points of top-1"
     notes = (
         (
             f"Means over seeds of the last epoch on {data.sizes['select']:,} select images of "
