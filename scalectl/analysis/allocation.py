@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalectl.analysis.evidence import is_enough, judge
+from scalectl.analysis.evidence import judge
 from scalectl.analysis.posterior import Floats
 from scalectl.analysis.preference import Preference
 from scalectl.trial import Record
@@ -17,13 +17,11 @@ def choose_networks(
 
     A function of the trainings and the seed alone. `trained` are finished trainings of candidates.
     """
-    judgement = judge(trained, preference, seed)
-    means, evidence = judgement.means, judgement.evidence
-    best = int(means.mean(axis=0).argmax())
-    lost = means.max(axis=1) - means[:, best]
-    if is_enough(float((lost <= evidence.delta).mean()), evidence):
+    judgement = judge(trained, preference)
+    if judgement.is_identified:
         return ()
-    return tuple(judgement.networks[number] for number in draw_networks(means, count, seed))
+    chosen = draw_networks(judgement.means, count, seed)
+    return tuple(judgement.networks[number] for number in chosen)
 
 
 def draw_networks(means: Floats, count: int, seed: int) -> list[int]:

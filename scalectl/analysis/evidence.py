@@ -65,6 +65,22 @@ class Judgement:
         means: Floats = self.posterior.means * self.scale[:, None]
         return means
 
+    @property
+    def within(self) -> Floats:
+        """Return (G,): P that each network is within delta of the best."""
+        means = self.means
+        lost = means.max(axis=1, keepdims=True) - means
+        return np.asarray((lost <= self.evidence.delta).mean(axis=0))
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the network with the highest expected mean is within delta of the best, at 95 %.
+
+        Never before some network was trained twice.
+        """
+        best = int(self.means.mean(axis=0).argmax())
+        return self.evidence.noise.sd is not None and bool(self.within[best] >= CONFIDENCE)
+
 
 def list_trained(records: Sequence[Record]) -> list[Record]:
     """List the finished trainings of candidates; the baseline is none."""
@@ -75,8 +91,11 @@ def list_trained(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def judge(trained: Sequence[Record], preference: Preference, seed: int = 0) -> Judgement:
-    """Work out what two or more finished trainings of candidates leave possible."""
+def judge(trained: Sequence[Record], preference: Preference) -> Judgement:
+    """Work out what two or more finished trainings of candidates leave possible.
+
+    The draws are the same for the same trainings, so that a search stops when its report says so.
+    """
     by_loss = all(record.loss is not None for record in trained)
     response: Response = preference.response if by_loss else "top1"
     trainings, top1 = observe(trained, response), observe(trained, "top1")
@@ -87,7 +106,7 @@ def judge(trained: Sequence[Record], preference: Preference, seed: int = 0) -> J
     exact = Worth(slope=1.0, error=0.0)
     worth = exact if response == "top1" else value_in_top1(trainings, top1.response)
     networks = tuple(dict.fromkeys(record.trial.candidate.fingerprint for record in trained))
-    posterior = draw_posterior(trainings, _count_draws(len(networks)), seed)
+    posterior = draw_posterior(trainings, _count_draws(len(networks)), seed=0)
     return Judgement(
         networks=networks,
         trainings=trainings,
@@ -102,11 +121,6 @@ def judge(trained: Sequence[Record], preference: Preference, seed: int = 0) -> J
             agreement=agreement,
         ),
     )
-
-
-def is_enough(chance_within: float, evidence: Evidence) -> bool:
-    """Whether a choice is identified; never before some network was trained twice."""
-    return chance_within >= CONFIDENCE and evidence.noise.sd is not None
 
 
 def say_amount(amount: float, evidence: Evidence) -> str:

@@ -13,13 +13,13 @@ import numpy as np
 from scalectl.analysis.evidence import (
     CONFIDENCE,
     Evidence,
-    is_enough,
+    Judgement,
     judge,
     list_trained,
     say_amount,
 )
 from scalectl.analysis.posterior import Floats
-from scalectl.analysis.preference import Preference
+from scalectl.analysis.preference import By, Preference
 from scalectl.analysis.recommendation import Status
 from scalectl.analysis.summaries import Summary, summarise
 from scalectl.analysis.surface import Place, draw_surface
@@ -96,7 +96,8 @@ def select(
 ) -> Selection:
     """Choose the network to recommend, and work out how sure that is (docs/method.md, section 4).
 
-    `latencies` are in seconds, by fingerprint; who prefers them has measured every network.
+    `latencies` are in seconds, by fingerprint; where they are not known of every network, activations
+    decide among equals in their place.
     """
     trained = list_trained(records)
     if not trained:
@@ -107,14 +108,17 @@ def select(
         reason = "Only one network has a finished training: there is nothing to compare it with."
         return _decline("not_identified", reason, argmax)
     judgement = judge(trained, preference)
-    evidence, means = judgement.evidence, judgement.means
-    network = _choose(summaries, means, evidence.delta, preference, latencies or {})
-    standings = _rank(summaries, means, evidence.delta, network)
-    is_identified = is_enough(standings[network].chance_within, evidence)
-    needed = None if is_identified else _count_needed(means, evidence.delta, len(trained))
+    evidence = judgement.evidence
+    network = _choose(summaries, judgement, preference, latencies or {})
+    standings = _rank(summaries, judgement, network)
+    needed = (
+        None
+        if judgement.is_identified
+        else _count_needed(judgement.means, evidence.delta, len(trained))
+    )
     return Selection(
-        status="identified" if is_identified else "not_identified",
-        reason=_explain(standings[network], len(summaries), evidence, needed),
+        status="identified" if judgement.is_identified else "not_identified",
+        reason=_explain(standings[network], len(summaries), judgement, needed),
         recommended=summaries[network].candidate.coefficients,
         network=summaries[network],
         argmax=argmax,
@@ -137,28 +141,35 @@ def _decline(status: Status, reason: str, network: Summary | None) -> Selection:
 
 def _choose(
     summaries: Sequence[Summary],
-    means: Floats,
-    delta: float,
+    judgement: Judgement,
     preference: Preference,
     latencies: Mapping[str, float],
 ) -> int:
-    """Return the place of the network with the least expected regret, or one as good and cheaper."""
-    expected = -means.mean(axis=0)
-    near: list[int] = np.flatnonzero(expected <= expected.min() + delta / 4).tolist()
-    place = _rank_by(preference, latencies)
+    """Return the place of the network with the least expected regret, or one as good and cheaper.
+
+    As good is also as sure: the preference never costs a choice that it is identified.
+    """
+    expected = -judgement.means.mean(axis=0)
+    is_near = expected <= expected.min() + judgement.evidence.delta / 4
+    if judgement.is_identified:
+        is_near &= judgement.within >= CONFIDENCE
+    near: list[int] = np.flatnonzero(is_near).tolist()
+    is_measured = all(each.candidate.fingerprint in latencies for each in summaries)
+    by = preference.by if is_measured or preference.by != "latency" else "activations"
+    place = _rank_by(by, latencies)
     return min(near, key=lambda number: place(summaries[number].candidate))
 
 
 def _rank_by(
-    preference: Preference, latencies: Mapping[str, float]
+    by: By, latencies: Mapping[str, float]
 ) -> Callable[[Candidate], tuple[float, int, str]]:
     """Lowest first; ties by MACs, then by fingerprint."""
-    measures: dict[str, Callable[[Candidate], float]] = {
+    measures: dict[By, Callable[[Candidate], float]] = {
         "activations": lambda candidate: candidate.cost.activations,
         "latency": lambda candidate: latencies[candidate.fingerprint],
         "closeness": lambda candidate: math.dist(_as_point(candidate), (1 / 3, 1 / 3, 1 / 3)),
     }
-    measure = measures[preference.by]
+    measure = measures[by]
     return lambda candidate: (measure(candidate), candidate.cost.macs, candidate.fingerprint)
 
 
@@ -168,16 +179,15 @@ def _as_point(candidate: Candidate) -> tuple[float, float, float]:
     return shares.depth, shares.width, shares.resolution
 
 
-def _rank(
-    summaries: Sequence[Summary], means: Floats, delta: float, network: int
-) -> list[Standing]:
+def _rank(summaries: Sequence[Summary], judgement: Judgement, network: int) -> list[Standing]:
     """Describe how every network stands, in the order of the (C, G) draws of their means."""
+    means = judgement.means
     regrets = means.max(axis=1, keepdims=True) - means
     behind = means[:, [network]] - means
     bounds = np.quantile(regrets, CONFIDENCE, axis=0)
     low, high = np.quantile(behind, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     best = np.bincount(means.argmax(axis=1), minlength=len(summaries)) / len(means)
-    columns = (regrets.mean(axis=0), bounds, best, (regrets <= delta).mean(axis=0))
+    columns = (regrets.mean(axis=0), bounds, best, judgement.within)
     return [
         Standing(
             summary=summary,
@@ -220,11 +230,12 @@ _TIMES = [1.1**power for power in range(1, 30)]
 """Up to 16 times the trainings."""
 
 
-def _explain(standing: Standing, networks: int, evidence: Evidence, needed: int | None) -> str:
+def _explain(standing: Standing, networks: int, judgement: Judgement, needed: int | None) -> str:
+    evidence = judgement.evidence
     chance = f"{100 * standing.chance_within:.0f} %"
     reach = say_amount(evidence.delta, evidence)
     near = f"within {reach} of the best of these {networks} networks"
-    if is_enough(standing.chance_within, evidence):
+    if judgement.is_identified:
         return f"With a probability of {chance} it is {near}."
     if evidence.noise.sd is None:
         return (

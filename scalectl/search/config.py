@@ -20,7 +20,7 @@ GROWTH = 2
 
 
 FRESH = 1000
-"""The first seed of confirmations; searches have lower ones."""
+"""So much higher than a search's first seed is the first of its confirmation; most seeds of a search."""
 FIRST_SEEDS = 2
 """Seeds of every network in an adaptive search: fewer do not show how much trainings differ by chance."""
 
@@ -148,6 +148,8 @@ class Config:
     seeds: Annotated[int, Ge(1), Le(FRESH)] = 4
     """Trainings of each candidate, on average: the most that an adaptive search spends. Each of the
     first seeds is a block: it trains every candidate once, in random order."""
+    first_seed: Annotated[int, Ge(0), Le(2**31)] = 0
+    """The search anew, with other trainings: 100 is a repetition that shares none with the first."""
     planned_for: Annotated[float, Ge(0)] = 0.0
     """Seconds of the --time-budget that `seeds` and `max_candidates` were chosen for; 0 for none."""
     design: Design = field(default_factory=Design)
@@ -158,6 +160,15 @@ class Config:
     fidelity: Longer = field(default_factory=Longer)
     watch: Watch = field(default_factory=Watch)
     resources: Resources = field(default_factory=Resources)
+
+    def list_seeds(self, count: int) -> range:
+        """List so many seeds of this search."""
+        return range(self.first_seed, self.first_seed + count)
+
+    @property
+    def later_seed(self) -> int:
+        """The first seed that not every network of an adaptive search is trained with."""
+        return self.first_seed + FIRST_SEEDS
 
     @property
     def is_adaptive(self) -> bool:

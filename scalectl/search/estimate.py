@@ -24,7 +24,6 @@ from scalectl.errors import ScalectlError
 from scalectl.executors import Executor
 from scalectl.parsing import humanise
 from scalectl.search import engine, followups
-from scalectl.search.config import FIRST_SEEDS
 from scalectl.search.plan import Plan, resize_plan
 from scalectl.search.resume import read_config
 from scalectl.store.reader import ReadResult
@@ -184,7 +183,11 @@ def choose_plan(
         for record in before.records
         if record.trial.purpose == "search" and not _is_chosen(plan, record.trial)
     ]
-    most = max(most_seeds or _MOST_SEEDS, *(trial.seed + 1 for trial in searched), 1)
+    most = max(
+        most_seeds or _MOST_SEEDS,
+        *(trial.seed + 1 - plan.config.first_seed for trial in searched),
+        1,
+    )
     ended = {_name(record.trial) for record in before.records if record.state.is_final}
 
     def take(step: tuple[int, int]) -> float:
@@ -212,7 +215,7 @@ def choose_plan(
 
 def _is_chosen(plan: Plan, trial: Trial) -> bool:
     """Whether an adaptive search has chosen the trial, so that no plan has to have it."""
-    return plan.config.strategy.kind == "adaptive" and trial.seed >= FIRST_SEEDS
+    return plan.config.strategy.kind == "adaptive" and trial.seed >= plan.config.later_seed
 
 
 def _list_steps(plan: Plan, most_seeds: int) -> list[tuple[int, int]]:

@@ -54,8 +54,8 @@ def confirm(plan: Plan, chosen: Coefficients) -> tuple[tuple[Trial, ...], tuple[
                 rejected.append(candidate)
             else:
                 networks.setdefault(candidate.fingerprint, candidate)
-        for seed in range(FRESH, FRESH + wanted.seeds):
-            trials += make_block(like, tuple(networks.values()), seed)
+        for seed in plan.config.list_seeds(wanted.seeds):
+            trials += make_block(like, tuple(networks.values()), FRESH + seed)
     return tuple(trials), tuple(rejected)
 
 
@@ -71,7 +71,8 @@ def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ..
     recipe = replace(like.recipe, epochs=like.recipe.epochs * wanted.factor)
     like = replace(like, recipe=recipe, purpose="fidelity")
     chosen = tuple(spread(candidates, wanted.points))
-    return tuple(trial for seed in range(wanted.seeds) for trial in make_block(like, chosen, seed))
+    seeds = plan.config.list_seeds(wanted.seeds)
+    return tuple(trial for seed in seeds for trial in make_block(like, chosen, seed))
 
 
 def expect(plan: Plan, chosen: Coefficients = NAMED["dwr"]) -> list[Trial]:

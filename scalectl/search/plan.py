@@ -95,9 +95,14 @@ def resize_plan(plan: Plan, seeds: int, max_candidates: int) -> Plan:
 def _lay_out(config: Config, baseline: Baseline, card: DataCard, enumeration: Enumeration) -> Plan:
     candidates = enumeration.candidates
     like = Trial(
-        baseline=baseline, candidate=candidates[0], recipe=config.proxy.recipe, data=card, seed=0
+        baseline=baseline,
+        candidate=candidates[0],
+        recipe=config.proxy.recipe,
+        data=card,
+        seed=config.first_seed,
     )
-    trials = [trial for seed in range(config.seeds) for trial in make_block(like, candidates, seed)]
+    seeds = config.list_seeds(config.seeds)
+    trials = [trial for seed in seeds for trial in make_block(like, candidates, seed)]
     return Plan(config=config, enumeration=enumeration, trials=tuple(trials))
 
 

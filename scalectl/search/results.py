@@ -1,7 +1,7 @@
 """Read a run, and work out what its records support: the choice, its confirmation, what is missing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scalectl.analysis.confirmation import Confirmation, confirm
@@ -84,8 +84,6 @@ def read_results(path: Path) -> Results:
     measured = latencies.read(path)
     config = _read_config(path, reading.damaged)
     preference = config.select if config else Preference()
-    if not {one.trial.candidate.fingerprint for one in searched} <= measured.keys():
-        preference = _without_latency(preference)
     selection = select(searched, preference, measured)
     return Results(
         name=path.name,
@@ -141,11 +139,6 @@ def _read_max_deviation(config: Config | None) -> float | None:
     if config is None or config.design.budget == "nominal":
         return None
     return config.design.max_deviation
-
-
-def _without_latency(preference: Preference) -> Preference:
-    """Replace the preference for latency, which was not measured for all networks."""
-    return replace(preference, by="activations") if preference.by == "latency" else preference
 
 
 def recommend(results: Results) -> Recommendation:

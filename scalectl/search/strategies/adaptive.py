@@ -9,7 +9,6 @@ from itertools import count, islice
 
 from scalectl.analysis.allocation import choose_networks
 from scalectl.analysis.evidence import list_trained
-from scalectl.search.config import FIRST_SEEDS
 from scalectl.search.plan import Plan
 from scalectl.search.strategies import Read, settle
 from scalectl.trial import Record, Trial
@@ -23,11 +22,11 @@ def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
     if not plan.config.is_adaptive:
         yield plan.trials
         return
-    first = [trial for trial in plan.trials if trial.seed < FIRST_SEEDS]
+    first = [trial for trial in plan.trials if trial.seed < plan.config.later_seed]
     records: dict[str, Record] = yield from settle(first, read)
     candidates = {trial.candidate.fingerprint: trial.candidate for trial in first}
     left = len(plan.trials) - len(first)
-    seed = FIRST_SEEDS
+    seed = plan.config.later_seed
     while left > 0:
         trained = list_trained(tuple(records.values()))
         size = min(plan.config.strategy.batch, left)
@@ -44,11 +43,11 @@ def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
 
 def at_most(plan: Plan) -> Sequence[Trial]:
     """List the trials; further blocks of all candidates stand for those chosen by results."""
-    first = [trial for trial in plan.trials if trial.seed < FIRST_SEEDS]
+    first = [trial for trial in plan.trials if trial.seed < plan.config.later_seed]
     candidates = plan.enumeration.candidates[1:]  # never the baseline
     further = (
         replace(first[0], candidate=candidate, seed=seed)
-        for seed in count(FIRST_SEEDS)
+        for seed in count(plan.config.later_seed)
         for candidate in candidates
     )
     return [*first, *islice(further, len(plan.trials) - len(first))]

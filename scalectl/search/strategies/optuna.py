@@ -26,12 +26,12 @@ def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
     records = yield from settle(plan.trials, read)
     for number, done in enumerate(range(0, strategy.points, strategy.batch), 1):
         size = min(strategy.batch, strategy.points - done)
-        proposed = _propose(plan, records, number, size)
+        proposed = _propose(plan, records, plan.config.first_seed + number, size)
         if not proposed:
             return
         trials = [
             replace(first, candidate=candidate, seed=seed)
-            for seed in range(plan.config.seeds)
+            for seed in plan.config.list_seeds(plan.config.seeds)
             for candidate in proposed
         ]
         records |= yield from settle(trials, read)

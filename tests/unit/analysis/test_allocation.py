@@ -1,10 +1,14 @@
 """Where further trainings go, on invented results."""
 
+from typing import get_args
+
 import numpy as np
+import pytest
 from factories import CANDIDATES, hill, simulate
 
 from scalectl.analysis.allocation import choose_networks, draw_networks
-from scalectl.analysis.preference import Preference
+from scalectl.analysis.preference import By, Preference
+from scalectl.analysis.selection import select
 
 NAMES = {candidate.fingerprint for candidate in CANDIDATES}
 
@@ -33,3 +37,20 @@ def test_a_clear_search_needs_no_more() -> None:
     assert 1 <= len(chosen) <= 4
     assert set(chosen) <= NAMES
     assert chosen == choose_networks(noisy, Preference(delta=0.002), 4, 2)
+
+
+@pytest.mark.parametrize("by", get_args(By))
+def test_a_search_stops_exactly_when_its_report_says_identified(by: By) -> None:
+    """Whatever decides among equals, and however near to 95 % the choice is."""
+    preference = Preference(delta=0.004, by=by)
+    verdicts = []
+    for number in range(24):
+        records = simulate(hill, 0.002 + number / 4000, number, seeds=2)
+        selection = select(records, preference)
+        verdicts.append(selection.status)
+        assert (choose_networks(records, preference, 4, 2) == ()) == (
+            selection.status == "identified"
+        )
+        assert selection.standing
+        assert (selection.standing.chance_within >= 0.95) == (selection.status == "identified")
+    assert set(verdicts) == {"identified", "not_identified"}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -22,8 +23,8 @@ from scalectl.arch.baselines.efficientnet import B0
 from scalectl.cli import main
 from scalectl.errors import ScalectlError
 from scalectl.report.prose import in_words
-from scalectl.search import resume
-from scalectl.search.config import load_config
+from scalectl.search import followups, resume
+from scalectl.search.config import FRESH, load_config
 from scalectl.search.plan import Plan, make_plan
 from scalectl.search.results import read_results
 from scalectl.search.strategies import find_strategy
@@ -189,6 +190,25 @@ def test_an_undecided_search_spends_its_seeds_and_no_more() -> None:
     assert sum(map(len, ids[1])) == 4 * 13
     assert ids[1][: len(ids[0]) - 1] == ids[0][:-1]
     assert ids[0][-1] <= ids[1][len(ids[0]) - 1]
+
+
+@pytest.mark.parametrize("kind", ["adaptive", "all", "optuna"])
+def test_another_first_seed_repeats_a_search_with_other_trainings(kind: str) -> None:
+    """All of them, those of its confirmation too."""
+    settings = ["seeds=3", "confirm.seeds=2", "fidelity.seeds=1", f"strategy.kind={kind}"]
+    once, again = (
+        make_plan(load_config(None, [*settings, f"first_seed={first}"]), B0) for first in (0, 40)
+    )
+    asked = [
+        [*chain.from_iterable(play(plan, {}, noise=0.02)), *followups.expect(plan)]
+        for plan in (once, again)
+    ]
+    for purpose, seed in {"search": 0, "confirm": FRESH, "fidelity": 0}.items():
+        least = [
+            min(trial.seed for trial in trials if trial.purpose == purpose) for trials in asked
+        ]
+        assert least == [seed, 40 + seed]
+    assert not {trial.id for trial in asked[0]} & {trial.id for trial in asked[1]}
 
 
 def test_old_brief_trainings_are_never_ranked(tiny: Plan, tmp_path: Path) -> None:
