@@ -7,12 +7,14 @@ every step of every write. Nothing of this is in the package itself.
 import errno
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from scalectl.store import atomic, locks
 from scalectl.training import loop
+from scalectl.training.learner import Learner
 
 STEPS = ("open", "write", "fsync", "close", "link", "replace", "rename", "unlink", "mkdir")
 
@@ -92,6 +94,44 @@ def forget_checkpoints() -> None:
 def lock_nothing() -> None:
     """As on a file system whose locks do not hold."""
     locks._lock = lambda descriptor: True  # noqa: ARG005
+
+
+def limit_room(most: int) -> None:
+    """From now on in this process, more than so many trainings at once have no memory on the GPU."""
+    import torch
+
+    learn, running = Learner.learn, [0]
+
+    def learn_with_room(*arguments: Any) -> Any:
+        running[0] += 1
+        try:
+            if running[0] > most:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return (yield from learn(*arguments))
+        finally:
+            running[0] -= 1
+
+    Learner.learn = learn_with_room  # type: ignore[method-assign, assignment]
+
+
+def hang(seed: int) -> None:
+    """From now on in this process, no trial of that seed comes to an end, nor does the process."""
+    draw = loop._draw
+
+    def draw_or_hang(drawn: int, epoch: int, count: int) -> Any:
+        if drawn == seed:
+            time.sleep(1000)
+        return draw(drawn, epoch, count)
+
+    loop._draw = draw_or_hang  # type: ignore[assignment]
+
+
+def work_on_gpu(fault: Callable[[], None], *arguments: Any) -> None:
+    """Be the process of a GPU that has a fault."""
+    from scalectl.executors import gpu
+
+    fault()
+    gpu._work(*arguments)
 
 
 BUGS = {

@@ -5,10 +5,11 @@ than a brief training; so that happens once. An error of CUDA spoils the whole p
 go on from their checkpoints in a fresh one, fewer at once: what fails alone is a record with a reason.
 """
 
+import math
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -20,16 +21,19 @@ from scalectl.errors import OutOfSpaceError, ScalectlError
 from scalectl.executors import Cluster, hardware
 from scalectl.executors.processes import (
     CONTEXT,
+    TRIES,
     deferring_signals,
     describe_death,
     kill,
     live_as_child,
+    lost_server,
+    start,
     start_server,
 )
 from scalectl.training.workspace import Workspace
 from scalectl.trial import News, Record, State, Trial
 
-_MOST = 16
+MOST = 16
 """Most trials at once on one GPU; more gain nothing on an H100 (measured)."""
 _FULL = 2.5e8
 """Most activations of a step over all trials at once; more gain nothing on an H100 (measured)."""
@@ -71,9 +75,9 @@ class Gpu:
                 "Leave --device and --executor out, or install torch with CUDA.",
             )
         self._told = jobs
-        self._pool: _Pool | None = None
+        self._pool: Pool | None = None
         """The processes of the last run, where it came to its end."""
-        self.jobs = (jobs or _MOST) * self._gpus
+        self.jobs = (jobs or MOST) * self._gpus
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Train every trial; they start in order, but for those that need a GPU for themselves.
@@ -82,63 +86,79 @@ class Gpu:
         """
         kind, _, chosen = workspace.device.replace("auto", "cuda").partition(":")
         numbers = [int(chosen)] if chosen else range(self._gpus)
-        place = replace(workspace, save_every=_SAVE_EVERY)
-        pool = self._take_pool([f"{kind}:{number}" for number in numbers], place)
+        pool = self._take_pool([f"{kind}:{number}" for number in numbers], workspace)
         try:
-            yield from pool.run(iter(trials))
+            yield from pool.run(trials)
         except BaseException:
             pool.close()
             raise
         self._pool = pool
 
-    def _take_pool(self, devices: list[str], workspace: Workspace) -> "_Pool":
+    def _take_pool(self, devices: list[str], workspace: Workspace) -> "Pool":
         pool, self._pool = self._pool, None
         if pool and pool.suits(devices, workspace):
             return pool
         if pool:
             pool.close()
-        start_server()
-        return _Pool(devices, self._told, workspace)
+        return Pool(devices, self._told, workspace)
 
 
-class _Pool:
-    """The processes of all GPUs, and the trials that wait for them."""
+class Pool:
+    """The processes of some GPUs, one each, and the trials that they train or that wait for them."""
 
     def __init__(self, devices: list[str], told: int, workspace: Workspace) -> None:
+        """Start the processes. `told`: most trials at once on each device; 0 for what fills it."""
         self._told = told
-        self._workspace = workspace
-        self._most = dict.fromkeys(devices, told or _MOST)
+        self._workspace = replace(workspace, save_every=_SAVE_EVERY)
+        self._most = dict.fromkeys(devices, told or MOST)
         """Most trials at once by device; fewer after a process was lost."""
-        self._workers = [_start(device, workspace) for device in devices]
+        self._workers = [_start(device, self._workspace) for device in devices]
         self._waiting = deque[Trial]()
         self._alone = set[str]()
         """Ids of trials that had no room beside others."""
         self._renderings = dict[tuple[str, int], BaseProcess]()
+        self._servers_lost = 0
+        """Servers killed since the last record."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all trials have their records."""
+        return not self._waiting and not any(worker.running for worker in self._workers)
 
     def suits(self, devices: list[str], workspace: Workspace) -> bool:
         """Whether these are its devices and its workspace."""
-        return list(self._most) == devices and self._workspace == workspace
+        return list(self._most) == devices and self._workspace == replace(
+            workspace, save_every=_SAVE_EVERY
+        )
 
-    def run(self, source: Iterator[Trial]) -> Generator[News, None, None]:
-        is_over = False
+    def run(self, trials: Iterable[Trial]) -> Generator[News, None, None]:
+        """Train every trial, and yield what happens; take few more at a time than there is room for."""
+        source, is_over = iter(trials), False
         while True:
             while not is_over and len(self._waiting) < hardware.count_cores():
                 trial = next(source, None)
                 is_over = trial is None
                 if trial:
-                    self._waiting.append(trial)
-            self._render_ahead()
-            for worker in self._workers:
-                self._fill(worker)
-            running = any(worker.running for worker in self._workers)
-            if is_over and not self._waiting and not running:
+                    self.add(trial)
+            if is_over and self.is_idle:
                 return
-            pipes = {worker.pipe: worker for worker in self._workers}
-            for pipe in wait(list(pipes), timeout=0.05 if self._waiting else 1.0):
-                assert isinstance(pipe, Connection)
-                yield from self._receive(pipes[pipe])
-            for worker in list(self._workers):
-                yield from self._check(worker)
+            yield from self.look()
+
+    def add(self, trial: Trial) -> None:
+        """Let a trial wait until there is room."""
+        self._waiting.append(trial)
+
+    def look(self) -> Iterator[News]:
+        """Hand trials over where there is room, and yield the news of up to a second."""
+        self._render_ahead()
+        for worker in self._workers:
+            self._fill(worker)
+        pipes = {worker.pipe: worker for worker in self._workers}
+        for pipe in wait(list(pipes), timeout=0.05 if self._waiting else 1.0):
+            assert isinstance(pipe, Connection)
+            yield from self._receive(pipes[pipe])
+        for worker in list(self._workers):
+            yield from self._check(worker)
 
     def close(self) -> None:
         """End all processes."""
@@ -159,7 +179,7 @@ class _Pool:
                         process = CONTEXT.Process(
                             target=_render, args=(trial, split, self._workspace), daemon=True
                         )
-                        process.start()
+                        start(process)
                     self._renderings[key] = process
 
     def _is_drawn(self, trial: Trial) -> bool:
@@ -213,7 +233,8 @@ class _Pool:
         worker.heard[trial.id] = time.monotonic()
         if isinstance(news, Record):
             del worker.running[trial.id]
-            most = self._told or _MOST
+            self._servers_lost = 0
+            most = self._told or MOST
             self._most[worker.device] = min(most, self._most[worker.device] + 1)
         yield news
 
@@ -226,17 +247,34 @@ class _Pool:
             yield from self._replace(worker, State.STALLED, reason)
 
     def _replace(self, worker: _Worker, state: State, reason: str) -> Iterator[Record]:
-        """Start a process for a lost one; its trials go on there, but one that was alone fails."""
+        """Start a process for a lost one; its trials go on there, but one that was alone fails.
+
+        Where the server fell that it was forked from, none is at fault, and as many go on at once.
+        """
         kill(worker.process)
         reason = reason or describe_death(worker.process)
         self._workers.remove(worker)
         lost = list(worker.running.values())
-        if len(lost) == 1:
+        fell = lost_server(worker.process) and self._servers_lost < TRIES
+        self._servers_lost += fell
+        if len(lost) == 1 and not fell:
             yield Record(trial=lost[0], state=state, error=reason)
         else:
             self._waiting.extendleft(reversed(lost))
+        if not fell:
             self._most[worker.device] = max(1, len(lost) // 2)
         self._workers.append(_start(worker.device, self._workspace))
+
+
+def list_devices(gpus: float) -> list[str]:
+    """Name the devices of a job or task that has so many GPUs of a cluster; it gets whole ones."""
+    return [f"cuda:{number}" for number in range(math.ceil(gpus))]
+
+
+def is_full(trials: Collection[Trial], gpus: int = 1) -> bool:
+    """Whether so many GPUs that train these at once gain nothing by another trial."""
+    activations = sum(map(_count_activations, trials))
+    return len(trials) >= MOST * gpus or activations >= _FULL * gpus
 
 
 def _count_activations(trial: Trial) -> int:
@@ -245,13 +283,14 @@ def _count_activations(trial: Trial) -> int:
 
 
 def _start(device: str, workspace: Workspace) -> _Worker:
+    start_server()
     ours, theirs = CONTEXT.Pipe()
     alive, parent = CONTEXT.Pipe()
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
     place = replace(workspace, device=device)
     with deferring_signals():
         process = CONTEXT.Process(target=_work, args=(place, theirs, parent, gpus), daemon=True)
-        process.start()
+        start(process)
     theirs.close()
     parent.close()
     return _Worker(device, process, ours, alive)

@@ -70,7 +70,7 @@ class Processes:
                 for pipe in wait(list(running), timeout=1.0):
                     assert isinstance(pipe, Connection)
                     news = _receive(pipe, running)
-                    if _lost_server(running[pipe], news):
+                    if _may_start_anew(running[pipe], news):
                         _start_anew(pipe, workspace, running)
                     else:
                         yield _settle(news, pipe, running)
@@ -93,7 +93,7 @@ def start_server() -> None:
 
 def start(process: ForkServerProcess) -> None:
     """Start a process; where its server is killed meanwhile, once more from a fresh one."""
-    for tries_left in range(_TRIES, -1, -1):
+    for tries_left in range(TRIES, -1, -1):
         try:
             process.start()
         except (EOFError, OSError):
@@ -104,7 +104,7 @@ def start(process: ForkServerProcess) -> None:
             return
 
 
-_TRIES = 3
+TRIES = 3
 """Further starts of a process whose server was killed."""
 _SERVER_GONE = 255
 """What multiprocessing gives for the exit code of a process whose server can no longer tell it."""
@@ -142,13 +142,18 @@ def deferring_signals() -> Iterator[None]:
             signal.raise_signal(received)
 
 
-def _lost_server(child: _Child, news: News) -> bool:
+def lost_server(process: BaseProcess) -> bool:
+    """Whether the server that an ended process was forked from is gone."""
+    return process.exitcode == _SERVER_GONE
+
+
+def _may_start_anew(child: _Child, news: News) -> bool:
     """Whether a trial died because the server that it was forked from did."""
     return (
         isinstance(news, Record)
         and news.state is State.KILLED
-        and child.process.exitcode == _SERVER_GONE
-        and child.starts <= _TRIES
+        and lost_server(child.process)
+        and child.starts <= TRIES
     )
 
 

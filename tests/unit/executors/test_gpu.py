@@ -6,11 +6,14 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from multiprocessing import forkserver
 from types import GeneratorType
 from typing import Any, cast
 
 import pytest
 import torch
+from fault_injection import hang, limit_room, work_on_gpu
 
 from scalectl.errors import ScalectlError
 from scalectl.executors import Cluster, gpu, hardware, make_executor
@@ -38,37 +41,53 @@ def list_scores(records: dict[str, Record]) -> dict[str, tuple[object, ...]]:
     return {name: (one.state, one.loss, one.top1, one.curve) for name, one in records.items()}
 
 
+def train_alone(trials: Sequence[Trial], workspace: Workspace) -> dict[str, Record]:
+    """One after another in this process, which leaves no checkpoint for the others."""
+    place = replace(workspace, checkpoints=workspace.checkpoints / "alone")
+    return list_records(Inline(1, Cluster()).run(trials, place))
+
+
 def test_trials_side_by_side_end_as_alone(executor: Gpu, tiny: Plan, workspace: Workspace) -> None:
     """To the bit: the neighbours of a trial do not decide it."""
     trials = [*tiny.trials, *(replace(one, seed=one.seed + 1) for one in tiny.trials)]
     together = list_records(executor.run(trials, workspace))
-    alone = list_records(Inline(1, Cluster()).run(trials, workspace))
+    alone = train_alone(trials, workspace)
     assert list_scores(together) == list_scores(alone)
 
 
 def train_and_kill(
-    executor: Gpu, trials: Sequence[Trial], workspace: Workspace, kills: int
+    executor: Gpu, trials: Sequence[Trial], workspace: Workspace, *, server: bool = False
 ) -> dict[str, Record]:
-    """Kill the process that trains, after the first epochs that are heard of."""
-    records = dict[str, Record]()
+    """Kill the process that trains, or its server, after the first epoch that is heard of."""
+    records, killed = dict[str, Record](), False
     with closing(executor.run(trials, workspace)) as events:
         for news in events:
             if isinstance(news, Record):
                 records[news.trial.id] = news
-            elif isinstance(news, Progress) and kills and news.epoch < news.trial.recipe.epochs:
-                kills -= 1
+            elif isinstance(news, Progress) and not killed:
+                killed = True
                 frame = cast("GeneratorType[Any, Any, Any]", events).gi_frame
                 assert frame is not None
                 (worker,) = frame.f_locals["pool"]._workers
-                os.kill(worker.process.pid, signal.SIGKILL)
+                server_id = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+                os.kill(server_id if server else worker.process.pid, signal.SIGKILL)
+    assert killed
     return records
 
 
-def test_a_lost_process_loses_no_trial(executor: Gpu, tiny: Plan, workspace: Workspace) -> None:
-    """What it trained goes on in a fresh one, with the same results."""
-    trials = [replace(one, recipe=replace(one.recipe, epochs=6)) for one in tiny.trials[:3]]
-    undisturbed = list_records(Inline(1, Cluster()).run(trials, workspace))
-    records = train_and_kill(executor, trials, workspace, kills=1)
+@pytest.mark.parametrize("save_every", [0.0, 1000.0])
+def test_a_lost_process_loses_no_trial(
+    save_every: float,
+    executor: Gpu,
+    tiny: Plan,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it trained goes on in a fresh one, or begins anew there, with the same results."""
+    monkeypatch.setattr(gpu, "_SAVE_EVERY", save_every)
+    trials = [replace(one, recipe=replace(one.recipe, epochs=4)) for one in tiny.trials[:2]]
+    undisturbed = train_alone(trials, workspace)
+    records = train_and_kill(executor, trials, workspace)
     assert list_scores(records) == list_scores(undisturbed)
 
 
@@ -76,9 +95,47 @@ def test_a_trial_whose_process_dies_alone_is_a_record(
     executor: Gpu, tiny: Plan, workspace: Workspace
 ) -> None:
     trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, epochs=20))
-    (record,) = train_and_kill(executor, [trial], workspace, kills=1).values()
+    (record,) = train_and_kill(executor, [trial], workspace).values()
     assert record.state is State.KILLED
     assert "SIGKILL" in record.error
+
+
+def test_a_killed_server_costs_no_trial(executor: Gpu, tiny: Plan, workspace: Workspace) -> None:
+    """Not even one that was alone in its process: it goes on in one of a fresh server."""
+    trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, epochs=8))
+    records = train_and_kill(executor, [trial], workspace, server=True)
+    undisturbed = train_alone([trial], workspace)
+    assert list_scores(records) == list_scores(undisturbed)
+
+
+def test_a_trial_without_room_beside_others_is_trained_alone(
+    executor: Gpu, tiny: Plan, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "_work", partial(work_on_gpu, partial(limit_room, 1)))
+    trials = tiny.trials[:3]
+    records = list_records(executor.run(trials, workspace))
+    undisturbed = train_alone(trials, workspace)
+    assert list_scores(records) == list_scores(undisturbed)
+
+
+def test_a_trial_without_room_alone_is_out_of_memory(
+    executor: Gpu, tiny: Plan, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "_work", partial(work_on_gpu, partial(limit_room, 0)))
+    records = list_records(executor.run(tiny.trials[:2], workspace))
+    assert {one.state for one in records.values()} == {State.OUT_OF_MEMORY}
+    assert all("CUDA out of memory" in one.error for one in records.values())
+
+
+def test_a_stalled_process_is_replaced_and_what_stalls_alone_is_a_record(
+    executor: Gpu, tiny: Plan, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "_work", partial(work_on_gpu, partial(hang, 7)))
+    stalling, other = replace(tiny.trials[0], seed=7), tiny.trials[1]
+    records = list_records(executor.run([stalling, other], replace(workspace, stall=3)))
+    assert records[other.id].state is State.DONE
+    assert records[stalling.id].state is State.STALLED
+    assert records[stalling.id].error == "it took no step for 3 seconds, and was stopped"
 
 
 def test_rounds_share_a_process_and_a_stopped_run_leaves_none(
@@ -103,12 +160,12 @@ def test_trials_that_fill_a_gpu_run_alone(tiny: Plan, workspace: Workspace) -> N
         other,
         candidate=replace(other.candidate, cost=replace(other.candidate.cost, activations=10**9)),
     )
-    pool = gpu._Pool([], 0, workspace)
+    pool = gpu.Pool([], 0, workspace)
     worker = gpu._Worker("cpu", None, None, None, running={one.id: one})  # type: ignore[arg-type]
     pool._most = {"cpu": 16}
     assert pool._has_room(worker, other)
     assert not pool._has_room(worker, large)
-    told = gpu._Pool([], 2, workspace)
+    told = gpu.Pool([], 2, workspace)
     told._most = {"cpu": 2}
     assert told._has_room(worker, large)
 
