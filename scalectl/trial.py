@@ -245,6 +245,10 @@ class Record:
     train_loss: float | None = None
     curve: tuple[float, ...] = ()
     """Log-loss on that split after each epoch."""
+    top1_curve: tuple[float, ...] = ()
+    """Top-1 on that split after each epoch; () in stores of versions that did not write it."""
+    train_curve: tuple[float, ...] = ()
+    """Mean loss of each epoch's steps, augmented and smoothed as trained; () as above."""
     seconds: float = 0.0
     """Wall-clock of training and evaluation, without loading; an equal part of it where several seeds
     were trained together."""

@@ -111,6 +111,8 @@ def describe_record(record: Record) -> dict[str, Any]:
         "train_top1": record.train_top1,
         "train_loss": record.train_loss,
         "curve": list(record.curve),
+        "top1_curve": list(record.top1_curve),
+        "train_curve": list(record.train_curve),
         "seconds": record.seconds,
         "macs_spent": record.macs_spent,
         "peak_memory": record.peak_memory,

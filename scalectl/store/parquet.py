@@ -57,6 +57,8 @@ SCHEMA = pa.schema(
         ("stage", _TEXT),
         ("phi", _NUMBER),
         ("balanced_top1", _NUMBER),
+        ("top1_curve", pa.list_(_NUMBER)),
+        ("train_curve", pa.list_(_NUMBER)),
         ("row_digest", _TEXT),
     ]
 )
@@ -64,7 +66,7 @@ SCHEMA = pa.schema(
 fractions, losses in nats, seconds of wall-clock, peak_memory in bytes."""
 
 
-_LATER = ("stage", "phi", "balanced_top1")
+_LATER = ("stage", "phi", "balanced_top1", "top1_curve", "train_curve")
 """Columns that files of older versions do not have."""
 
 
@@ -179,6 +181,8 @@ def _to_row(record: Record) -> dict[str, Any]:
         **{name: getattr(record, name) for name in _RESULTS},
         "state": str(record.state),
         "curve": list(record.curve),
+        "top1_curve": list(record.top1_curve),
+        "train_curve": list(record.train_curve),
         "architecture": _to_json(candidate.architecture.to_dict()),
         "baseline": _to_json(trial.baseline.to_dict()),
         "recipe": _to_json(asdict(trial.recipe)),
@@ -216,6 +220,8 @@ def _to_record(row: dict[str, Any]) -> Record:
         trial=trial,
         state=State(row["state"]),
         curve=tuple(row["curve"]),
+        top1_curve=tuple(row.get("top1_curve", ())),
+        train_curve=tuple(row.get("train_curve", ())),
         environment=_load_environment(row["environment"]),
         balanced_top1=row.get("balanced_top1"),
         **{name: row[name] for name in _RESULTS},

@@ -73,14 +73,14 @@ class _Past:
 
     curve: tuple[float, ...] = ()
     """Log-loss on the split that it is scored on, after each epoch."""
-    top1: float = math.nan
+    top1_curve: tuple[float, ...] = ()
     balanced_top1: float | None = None
-    train_loss: float = math.nan
+    train_curve: tuple[float, ...] = ()
     seconds: float = 0.0
 
     @property
     def is_finite(self) -> bool:
-        return not self.curve or math.isfinite(self.curve[-1] + self.train_loss)
+        return not self.curve or math.isfinite(self.curve[-1] + self.train_curve[-1])
 
 
 def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[News | None]:
@@ -109,9 +109,9 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
         now = time.monotonic()
         past = _Past(
             curve=(*past.curve, scores.loss),
-            top1=scores.top1,
+            top1_curve=(*past.top1_curve, scores.top1),
             balanced_top1=scores.balanced_top1,
-            train_loss=train_loss,
+            train_curve=(*past.train_curve, train_loss),
             seconds=now - began,
         )
         if past.is_finite and now - saved >= workspace.save_every:
@@ -179,9 +179,9 @@ def _tell(trial: Trial, past: _Past) -> Progress:
     return Progress(
         trial=trial,
         epoch=len(past.curve),
-        train_loss=past.train_loss,
+        train_loss=past.train_curve[-1],
         loss=past.curve[-1],
-        top1=past.top1,
+        top1=past.top1_curve[-1],
     )
 
 
@@ -202,12 +202,14 @@ def _conclude(
     return Record(
         trial=trial,
         state=State.DONE if finite else State.DIVERGED,
-        top1=past.top1 if finite else None,
+        top1=past.top1_curve[-1] if finite else None,
         balanced_top1=past.balanced_top1 if finite else None,
         loss=past.curve[-1] if finite else None,
         train_top1=fit.top1 if finite else None,
         train_loss=fit.loss if finite else None,
-        curve=tuple(value for value in past.curve if math.isfinite(value)),
+        curve=tuple(filter(math.isfinite, past.curve)),
+        top1_curve=past.top1_curve,
+        train_curve=tuple(filter(math.isfinite, past.train_curve)),
         seconds=past.seconds,
         macs_spent=forward * trial.candidate.cost.macs,
         peak_memory=memory,
@@ -270,10 +272,11 @@ def _resume(
         saved = checkpoint.decode(path.read_bytes())
     except (OSError, ValueError):
         return _Past(), None
-    if (saved["trial"], saved["environment"]) != (trial.id, environment):
+    past, known = saved["past"], asdict(_Past()).keys()
+    if (saved["trial"], saved["environment"], past.keys()) != (trial.id, environment, known):
         return _Past(), None
-    past = _Past(**{**saved["past"], "curve": tuple(saved["past"]["curve"])})
-    return past, saved["learner"]
+    curves = {name: tuple(past[name]) for name in known if name.endswith("curve")}
+    return _Past(**{**past, **curves}), saved["learner"]
 
 
 def _save(

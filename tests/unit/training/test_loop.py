@@ -13,7 +13,7 @@ from factories import TINY
 from scalectl.arch.loading import find_baseline
 from scalectl.search.config import load_config
 from scalectl.search.plan import Plan, make_plan
-from scalectl.training import loop
+from scalectl.training import checkpoint, loop
 from scalectl.training.augmentation import augment
 from scalectl.training.devices import describe_environment
 from scalectl.training.workspace import Workspace
@@ -32,6 +32,8 @@ def test_a_trial_is_trained(tiny: Plan, workspace: Workspace) -> None:
     assert [one.epoch for one in epochs] == [1, 2], record.error
     assert record.state is State.DONE
     assert record.curve == tuple(one.loss for one in epochs)
+    assert record.top1_curve == tuple(one.top1 for one in epochs)
+    assert record.train_curve == tuple(one.train_loss for one in epochs)
     assert (record.top1, record.loss) == (epochs[-1].top1, epochs[-1].loss)
     forward = 2 * (3 * 32 + 32) + 32
     assert record.macs_spent == forward * record.trial.candidate.cost.macs
@@ -45,7 +47,11 @@ def test_the_same_trial_gives_the_same_bits(tiny: Plan, workspace: Workspace) ->
     (workspace.checkpoints / tiny.trials[0].id).unlink()
     torch.manual_seed(99)
     again = train(tiny.trials[0], workspace)[1]
-    assert (first.curve, first.top1) == (again.curve, again.top1)
+    assert (first.curve, first.top1_curve, first.train_curve) == (
+        again.curve,
+        again.top1_curve,
+        again.train_curve,
+    )
     other = train(replace(tiny.trials[0], seed=5), workspace)[1]
     assert other.curve != first.curve
 
@@ -90,7 +96,9 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(
         assert epochs == [1, 2, 3][stop // 4 :]
 
 
-@pytest.mark.parametrize("damage", ["flipped", "empty", "of another trial", "of another machine"])
+@pytest.mark.parametrize(
+    "damage", ["flipped", "empty", "of another trial", "of another machine", "of another version"]
+)
 def test_a_checkpoint_that_is_not_believed_costs_its_epochs_alone(
     damage: str, tiny: Plan, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +114,10 @@ def test_a_checkpoint_that_is_not_believed_costs_its_epochs_alone(
     elif damage == "of another trial":
         train(second, workspace)
         (workspace.checkpoints / second.id).rename(saved)
+    elif damage == "of another version":
+        state = checkpoint.decode(content)
+        state["past"].pop("top1_curve")
+        saved.write_bytes(checkpoint.encode(state))
     else:
         other = {**describe_environment(torch.device("cpu")), "capability": "of another"}
         with monkeypatch.context() as patch:
