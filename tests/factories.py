@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scalectl.analysis.confirmation import Comparison, Confirmation
+from scalectl.analysis.confirmation import Comparison, Confirmation, Difference
 from scalectl.analysis.fidelity import Fidelity
 from scalectl.analysis.preference import Preference
 from scalectl.analysis.selection import select
@@ -155,20 +155,23 @@ def complete() -> Results:
     summaries = {one.candidate.control: one for one in found.summaries if one.candidate.control}
     winner = found.selection.winner
     assert winner
-    comparison = Comparison(
-        control=summaries["depth"].candidate,
-        differences=(0.01, 0.03, 0.02),
+    difference = Difference(
+        by_seed=(0.01, 0.03, 0.02),
         mean=0.02,
         interval=(0.01, 0.03),
         p=0.25,
         p_holm=None,
         p_flips=0.25,
     )
+    comparison = Comparison(
+        control=summaries["depth"].candidate, top1=difference, log_loss=difference
+    )
+    unknown = replace(difference, interval=None, p=None)
     confirmation = Confirmation(
         phi=1.0,
         reference=winner.candidate,
         mean_top1=0.8,
-        comparisons=(comparison, replace(comparison, interval=None, p=None)),
+        comparisons=(comparison, replace(comparison, top1=unknown, log_loss=None)),
         claim="No claim: 3 seeds cannot reach p < .05.",
     )
     fidelity = Fidelity(
@@ -223,7 +226,9 @@ SMALL = enumerate_candidates(Design(degree=1), shrink(B0, Proxy(), 16), 72).cand
 CONTROLS = {one.control: one for one in SMALL}
 
 
-def confirm_record(control: str, seed: int, top1: float, phi: float = 1.0) -> Record:
+def confirm_record(
+    control: str, seed: int, top1: float, phi: float = 1.0, loss: float | None = None
+) -> Record:
     trial = Trial(
         baseline=B0,
         candidate=replace(CONTROLS[control], phi=phi),
@@ -232,7 +237,7 @@ def confirm_record(control: str, seed: int, top1: float, phi: float = 1.0) -> Re
         seed=FRESH + seed,
         purpose="confirm",
     )
-    return Record(trial=trial, state=State.DONE, top1=top1)
+    return Record(trial=trial, state=State.DONE, top1=top1, loss=loss)
 
 
 def confirmed(seeds: int) -> list[Record]:

@@ -8,8 +8,9 @@ from statistics import fmean
 import numpy as np
 from scipy import special
 
+from scalectl.analysis.response import Response, score
 from scalectl.arch.scaling import NAMED, Coefficients
-from scalectl.trial import Candidate, Record, State, list_scores
+from scalectl.trial import Candidate, Record, State
 
 _LEVEL = 0.05
 _MOST_EXACT = 16
@@ -17,12 +18,11 @@ _MOST_EXACT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """The reference against one control, paired by seed, on the test split."""
+class Difference:
+    """How far the reference is ahead of a control by one measure, paired by seed."""
 
-    control: Candidate
-    differences: tuple[float, ...]
-    """Reference - control, for each seed, in top-1 as fractions."""
+    by_seed: tuple[float, ...]
+    """Reference - control, for each seed."""
     mean: float
     interval: tuple[float, float] | None
     """95 %, by Student's t with the error pooled over all networks and seeds (block x network); None
@@ -30,10 +30,21 @@ class Comparison:
     p: float | None
     """Two-sided, of the same t test."""
     p_holm: float | None
-    """Adjusted for all comparisons of the confirmation (Holm 1979)."""
+    """Adjusted for all controls at this size (Holm 1979)."""
     p_flips: float | None
     """Two-sided, of the sign-flip test (Fisher 1935), which assumes nothing of the error; exact up to
     16 seeds, None below two. Shown beside the others: few seeds give it little power."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The reference against one control on the test split."""
+
+    control: Candidate
+    top1: Difference
+    """As fractions."""
+    log_loss: Difference | None
+    """In -log(loss): 0.01 is 1 % less. None where records of an old version have no loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,40 +61,56 @@ class Confirmation:
 
 
 def confirm(records: Sequence[Record], chosen: Coefficients) -> tuple[Confirmation, ...]:
-    """One for each size at which the chosen coefficients were trained to be confirmed."""
-    done = [one for one in records if one.trial.purpose == "confirm" and one.state is State.DONE]
-    phis = sorted({one.trial.candidate.phi for one in done})
-    found = [
-        _confirm([one for one in done if one.trial.candidate.phi == phi], chosen) for phi in phis
+    """Compare at each size at which the chosen coefficients were trained to be confirmed."""
+    done = [
+        record
+        for record in records
+        if record.trial.purpose == "confirm" and record.state is State.DONE
     ]
-    return tuple(one for one in found if one)
+    phis = sorted({record.trial.candidate.phi for record in done})
+    confirmations = (
+        _confirm([record for record in done if record.trial.candidate.phi == phi], chosen)
+        for phi in phis
+    )
+    return tuple(confirmation for confirmation in confirmations if confirmation)
 
 
 def _confirm(records: Sequence[Record], chosen: Coefficients) -> Confirmation | None:
-    scores = list_scores(records)
-    networks = {one.trial.candidate.fingerprint: one.trial.candidate for one in records}
-    ours = [name for name, one in networks.items() if one.coefficients == chosen]
-    if not ours:
+    networks = {record.trial.candidate.fingerprint: record.trial.candidate for record in records}
+    ours = next((name for name, each in networks.items() if each.coefficients == chosen), None)
+    if ours is None:
         return None
-    reference = scores[ours[0]]
-    controls = {
-        name: theirs
-        for name, theirs in sorted(scores.items(), key=lambda item: place(networks[item[0]]))
-        # What an earlier choice left behind has no name.
-        if name != ours[0] and networks[name].control and reference.keys() & theirs.keys()
-    }
-    error = pool_error([reference, *controls.values()])
-    comparisons = [
-        _compare(networks[name], reference, theirs, error) for name, theirs in controls.items()
+    top1 = _list_scores(records, "top1")
+    # What an earlier choice left behind has no name.
+    controls = [
+        name
+        for name in sorted(networks, key=lambda name: place(networks[name]))
+        if name != ours and networks[name].control and top1[ours].keys() & top1[name].keys()
     ]
-    adjusted = _adjust(comparisons)
-    return Confirmation(
-        phi=networks[ours[0]].phi,
-        reference=networks[ours[0]],
-        mean_top1=fmean(reference.values()),
-        comparisons=adjusted,
-        claim=_claim(networks[ours[0]], adjusted),
+    by_top1 = _compare(top1, ours, controls)
+    by_loss: Sequence[Difference | None] = [None] * len(controls)
+    if all(record.loss is not None for record in records):
+        by_loss = _compare(_list_scores(records, "log_loss"), ours, controls)
+    comparisons = tuple(
+        Comparison(control=networks[name], top1=accuracy, log_loss=loss)
+        for name, accuracy, loss in zip(controls, by_top1, by_loss, strict=True)
     )
+    return Confirmation(
+        phi=networks[ours].phi,
+        reference=networks[ours],
+        mean_top1=fmean(top1[ours].values()),
+        comparisons=comparisons,
+        claim=_claim(networks[ours], comparisons),
+    )
+
+
+def _list_scores(records: Sequence[Record], response: Response) -> dict[str, dict[int, float]]:
+    """List scores by the network's fingerprint and by seed; higher is better."""
+    scores: dict[str, dict[int, float]] = {}
+    for record in records:
+        network = record.trial.candidate.fingerprint
+        scores.setdefault(network, {})[record.trial.seed] = score(record, response)
+    return scores
 
 
 def place(candidate: Candidate) -> int:
@@ -129,23 +156,29 @@ _POWER = 0.8
 
 
 def _compare(
-    control: Candidate,
-    reference: Mapping[int, float],
-    theirs: Mapping[int, float],
-    error: Error | None,
-) -> Comparison:
+    scores: Mapping[str, Mapping[int, float]], ours: str, controls: Sequence[str]
+) -> list[Difference]:
+    """Compare one network with the controls by their scores, by fingerprint and seed."""
+    error = pool_error([scores[name] for name in (ours, *controls)])
+    differences = [_subtract(scores[ours], scores[name], error) for name in controls]
+    values = [difference.p for difference in differences if difference.p is not None]
+    if len(values) < len(differences):
+        return differences
+    return [
+        replace(difference, p_holm=p)
+        for difference, p in zip(differences, adjust(values), strict=True)
+    ]
+
+
+def _subtract(
+    reference: Mapping[int, float], theirs: Mapping[int, float], error: Error | None
+) -> Difference:
     pairs = sorted(reference.keys() & theirs.keys())
-    differences = tuple(reference[seed] - theirs[seed] for seed in pairs)
-    mean = fmean(differences)
+    by_seed = tuple(reference[seed] - theirs[seed] for seed in pairs)
+    mean = fmean(by_seed)
     interval, p = bound_mean(mean, len(pairs), error) if error else (None, None)
-    return Comparison(
-        control=control,
-        differences=differences,
-        mean=mean,
-        interval=interval,
-        p=p,
-        p_holm=None,
-        p_flips=flip_signs(differences),
+    return Difference(
+        by_seed=by_seed, mean=mean, interval=interval, p=p, p_holm=None, p_flips=flip_signs(by_seed)
     )
 
 
@@ -185,28 +218,33 @@ def adjust(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _adjust(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    values = [one.p for one in comparisons if one.p is not None]
-    if len(values) < len(comparisons):
-        return tuple(comparisons)
-    return tuple(replace(one, p_holm=p) for one, p in zip(comparisons, adjust(values), strict=True))
-
-
 def _claim(reference: Candidate, comparisons: Sequence[Comparison]) -> str:
     what = f"{reference.control or reference.coefficients} at phi = {reference.phi:g}"
     if not comparisons:
         return f"{what}: no claim, since no control has been trained yet."
-    seeds = min(len(one.differences) for one in comparisons)
-    if any(one.p_holm is None for one in comparisons):
+    names = [comparison.control.control for comparison in comparisons]
+    by_top1 = [comparison.top1 for comparison in comparisons]
+    if any(difference.p_holm is None for difference in by_top1):
         return f"{what}: no claim, since one seed shows nothing of the noise."
-    told = [one for one in comparisons if one.p_holm is not None and one.p_holm < _LEVEL]
-    better = ", ".join(one.control.control for one in told if one.mean > 0)
-    worse = ", ".join(one.control.control for one in told if one.mean < 0)
-    rest = ", ".join(one.control.control for one in comparisons if one not in told)
-    significant = f"(Holm's p < {_LEVEL})"
-    parts = [
-        f"better than {better} {significant}" if better else "",
-        f"worse than {worse} {significant}" if worse else "",
-        f"no significant difference from {rest}" if rest else "",
-    ]
-    return f"{what}, {seeds} seeds: {'; '.join(filter(None, parts))}."
+    by_loss = [comparison.log_loss for comparison in comparisons if comparison.log_loss]
+    told = {"top-1": _tell(names, by_top1)}
+    if len(by_loss) == len(names):
+        told["log-loss"] = _tell(names, by_loss)
+    if len(set(told.values())) == 1:
+        told = {" and ".join(told): told["top-1"]}
+    seeds = min(len(difference.by_seed) for difference in by_top1)
+    claims = "; ".join(f"in {measure} {claim}" for measure, claim in told.items())
+    return f"{what}, {seeds} seeds: {claims} (by Holm's p at {_LEVEL})."
+
+
+def _tell(names: Sequence[str], differences: Sequence[Difference]) -> str:
+    """Say from which controls the reference differs, such as "better than depth"."""
+    groups: dict[str, list[str]] = {"better than": [], "worse than": [], _SAME: []}
+    for name, difference in zip(names, differences, strict=True):
+        is_clear = difference.p_holm is not None and difference.p_holm < _LEVEL
+        words = "better than" if difference.mean > 0 else "worse than"
+        groups[words if is_clear else _SAME].append(name)
+    return ", ".join(f"{words} {', '.join(group)}" for words, group in groups.items() if group)
+
+
+_SAME = "no significant difference from"

@@ -56,11 +56,12 @@ def observe(records: Sequence[Record], response: Response) -> Trainings:
         excess=np.array([math.log2(c.realised_ratio) - c.phi for c in candidates.values()]),
         network=np.array([networks[record.trial.candidate.fingerprint] for record in records]),
         block=np.array([blocks[record.trial.seed] for record in records]),
-        response=np.array([_score(record, response) for record in records], float),
+        response=np.array([score(record, response) for record in records], float),
     )
 
 
-def _score(record: Record, response: Response) -> float:
+def score(record: Record, response: Response) -> float:
+    """Return how good a finished training came out; higher is better."""
     if response == "top1":
         return record.top1 or 0.0
     return -math.log(max(record.loss or 0.0, _LEAST_LOSS))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from scalectl.analysis.confirmation import Confirmation
+from scalectl.analysis.confirmation import Confirmation, Difference
 from scalectl.analysis.fidelity import Fidelity
 from scalectl.analysis.selection import Standing
 from scalectl.analysis.summaries import Summary
@@ -162,17 +162,18 @@ def _describe_confirmation(confirmation: Confirmation) -> dict[str, Any]:
         "comparisons": [
             {
                 "control": describe_candidate(comparison.control),
-                "differences": list(comparison.differences),
-                "mean": comparison.mean,
-                "interval": comparison.interval,
-                "p": comparison.p,
-                "p_holm": comparison.p_holm,
-                "p_flips": comparison.p_flips,
+                **_describe_difference(comparison.top1),
+                "log_loss": comparison.log_loss and _describe_difference(comparison.log_loss),
             }
             for comparison in confirmation.comparisons
         ],
         "claim": confirmation.claim,
     }
+
+
+def _describe_difference(difference: Difference) -> dict[str, Any]:
+    values = asdict(difference)
+    return {"differences": list(values.pop("by_seed")), **values}
 
 
 def _describe_fidelity(fidelity: Fidelity) -> dict[str, Any]:

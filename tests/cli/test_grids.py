@@ -100,6 +100,6 @@ def test_the_experiment_is_the_one_that_was_written_down() -> None:
     assert [one.control.control for one in first.comparisons] == singles
     assert [one.control.control for one in second.comparisons] == [*singles, "paper"]
     for one in (*first.comparisons, *second.comparisons):
-        assert len(one.differences) == config.confirm.seeds
+        assert len(one.top1.by_seed) == config.confirm.seeds
     assert {str(record.state) for record in found.records} == {"done"}
     assert not found.damaged

@@ -29,12 +29,12 @@ def draw(results: Results) -> Figure | None:
     )
     axes.axvline(0, color=MUTED, lw=1)
     for number, (_, comparison) in enumerate(rows):
-        seeds = [100 * value for value in comparison.differences]
+        seeds = [100 * value for value in comparison.top1.by_seed]
         axes.plot(seeds, [number] * len(seeds), "o", color=FAINT, markersize=3.5)
-        if comparison.interval:
-            ends = [100 * value for value in comparison.interval]
+        if comparison.top1.interval:
+            ends = [100 * value for value in comparison.top1.interval]
             axes.plot(ends, [number, number], color=CHOSEN, lw=2, solid_capstyle="butt")
-        axes.plot(100 * comparison.mean, number, "D", color=CHOSEN, markersize=6)
+        axes.plot(100 * comparison.top1.mean, number, "D", color=CHOSEN, markersize=6)
     several = len(results.confirmations) > 1
     axes.set_yticks(
         range(len(rows)),
@@ -52,7 +52,7 @@ def describe(results: Results) -> str:
     """List every comparison, and what may be claimed."""
     differences = "; ".join(
         f"phi {confirmation.phi:g}, against {clean(name_candidate(comparison.control))}: "
-        f"{100 * comparison.mean:+.2f} points"
+        f"{100 * comparison.top1.mean:+.2f} points"
         for confirmation in results.confirmations
         for comparison in confirmation.comparisons
     )

@@ -10,12 +10,16 @@ COLUMNS = (
     Column("reference", "reference"),
     Column("control", "control"),
     Column("realised_ratio", "realised x", ".3f"),
-    Column("difference", "reference - control", "+.2%"),
+    Column("difference", "top-1", "+.2%"),
     Column("low", "95 % from", "+.2%"),
     Column("high", "to", "+.2%"),
     Column("p", "p", ".3g"),
     Column("p_holm", "p (Holm)", ".3g"),
     Column("p_flips", "p (sign flips)", ".3g"),
+    Column("loss", "log-loss", "+.1%"),
+    Column("loss_low", "95 % from", "+.1%"),
+    Column("loss_high", "to", "+.1%"),
+    Column("loss_p_holm", "p (Holm)", ".3g"),
     Column("seeds", "seeds", "d"),
 )
 
@@ -37,23 +41,30 @@ def tabulate(results: Results) -> Table:
         ),
         notes=(
             *notes,
+            "top-1 and log-loss: reference - control, positive where the reference is better.",
             "Intervals and p: Student's t, two-sided, the error pooled over networks and seeds.",
         ),
     )
 
 
 def _describe(confirmation: Confirmation, comparison: Comparison) -> dict[str, object]:
-    low, high = comparison.interval or (None, None)
+    top1, loss = comparison.top1, comparison.log_loss
+    low, high = top1.interval or (None, None)
+    loss_low, loss_high = (loss and loss.interval) or (None, None)
     return {
         "phi": confirmation.phi,
         "reference": name_candidate(confirmation.reference),
         "control": comparison.control.control,
         "realised_ratio": comparison.control.realised_ratio,
-        "difference": comparison.mean,
+        "difference": top1.mean,
         "low": low,
         "high": high,
-        "p": comparison.p,
-        "p_holm": comparison.p_holm,
-        "p_flips": comparison.p_flips,
-        "seeds": len(comparison.differences),
+        "p": top1.p,
+        "p_holm": top1.p_holm,
+        "p_flips": top1.p_flips,
+        "loss": loss and loss.mean,
+        "loss_low": loss_low,
+        "loss_high": loss_high,
+        "loss_p_holm": loss and loss.p_holm,
+        "seeds": len(top1.by_seed),
     }

@@ -1,5 +1,6 @@
 """Paired comparisons on fresh seeds, against their definitions and against statsmodels."""
 
+import math
 from dataclasses import replace
 from itertools import product
 from statistics import fmean
@@ -76,21 +77,42 @@ def test_what_eight_seeds_can_say() -> None:
     assert found.mean_top1 == pytest.approx(0.7 + 0.01 + 0.035)
     depth, width = found.comparisons
     assert (depth.control.control, width.control.control) == ("depth", "width")
-    assert depth.mean == pytest.approx(0.01 - 0.001 * 7 / 8)
-    assert depth.p_flips == pytest.approx(2 / 2**8)
-    assert depth.p is not None
-    assert depth.p_holm == pytest.approx(2 * depth.p)
-    assert width.p_holm == width.p
+    assert depth.top1.mean == pytest.approx(0.01 - 0.001 * 7 / 8)
+    assert depth.top1.p_flips == pytest.approx(2 / 2**8)
+    assert depth.top1.p is not None
+    assert depth.top1.p_holm == pytest.approx(2 * depth.top1.p)
+    assert width.top1.p_holm == width.top1.p
+    assert depth.log_loss is None
     assert found.claim == (
-        "dwr at phi = 1, 8 seeds: better than depth (Holm's p < 0.05); no significant "
-        "difference from width."
+        "dwr at phi = 1, 8 seeds: in top-1 better than depth, no significant difference from width "
+        "(by Holm's p at 0.05)."
     )
+
+
+def test_log_loss_is_compared_beside_top1() -> None:
+    """By the same tests, and it may see what top-1 does not; a record without one leaves it out."""
+    records = [
+        confirm_record(control, seed, 0.7 + seed / 100, loss=loss + 0.001 * (seed % 3))
+        for seed in range(5)
+        for control, loss in (("dwr", 0.5), ("depth", 0.6), ("width", 0.4))
+    ]
+    (found,) = confirm(records, NAMED["dwr"])
+    assert found.claim == (
+        "dwr at phi = 1, 5 seeds: in top-1 no significant difference from depth, width; "
+        "in log-loss better than depth, worse than width (by Holm's p at 0.05)."
+    )
+    depth = found.comparisons[0].log_loss
+    assert depth
+    assert depth.by_seed[0] == pytest.approx(math.log(0.6 / 0.5))
+    (without,) = confirm([replace(records[0], loss=None), *records[1:]], NAMED["dwr"])
+    assert [comparison.log_loss for comparison in without.comparisons] == [None, None]
+    assert "log-loss" not in without.claim
 
 
 def test_one_seed_makes_no_claim() -> None:
     (found,) = confirm(confirmed(1), NAMED["dwr"])
     assert "no claim, since one seed" in found.claim
-    assert [one.p_holm for one in found.comparisons] == [None, None]
+    assert [comparison.top1.p_holm for comparison in found.comparisons] == [None, None]
 
 
 def test_a_size_stands_alone_and_a_stranger_is_left_out() -> None:

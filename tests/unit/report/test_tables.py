@@ -141,7 +141,7 @@ def test_confirmations_and_longer_trainings_have_their_tables(results: Results) 
     assert [row["control"] for row in first.rows] == ["depth", "width"]
     assert all({column.name for column in COLUMNS} <= row.keys() for row in first.rows)
     assert "better than depth" in first.notes[0]
-    assert "Confirmation. dwr at phi = 1, 8 seeds: better than depth" in in_words(found)
+    assert "Confirmation. dwr at phi = 1, 8 seeds: in top-1 better than depth" in in_words(found)
     assert "Fidelity. " in in_words(found)
     longer = read(second, "longer_top1")
     assert longer == sorted(longer, reverse=True)
