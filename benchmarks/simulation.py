@@ -166,10 +166,10 @@ class Outcome:
         return self.chance_within >= 0.95
 
 
-def judge(world: World, draws: int, seed: int) -> tuple[Outcome, Floats]:
+def judge(world: World, draws: int) -> tuple[Outcome, Floats]:
     """Choose as `select` does; return the draws of the means too."""
     trainings = world.trainings
-    means = draw_posterior(trainings, draws, seed).means
+    means = draw_posterior(trainings, draws, seed=0).means
     regrets = means.max(axis=1, keepdims=True) - means
     chosen = int(regrets.mean(axis=0).argmin())
     sums = np.bincount(trainings.network, trainings.response)
@@ -191,7 +191,7 @@ def search_equally(case: tuple[str, int, float, int]) -> Outcome:
     world = World(kind, noise, repeat)
     for _ in range(seeds):
         world.train(list(range(len(SHARES))))
-    return judge(world, 1000, 0)[0]
+    return judge(world, 1000)[0]
 
 
 def search_until_sure(case: tuple[str, float, int, bool]) -> Outcome:
@@ -201,7 +201,7 @@ def search_until_sure(case: tuple[str, float, int, bool]) -> Outcome:
     world.train(everything)
     world.train(everything)
     for seed in range(2, MOST):
-        outcome, means = judge(world, 600, seed)
+        outcome, means = judge(world, 600)
         if outcome.is_identified or outcome.trainings >= MOST:
             break
         world.train(draw_networks(means, 4, seed) if is_adaptive else everything)

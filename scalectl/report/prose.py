@@ -1,10 +1,11 @@
 """The results of a search in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scalectl.analysis.confirmation import place
 from scalectl.analysis.evidence import Evidence, say_amount
 from scalectl.analysis.selection import Selection, Standing
+from scalectl.analysis.summaries import Summary
 from scalectl.report.render import pluralise
 from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.plan_file import Outlook
@@ -25,9 +26,10 @@ def in_brief(selection: Selection) -> str:
     standing, evidence = selection.standing, selection.evidence
     if standing is None or evidence is None:
         return f"{text}."
+    most = f"less than {say_amount(standing.bound, evidence)}" if standing.bound else "nothing"
     return (
-        f"{text}, expected to be within {say_amount(standing.regret, evidence)} of the best of these "
-        f"networks (95 %: {say_amount(standing.bound, evidence)})."
+        f"{text}. It is expected to lose {say_amount(standing.regret, evidence)} against the best of "
+        f"these networks, and with a probability of 95 % {most}."
     )
 
 
@@ -36,12 +38,13 @@ def in_words(results: Results) -> str:
     selection, trial = results.selection, results.records[0].trial
     lines = [f"{in_brief(selection)} {selection.reason}"]
     lines.extend(_compare_with_controls(selection))
+    lines.extend(_compare_with_baseline(results))
     if selection.evidence:
         lines.append(_describe_evidence(selection.evidence))
     failed = sum(summary.failed for summary in results.summaries)
     lines.append(
         f"Trained: {trial.baseline.name} on {trial.data.name}, "
-        f"{pluralise(len(results.summaries), 'network')}, {pluralise(len(results.seeds), 'seed')}, "
+        f"{_count_networks(results.summaries)}, {pluralise(len(results.seeds), 'seed')}, "
         f"{pluralise(len(results.searched), 'trial')}; {failed or 'none'} failed."
     )
     lines += [f"Confirmation. {confirmation.claim}" for confirmation in results.confirmations]
@@ -65,15 +68,22 @@ def _compare_with_controls(selection: Selection) -> Iterator[str]:
     evidence = selection.evidence
     if evidence is None:
         return
-    gains = [
-        f"{standing.summary.candidate.control} {_say_gain(standing)}"
+    controls = [
+        standing
         for standing in sorted(
             selection.standings, key=lambda standing: place(standing.summary.candidate)
         )
         if standing.summary.candidate.control and standing.summary is not selection.network
     ]
+    ahead = [standing for standing in controls if standing.behind[0] >= 0]
+    behind = [standing for standing in controls if standing.behind[0] < 0]
+    gains = [f"ahead of {', of '.join(map(_say_gain, ahead))}"] if ahead else []
+    gains += [f"behind {', '.join(map(_say_gain, behind))}"] if behind else []
     if gains:
-        yield f"Ahead at equal compute, in {evidence.percent} with 95 % intervals: {'; '.join(gains)}."
+        yield (
+            f"At equal multiply-adds, in {evidence.percent} with 95 % intervals, it is "
+            f"{'; '.join(gains)}."
+        )
     open_ = [
         name_candidate(standing.summary.candidate)
         for standing in selection.standings
@@ -83,15 +93,46 @@ def _compare_with_controls(selection: Selection) -> Iterator[str]:
         shown = ", ".join(open_[:_MOST_NAMES])
         more = f" and {len(open_) - _MOST_NAMES} more" if len(open_) > _MOST_NAMES else ""
         reach = say_amount(evidence.delta, evidence)
-        yield f"Not shown to be worse by more than {reach}: {shown}{more}."
+        yield f"Not ruled out, since they may be less than {reach} behind, or ahead: {shown}{more}."
 
 
 _MOST_NAMES = 6
 
 
 def _say_gain(standing: Standing) -> str:
-    middle, low, high = (100 * part for part in standing.behind)
-    return f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
+    """Write by how much the recommended network differs, such as "depth by 1.63 (0.62 to 2.89)"."""
+    middle, *ends = (100 * part for part in standing.behind)
+    sign = 1 if middle >= 0 else -1
+    low, high = sorted(sign * end for end in ends)
+    name = standing.summary.candidate.control
+    return f"{name} by {sign * middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _compare_with_baseline(results: Results) -> Iterator[str]:
+    """Say what the added compute brought, and where it brought nothing."""
+    chosen, scores = results.selection.network, results.summaries
+    baseline = next((each for each in scores if each.candidate.shares is None), None)
+    if not (chosen and baseline and chosen.mean_top1 and baseline.mean_top1):
+        return
+    yield (
+        f"The baseline, with half the multiply-adds, has a top-1 of {baseline.mean_top1:.2%}, the "
+        f"recommended network {chosen.mean_top1:.2%}."
+    )
+    below = [
+        each
+        for each in scores
+        if each.mean_top1 is not None and each.mean_top1 < baseline.mean_top1
+    ]
+    if below:
+        yield (
+            f"{pluralise(len(below), 'network')} with twice its multiply-adds {'is' if len(below) == 1 else 'are'} "
+            "below it: such brief trainings favour what learns fast; fidelity.seeds=1 trains longer."
+        )
+
+
+def _count_networks(summaries: Sequence[Summary]) -> str:
+    scaled = sum(each.candidate.shares is not None for each in summaries)
+    return f"{pluralise(scaled, 'network')}{' and the baseline' * (scaled < len(summaries))}"
 
 
 def _describe_evidence(evidence: Evidence) -> str:
@@ -103,9 +144,10 @@ def _describe_evidence(evidence: Evidence) -> str:
         worth = evidence.worth
         # -log(loss) rises by log 2 where the loss is halved.
         halved, error = 69.3 * worth.slope, 69.3 * worth.error
-        parts.append(f"half the loss is worth {halved:.0f} +- {error:.0f} points of top-1")
+        parts.append(f"where it is half, top-1 is {halved:.0f} +- {error:.0f} points higher")
     if noise.reliability is not None:
-        parts.append(f"{100 * noise.reliability:.0f} % of their differences is signal")
+        part = 100 * (1 - noise.reliability)
+        parts.append(f"{part:.0f} % of the variance of their means is noise between seeds")
     if evidence.agreement is not None:
         parts.append(f"the orders by log-loss and by top-1 correlate by {evidence.agreement:.2f}")
     return "; ".join(parts) + "."

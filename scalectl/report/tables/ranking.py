@@ -18,7 +18,7 @@ COLUMNS = (
     Column("behind", "behind", ".2%", essential=True),
     Column("behind_low", "95 % from", ".2%"),
     Column("behind_high", "to", ".2%"),
-    Column("chance_best", "best with", ".0%"),
+    Column("chance_best", "is best", ".0%"),
     Column("sd_top1", "sd of top-1", ".2%"),
     Column("gap", "train - select", ".1%"),
     Column("failed", "failed", "d"),
@@ -48,9 +48,11 @@ def tabulate(results: Results) -> Table:
             f"{data.name}, after {pluralise(recipe.epochs, 'epoch')} of {data.sizes['train']:,} images."
         ),
         (
-            f"behind: the recommended network's lead in {unit}, expected and at 95 %, after what noise "
-            "and unequal compute explain. best with: the chance that no other one is better."
+            f"behind: the recommended network's lead in {unit}, below 0 where it is not ahead; estimated "
+            "from all trainings, without noise and unequal compute, so that it is not the difference of "
+            "the means. is best: the chance that no other one is better."
         ),
+        _NAMES,
         "balanced top-1: the mean over classes, whatever their sizes." if unequal else "",
         data.note,
     )
@@ -64,7 +66,9 @@ def tabulate(results: Results) -> Table:
             {
                 "candidate": name_candidate(summary.candidate),
                 **describe_summary(summary),
-                **_describe_standing(standings.get(summary.candidate.fingerprint)),
+                **_describe_standing(
+                    standings.get(summary.candidate.fingerprint), results.selection
+                ),
                 "gap": _find_gap(summary),
                 "seconds": summary.mean_seconds,
                 "mark": _find_mark(summary, results.selection, standings),
@@ -75,8 +79,15 @@ def tabulate(results: Results) -> Table:
     )
 
 
-def _describe_standing(standing: Standing | None) -> dict[str, object]:
-    behind, low, high = standing.behind if standing else (None, None, None)
+_NAMES = (
+    "depth, width, resolution: all added compute into one; dwr: equal shares; dWr: most into width "
+    "(Dollar et al. 2021); paper: (1.2, 1.1, 1.15) of Tan & Le 2019."
+)
+
+
+def _describe_standing(standing: Standing | None, selection: Selection) -> dict[str, object]:
+    is_other = standing is not None and standing is not selection.standing
+    behind, low, high = standing.behind if standing and is_other else (None, None, None)
     return {
         "behind": behind,
         "behind_low": low,
