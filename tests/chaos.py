@@ -42,7 +42,7 @@ def torment(server: CommandServer, folder: Path, seed: int, undisturbed: str, ta
     kills, done = 0, False
     while not done:
         running = [server.start(arguments, folder) for _ in range(together)]
-        for process in [one for one in running if dice.random() < 0.85]:
+        for process in [process for process in running if dice.random() < 0.85]:
             time.sleep(dice.uniform(0, LONGEST))
             with suppress(ProcessLookupError):
                 if dice.random() < 0.1:  # a machine that sleeps for a while

@@ -49,7 +49,7 @@ def search_in(folder: Path) -> list[str]:
     """The arguments of the small search, for a run in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "net.toml").write_text(NET)
-    settings = [part for one in SMALL for part in ("--set", one)]
+    settings = [part for override in SMALL for part in ("--set", override)]
     return ["grid", "-o", "run", "--baseline", "net.toml", "--executor", "inline", *settings]
 
 

@@ -151,9 +151,13 @@ def complete() -> Results:
     records = train(candidates, 3)
     lost = replace(records[0].trial, seed=3)
     records.append(Record(trial=lost, state=State.STALLED, error="it took no step"))
-    found = gathered("complete", records)
-    summaries = {one.candidate.control: one for one in found.summaries if one.candidate.control}
-    winner = found.selection.winner
+    results = gathered("complete", records)
+    summaries = {
+        summary.candidate.control: summary
+        for summary in results.summaries
+        if summary.candidate.control
+    }
+    winner = results.selection.winner
     assert winner
     difference = Difference(
         by_seed=(0.01, 0.03, 0.02),
@@ -178,19 +182,19 @@ def complete() -> Results:
         epochs=EPOCHS,
         longer=36,
         pairs=tuple(
-            (one.candidate, one.mean_top1 or 0, (one.mean_top1 or 0) + 0.05)
-            for one in found.summaries
+            (summary.candidate, summary.mean_top1 or 0, (summary.mean_top1 or 0) + 0.05)
+            for summary in results.summaries
         ),
         tau=0.7,
         interval=(0.5, 0.9),
         ceiling=0.8,
-        shares=found.selection.optimum,
+        shares=results.selection.optimum,
         longer_shares=Shares(0.25, 0.25, 0.5),
         note="Ranks agree.",
     )
     return replace(
-        found,
-        latencies={one.candidate.fingerprint: 0.01 for one in found.summaries},
+        results,
+        latencies={summary.candidate.fingerprint: 0.01 for summary in results.summaries},
         confirmations=(confirmation, replace(confirmation, phi=2.0)),
         fidelity=fidelity,
         max_deviation=0.07,
@@ -223,7 +227,7 @@ def finish(work: Generator[None, None, T]) -> T:
 
 
 SMALL = enumerate_candidates(Design(degree=1), shrink(B0, Proxy(), 16), 72).candidates
-CONTROLS = {one.control: one for one in SMALL}
+CONTROLS = {candidate.control: candidate for candidate in SMALL}
 
 
 def confirm_record(
@@ -274,7 +278,7 @@ def train_for(purpose: Purpose, heights: list[float], noise: float, seeds: int) 
 
 def hill_of_depth(depth: float) -> list[float]:
     return [
-        0.8 - (one.shares.depth - depth) ** 2 - 0.4 * one.shares.width**2
-        for one in SHAPES
-        if one.shares
+        0.8 - (candidate.shares.depth - depth) ** 2 - 0.4 * candidate.shares.width**2
+        for candidate in SHAPES
+        if candidate.shares
     ]

@@ -10,14 +10,14 @@ import pytest
 
 def find_processes(mark: str) -> list[int]:
     """All that have it in their environment."""
-    found = []
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
+                processes.append(int(folder.name))
         except OSError:
             continue  # it has just ended
-    return [one for one in found if one != os.getpid()]
+    return [process for process in processes if process != os.getpid()]
 
 
 def wait_until(is_so: Callable[[], object]) -> None:

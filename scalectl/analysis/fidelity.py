@@ -39,23 +39,25 @@ class Fidelity:
 
 
 def compare_epochs(records: Sequence[Record]) -> Fidelity | None:
-    """None until five candidates have been trained both ways."""
+    """Compare brief with longer trainings; None until five candidates have been trained both ways."""
     done = [
-        one for one in records if one.state is State.DONE and one.trial.candidate.shares is not None
+        record
+        for record in records
+        if record.state is State.DONE and record.trial.candidate.shares is not None
     ]
-    long = [one for one in done if one.trial.purpose == "fidelity"]
-    names = {one.trial.candidate.fingerprint for one in long}
+    long = [record for record in done if record.trial.purpose == "fidelity"]
+    names = {record.trial.candidate.fingerprint for record in long}
     brief = [
-        one
-        for one in done
-        if one.trial.purpose == "search" and one.trial.candidate.fingerprint in names
+        record
+        for record in done
+        if record.trial.purpose == "search" and record.trial.candidate.fingerprint in names
     ]
     means, longer_means = average_scores(brief), average_scores(long)
     both = [name for name in means if name in longer_means]
     if len(both) < 5:
         return None
-    candidates = {one.trial.candidate.fingerprint: one.trial.candidate for one in brief}
-    tau = _rank([means[name] for name in both], [longer_means[name] for name in both])
+    candidates = {record.trial.candidate.fingerprint: record.trial.candidate for record in brief}
+    tau = _correlate([means[name] for name in both], [longer_means[name] for name in both])
     shares, longer_shares = find_optimum(brief), find_optimum(long)
     interval = _bound(tau, len(both))
     return Fidelity(
@@ -71,13 +73,13 @@ def compare_epochs(records: Sequence[Record]) -> Fidelity | None:
     )
 
 
-def _rank(one: Sequence[float], other: Sequence[float]) -> float:
-    """0 where one of them has no order at all."""
+def _correlate(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return Kendall's tau-b; 0 where all values of one sequence are equal."""
     from scipy import stats
 
-    if len(set(one)) == 1 or len(set(other)) == 1:
+    if len(set(first)) == 1 or len(set(second)) == 1:
         return 0.0
-    return float(stats.kendalltau(one, other).statistic)
+    return float(stats.kendalltau(first, second).statistic)
 
 
 def _bound(tau: float, count: int) -> tuple[float, float]:
@@ -87,15 +89,15 @@ def _bound(tau: float, count: int) -> tuple[float, float]:
 
 
 def _find_ceiling(records: Sequence[Record]) -> float | None:
-    seeds = sorted({one.trial.seed for one in records})
+    seeds = sorted({record.trial.seed for record in records})
     if len(seeds) < 2:
         return None
     taus = []
     for half in islice(combinations(seeds, len(seeds) // 2), _SPLITS):
-        ours = average_scores([one for one in records if one.trial.seed in half])
-        theirs = average_scores([one for one in records if one.trial.seed not in half])
+        ours = average_scores([record for record in records if record.trial.seed in half])
+        theirs = average_scores([record for record in records if record.trial.seed not in half])
         both = [name for name in ours if name in theirs]
-        taus.append(_rank([ours[name] for name in both], [theirs[name] for name in both]))
+        taus.append(_correlate([ours[name] for name in both], [theirs[name] for name in both]))
     return float(np.mean(taus))
 
 

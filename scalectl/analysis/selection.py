@@ -103,7 +103,9 @@ def select(
     if not trained:
         return _decline("no_eligible_winner", "No candidate has a finished training.", None)
     summaries = summarise(trained)
-    argmax = max(summaries, key=lambda one: (one.mean_top1 or 0.0, -one.candidate.cost.macs))
+    argmax = max(
+        summaries, key=lambda summary: (summary.mean_top1 or 0.0, -summary.candidate.cost.macs)
+    )
     if len(summaries) < 2:
         reason = "Only one network has a finished training: there is nothing to compare it with."
         return _decline("not_identified", reason, argmax)

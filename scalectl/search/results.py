@@ -80,7 +80,7 @@ def read_results(path: Path) -> Results:
             "Run scalectl grid with the arguments that made it: it continues.",
             exit_code=3 if reading.damaged else 2,
         )
-    searched = [one for one in reading.records if one.trial.purpose == "search"]
+    searched = [record for record in reading.records if record.trial.purpose == "search"]
     measured = latencies.read(path)
     config = _read_config(path, reading.damaged)
     preference = config.select if config else Preference()
@@ -88,7 +88,7 @@ def read_results(path: Path) -> Results:
     return Results(
         name=path.name,
         files=files,
-        records=tuple(sorted(reading.records, key=lambda one: one.trial.purpose != "search")),
+        records=tuple(sorted(reading.records, key=lambda record: record.trial.purpose != "search")),
         damaged=reading.damaged,
         summaries=summarise(searched),
         selection=selection,

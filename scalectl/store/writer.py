@@ -93,7 +93,9 @@ class Store:
                 known |= ids
         sources |= reader.read_existing(merged, reader.read_file)
         whole = {path: content for path, content in sources.items() if not content.damaged}
-        records = {one.trial.id: one for content in whole.values() for one in content.records}
+        records = {
+            record.trial.id: record for content in whole.values() for record in content.records
+        }
         target = self._publish_compact([records[name] for name in records.keys() - known])
         if target is None:
             return

@@ -49,7 +49,7 @@ def test_a_search_as_json_is_one_document(run: Path) -> None:
     assert document["schema_version"] == 2
     assert document["trials"] == len(document["records"])
     assert document["selection"]["status"] == "not_identified"
-    assert {one["state"] for one in document["records"]} == {"done"}
+    assert {record["state"] for record in document["records"]} == {"done"}
 
 
 def test_events_are_lines_of_json(run: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_dry_run_lists_everything_and_trains_nothing(tmp_path: Path) -> None:
         "activations fingerprint control"
     )
     assert set(keys.split()) <= document["candidates"][0].keys()
-    controls = {one["control"] for one in document["candidates"]}
+    controls = {candidate["control"] for candidate in document["candidates"]}
     assert controls >= {"baseline", "depth", "width", "resolution", "dwr", "dWr", "paper"}
     assert document["trials"] == 4 * len(document["candidates"]) == 36
     assert not (tmp_path / "r").exists()
@@ -112,7 +112,9 @@ def test_the_default_holds_everybody_to_five_percent() -> None:
     """Realised MACs, counted."""
     document = json.loads(invoke("grid", "--dry-run", "--no-probe", "--json").stdout)
     ratios = [
-        one["realised_ratio"] for one in document["candidates"] if one["control"] != "baseline"
+        candidate["realised_ratio"]
+        for candidate in document["candidates"]
+        if candidate["control"] != "baseline"
     ]
     assert len(ratios) >= 8
     assert all(2 / 1.05 <= ratio <= 2 * 1.05 for ratio in ratios)
@@ -151,8 +153,8 @@ def test_scale_writes_configs_that_load(tmp_path: Path) -> None:
         *("--to", "json", "--to", "toml", "--to", "timm"),
     )
     (size,) = json.loads(result.stdout)["sizes"]
-    assert [one["verified"] for one in size["exports"]] == [True] * 3
-    assert {one["params"] for one in size["exports"]} == {size["params"]}
+    assert [export["verified"] for export in size["exports"]] == [True] * 3
+    assert {export["params"] for export in size["exports"]} == {size["params"]}
     emitted = tmp_path / "efficientnet_b0_phi2.toml"
     again = invoke("scale", "--coefficients", "paper", "--baseline", str(emitted), "--phi", "0", "--json")  # fmt: skip
     assert json.loads(again.stdout)["sizes"][0]["macs"] == size["macs"]
@@ -213,7 +215,7 @@ def test_failed_trials_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "Next: " not in result.output
     document = json.loads(invoke("report", folder, "--json").stdout)
     assert document["selection"]["status"] == "no_eligible_winner"
-    assert all(one["error"] for one in document["records"])
+    assert all(record["error"] for record in document["records"])
     assert invoke("scale", "--from", folder, "--phi", "1").exit_code == 4
 
 
@@ -306,9 +308,9 @@ def test_a_users_own_stages_are_a_baseline(tmp_path: Path) -> None:
     scaled = invoke("scale", "--baseline", str(net), "--coefficients", "dwr", "--phi", "2", *out, "--to", "keras", "--to", "torch", "--json")  # fmt: skip
     (size,) = json.loads(scaled.stdout)["sizes"]
     assert size["name"] == "my_net_phi2"
-    assert [one["verified"] for one in size["exports"]] == [True, True]
+    assert [export["verified"] for export in size["exports"]] == [True, True]
     stages = json.loads(invoke("profile", str(net), "--json").stdout)["stages"]
-    assert [one["part"] for one in stages] == ["stem", "stage 1", "classifier"]
+    assert [stage["part"] for stage in stages] == ["stem", "stage 1", "classifier"]
     listed = json.loads(invoke("baselines", str(net), "--json").stdout)["baselines"][0]
     assert listed["exports"]["torch"] == ""
     assert "two stages" in listed["exports"]["timm"]

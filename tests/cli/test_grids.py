@@ -64,42 +64,44 @@ def test_the_paper_s_lattice() -> None:
     assert not enumeration.rejected
     proposals = 109 + 6
     assert len(enumeration.candidates) - 1 + enumeration.merged == proposals
-    ratios = [one.realised_ratio for one in enumeration.candidates[1:]]
+    ratios = [candidate.realised_ratio for candidate in enumeration.candidates[1:]]
     assert max(ratios) > 2.5
 
 
 def test_the_committed_records_are_of_their_grid() -> None:
     """The networks, the recipe and the seeds that the file asks for; all of them, all finished."""
     config = load_config(GRIDS / "efficientnet_b0-fashion_mnist.toml")
-    found = read_results(GRIDS / "efficientnet_b0-fashion_mnist.parquet")
-    card = found.records[0].trial.data
+    results = read_results(GRIDS / "efficientnet_b0-fashion_mnist.parquet")
+    card = results.records[0].trial.data
     enumeration = enumerate_candidates(
         config.design, shrink(B0, config.proxy, card.classes), card.native
     )
     expected = {
-        (one.fingerprint, seed) for one in enumeration.candidates for seed in range(config.seeds)
+        (candidate.fingerprint, seed)
+        for candidate in enumeration.candidates
+        for seed in range(config.seeds)
     }
-    trials = [record.trial for record in found.records]
+    trials = [record.trial for record in results.records]
     assert {(trial.candidate.fingerprint, trial.seed) for trial in trials} == expected
     assert len(trials) == len(expected)
     assert {trial.recipe for trial in trials} == {config.proxy.recipe}
-    assert {str(record.state) for record in found.records} == {"done"}
+    assert {str(record.state) for record in results.records} == {"done"}
     assert config.seeds >= 3
-    assert not found.damaged
+    assert not results.damaged
 
 
 def test_the_experiment_is_the_one_that_was_written_down() -> None:
     """Every arm at both sizes with eight fresh seeds, on test images; nothing left out."""
     config = load_config(GRIDS / "compound-fashion_mnist.toml")
-    found = read_results(GRIDS / "compound-fashion_mnist.parquet")
-    first, second = found.confirmations
+    results = read_results(GRIDS / "compound-fashion_mnist.parquet")
+    first, second = results.confirmations
     assert (first.phi, second.phi) == config.confirm.phis
-    assert {one.reference.control for one in found.confirmations} == {"dwr"}
+    assert {confirmation.reference.control for confirmation in results.confirmations} == {"dwr"}
     singles = ["depth", "width", "resolution"]
     # At the smaller size dwr and paper are the same network.
-    assert [one.control.control for one in first.comparisons] == singles
-    assert [one.control.control for one in second.comparisons] == [*singles, "paper"]
-    for one in (*first.comparisons, *second.comparisons):
-        assert len(one.top1.by_seed) == config.confirm.seeds
-    assert {str(record.state) for record in found.records} == {"done"}
-    assert not found.damaged
+    assert [comparison.control.control for comparison in first.comparisons] == singles
+    assert [comparison.control.control for comparison in second.comparisons] == [*singles, "paper"]
+    for comparison in (*first.comparisons, *second.comparisons):
+        assert len(comparison.top1.by_seed) == config.confirm.seeds
+    assert {str(record.state) for record in results.records} == {"done"}
+    assert not results.damaged

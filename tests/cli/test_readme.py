@@ -30,8 +30,8 @@ def fill(text: str) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "grids").symlink_to(ROOT / "grids")
-        text = _EXAMPLE.sub(lambda found: f"$ {found[1]}\n{answer(found[1], folder)}", text)
-        return _TABLE.sub(lambda found: f"{found[1]}{found[2]}{answer(found[1], folder)}", text)
+        text = _EXAMPLE.sub(lambda match: f"$ {match[1]}\n{answer(match[1], folder)}", text)
+        return _TABLE.sub(lambda match: f"{match[1]}{match[2]}{answer(match[1], folder)}", text)
 
 
 def test_outputs_are_those_of_the_commands() -> None:

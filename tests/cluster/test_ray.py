@@ -103,7 +103,11 @@ def title(process: int) -> bytes:
 
 def list_workers() -> list[int]:
     """Processes of the simulated cluster that train: they are called by the trial."""
-    return [one for one in find_processes(MARK) if re.match(rb"ray::[0-9a-f]{16}", title(one))]
+    return [
+        process
+        for process in find_processes(MARK)
+        if re.match(rb"ray::[0-9a-f]{16}", title(process))
+    ]
 
 
 def test_what_is_killed_costs_no_more_than_an_epoch(
@@ -121,8 +125,8 @@ def test_what_is_killed_costs_no_more_than_an_epoch(
             killed.append(list_workers()[0])
             os.kill(killed[0], signal.SIGKILL)
         elif heard == 12:
-            for one in others:
-                cluster.remove_node(one, allow_graceful=False)
+            for node in others:
+                cluster.remove_node(node, allow_graceful=False)
 
     node = cluster.add_node(**NODE)
     wait_until(lambda: executor.jobs == 3)
@@ -163,9 +167,9 @@ def test_a_trial_whose_workers_are_lost_again_and_again_is_a_record(
         if isinstance(news, Record):
             records[news.trial.id] = news
         elif news.trial.id == victim.id and not isinstance(news, Progress):
-            for one in list_workers():
-                if victim.id.encode() in title(one):
-                    os.kill(one, signal.SIGKILL)
+            for worker in list_workers():
+                if victim.id.encode() in title(worker):
+                    os.kill(worker, signal.SIGKILL)
     assert records[other.id].state is State.DONE
     assert records[victim.id].state is State.KILLED
     assert "its worker was lost 3 times" in records[victim.id].error
@@ -179,7 +183,7 @@ def test_a_trial_may_take_so_much_memory(
     large = replace(trial.candidate.architecture, resolution=1024)
     trial = replace(trial, candidate=replace(trial.candidate, architecture=large))
     news = executor.run([trial], replace(workspace, memory=2**27))
-    (record,) = (one for one in news if isinstance(one, Record))
+    (record,) = (event for event in news if isinstance(event, Record))
     assert record.state is State.OUT_OF_MEMORY, record.error
     assert "memory" in record.error.lower()
 
@@ -219,7 +223,7 @@ def is_agent(process: int) -> bool:
 def test_a_command_leaves_nothing_of_a_ray_of_its_own(number: int, tmp_path: Path) -> None:
     """Nor does Ray keep it from saying how to go on."""
     environment = {**os.environ, "SCALECTL_MARK": str(tmp_path), "RAY_AUTH_MODE": "disabled"}
-    settings = [part for one in (*TINY, "proxy.epochs=500") for part in ("--set", one)]
+    settings = [part for override in (*TINY, "proxy.epochs=500") for part in ("--set", override)]
     command = [
         sys.executable,
         "-m",
@@ -239,7 +243,9 @@ def test_a_command_leaves_nothing_of_a_ray_of_its_own(number: int, tmp_path: Pat
         _, said = process.communicate(timeout=30)
     assert process.returncode == (143 if number == signal.SIGTERM else -number)
     assert ("to continue, run the same command" in said) == (number == signal.SIGTERM)
-    wait_until(lambda: not [one for one in find_processes(str(tmp_path)) if not is_agent(one)])
+    wait_until(
+        lambda: not [process for process in find_processes(str(tmp_path)) if not is_agent(process)]
+    )
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> str:

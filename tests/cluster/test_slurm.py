@@ -46,7 +46,7 @@ if name == "sbatch":
         start(arguments[0], index, subprocess.DEVNULL)
     print("Submitted batch job 7")
 elif name == "srun":
-    command = arguments[next(at for at, one in enumerate(arguments) if "python" in one) :]
+    command = arguments[next(at for at, argument in enumerate(arguments) if "python" in argument) :]
     os.execv(command[0], command)
 elif name == "sacct":
     print("JobID|State")
@@ -58,15 +58,15 @@ elif name == "sacct":
 
 def list_jobs(folder: Path) -> list[int]:
     """Processes of jobs below a folder."""
-    found = []
+    jobs = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if b"submitit.core._submit" in words and str(folder).encode() in b" ".join(words):
-            found.append(int(path.parent.name))
-    return found
+            jobs.append(int(path.parent.name))
+    return jobs
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGKILL])
@@ -85,8 +85,8 @@ def test_a_job_that_is_stopped_goes_on_from_its_checkpoint(
             heard.append(news.epoch)
             if not stopped:
                 stopped = list_jobs(tmp_path)
-                for one in stopped:
-                    os.kill(one, number)
+                for process in stopped:
+                    os.kill(process, number)
     assert len(stopped) == 1
     assert heard == sorted(set(heard))
     assert heard[-1] == 30

@@ -16,8 +16,8 @@ def test_a_command_says_what_it_and_its_options_are_for(name: str) -> None:
     assert command.name == name
     assert command.help
     assert f"scalectl {name}" in (main.help or "")
-    options = [one for one in command.params if isinstance(one, click.Option)]
-    assert all(one.help or isinstance(one.type, click.Choice) for one in options)
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert all(option.help or isinstance(option.type, click.Choice) for option in options)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

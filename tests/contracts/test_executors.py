@@ -44,8 +44,8 @@ def test_every_trial_gets_one_record(name: str, tiny: Plan, workspace: Workspace
     broken = replace(first, seed=7, data=replace(first.data, digests=dict.fromkeys("ab", "")))
     trials = [broken, *tiny.trials[:2]]
     news = list(make(name, 2).run(trials, workspace))
-    records = {one.trial.id: one.state for one in news if isinstance(one, Record)}
-    assert len([one for one in news if isinstance(one, Record)]) == 3
+    records = {event.trial.id: event.state for event in news if isinstance(event, Record)}
+    assert len([event for event in news if isinstance(event, Record)]) == 3
     assert records == {
         broken.id: State.ERROR,
         tiny.trials[0].id: State.DONE,
@@ -63,9 +63,9 @@ def test_results_do_not_depend_on_where_and_when(
         place = replace(workspace, checkpoints=tmp_path / f"{name} {jobs} {order[0].id}")
         news = list(make(name, jobs).run(order, place))
         return {
-            one.trial.id: (one.curve, one.top1, one.train_loss, one.environment)
-            for one in news
-            if isinstance(one, Record)
+            event.trial.id: (event.curve, event.top1, event.train_loss, event.environment)
+            for event in news
+            if isinstance(event, Record)
         }
 
     expected = train("inline", 1, trials)

@@ -139,7 +139,9 @@ def test_libraries_build_what_was_counted_or_refuse(
             assert written.note.startswith("refused: ")
         else:
             results.append(verify(Path(written.path))[1])
-    assert all(result.ok for result in results), [one.note for one in results if not one.ok]
+    assert all(result.ok for result in results), [
+        result.note for result in results if not result.ok
+    ]
     assert bool(results) == (name in EXPRESSED[library])
 
 

@@ -24,10 +24,10 @@ GATHER: dict[str, Callable[[], Results]] = {
 @pytest.mark.parametrize("kind", GATHER)
 def test_every_figure_is_drawn_or_says_what_is_missing(kind: str) -> None:
     """With words for those who cannot see it."""
-    drawn = {one.name: one for one in figures.draw_all(GATHER[kind]())}
+    drawn = {drawing.name: drawing for drawing in figures.draw_all(GATHER[kind]())}
     assert list(drawn) == list(figures.FIGURES)
-    assert {name for name, one in drawn.items() if one.figure is None} == ABSENT[kind]
-    assert all(one.title and one.text.endswith(".") for one in drawn.values())
+    assert {name for name, drawing in drawn.items() if drawing.figure is None} == ABSENT[kind]
+    assert all(drawing.title and drawing.text.endswith(".") for drawing in drawn.values())
     if kind == "real":
         assert "highest at 0% depth, 0% width and 100% resolution" in drawn["triangle"].text
         assert "(1, 1.122, 1.26), winner 80.9%" in drawn["frontier"].text

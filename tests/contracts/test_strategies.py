@@ -47,7 +47,7 @@ def play(
     asked = []
     for trials in find(plan).rounds(plan, lambda: dict(reversed(known.items()))):
         asked.append(trials)
-        for trial in sorted(trials, key=lambda one: one.id):
+        for trial in sorted(trials, key=lambda trial: trial.id):
             if trial.id not in known:
                 if most == 0:
                     return asked

@@ -48,9 +48,9 @@ def test_the_whole_tree_is_killed(undisturbed: str, tmp_path: Path) -> None:
         time.sleep(dice.uniform(0, 0.4))
         tree = find_processes(mark)
         killed += len(tree)
-        for one in dice.sample(tree, len(tree)):
+        for process_id in dice.sample(tree, len(tree)):
             with suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+                os.kill(process_id, signal.SIGKILL)
         process.wait()
         wait_until(lambda: not find_processes(mark))
     assert killed >= 4

@@ -98,7 +98,7 @@ def test_a_flipped_bit_is_named_and_the_rest_is_shown(
             code, said, document = report(run)
             assert code == 3
             assert str(path) in said
-            assert [one["path"] for one in document["damaged"]] == [str(path)]
+            assert [file["path"] for file in document["damaged"]] == [str(path)]
             shown = {record["trial_id"]: record for record in document["records"]}
             assert all(whole[name] == record for name, record in shown.items())
             assert len(shown) >= len(whole) - (kind in ("trials/*", "compact/*"))
@@ -139,7 +139,7 @@ def test_the_same_command_repairs_it(
     said = (folder / "stderr").read_text()
     if damage is not Path.unlink:
         assert f"1 damaged file moved to run/quarantine, to be made again; the first is {path.name}" in said  # fmt: skip
-        assert {one.name for one in (run / "quarantine").iterdir()} == {
+        assert {path.name for path in (run / "quarantine").iterdir()} == {
             f"{path.name}.1",
             f"{path.name}.1.reason.txt",
         }

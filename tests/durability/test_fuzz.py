@@ -70,9 +70,9 @@ def test_a_grid_file_with_a_hole(position: int, length: int, text: str, tmp_path
 
 
 KEYS = [
-    *(f"design.{one.name}" for one in fields(Design)),
-    *(f"proxy.{one.name}" for one in fields(Proxy)),
-    *(f"watch.{one.name}" for one in fields(Watch)),
+    *(f"design.{field.name}" for field in fields(Design)),
+    *(f"proxy.{field.name}" for field in fields(Proxy)),
+    *(f"watch.{field.name}" for field in fields(Watch)),
     "seeds",
     "baseline",
     "design",
@@ -82,7 +82,7 @@ KEYS = [
 VALUES = st.one_of(
     st.integers().map(str),
     st.floats().map(str),
-    st.booleans().map(lambda one: str(one).lower()),
+    st.booleans().map(lambda flag: str(flag).lower()),
     st.text(max_size=10),
     st.sampled_from(["[]", "{}", "[1, 2]", "{x = 1}", "nan", "inf", "'x'", "1979-05-27", "1_0"]),
 )
@@ -142,7 +142,9 @@ RECORDS = read(ROOT / "grids" / "efficientnet_b0-fashion_mnist.parquet").records
 @settings(fuzz, max_examples=50)
 @given(
     order=st.permutations(range(len(RECORDS))),
-    failed=st.lists(st.sampled_from([one for one in State if one is not State.DONE]), max_size=6),
+    failed=st.lists(
+        st.sampled_from([state for state in State if state is not State.DONE]), max_size=6
+    ),
 )
 def test_neither_order_nor_failures_decide_the_choice(
     order: list[int], failed: list[State]

@@ -40,14 +40,14 @@ def test_an_old_store_is_read_as_it_was(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(folder / "run", run)
     expected = json.loads((folder / "report.json").read_text())
-    assert {one["state"] for one in expected["records"]} == {"done", "diverged", "stalled"}
-    found = describe(run)
-    for one, old in zip(found["records"], expected["records"], strict=True):
-        assert one["stage"] == "search"  # there was nothing else
-        assert {key: one[key] for key in old} == old
-    assert {**found, "records": [], "recipe": {}} == {**expected, "records": [], "recipe": {}}
+    assert {record["state"] for record in expected["records"]} == {"done", "diverged", "stalled"}
+    document = describe(run)
+    for record, old in zip(document["records"], expected["records"], strict=True):
+        assert record["stage"] == "search"  # there was nothing else
+        assert {key: record[key] for key in old} == old
+    assert {**document, "records": [], "recipe": {}} == {**expected, "records": [], "recipe": {}}
     recipe = expected["recipe"]  # parts that came later have their defaults
-    assert {key: found["recipe"][key] for key in recipe} == recipe
+    assert {key: document["recipe"][key] for key in recipe} == recipe
     for path in (run / "checkpoints").iterdir():
         assert checkpoint.decode(path.read_bytes())["trial"] == path.name
     result = CliRunner().invoke(main, ["grid", str(run / "grid.toml"), "-o", str(run), "--dry-run"])

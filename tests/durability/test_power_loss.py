@@ -82,7 +82,7 @@ class Disk:
         self.loose.discard(self.now[path])
 
     def sync_folder(self, folder: Path) -> None:
-        here = [change for change in self.pending if folder in {one.parent for one in change}]
+        here = [change for change in self.pending if folder in {path.parent for path in change}]
         self.synced = self.apply(here)
         self.pending = [change for change in self.pending if change not in here]
 
@@ -107,8 +107,8 @@ def cut_power(start: State, calls: Sequence[Call]) -> Iterator[State]:
         for kept in combinations(disk.pending, count):
             names = disk.apply(kept)
             options = [
-                tear(disk.contents[one]) if one in disk.loose else [disk.contents[one]]
-                for one in names.values()
+                tear(disk.contents[name]) if name in disk.loose else [disk.contents[name]]
+                for name in names.values()
             ]
             for chosen in product(*options):
                 yield dict(zip(names, chosen, strict=True))
@@ -178,8 +178,8 @@ def test_no_power_cut_loses_a_record_that_is_compacted(
 ) -> None:
     """The small files go one by one, and what is left always has every record."""
     store, kept = Store(tmp_path / "run"), records[:3]
-    for one in kept:
-        store.write(one)
+    for stored in kept:
+        store.write(stored)
     start = {path: path.read_bytes() for path in (tmp_path / "run" / "trials").iterdir()}
     calls = record(store.compact)
     assert sum(call[0] == "unlink" for call in calls) == 4
@@ -190,6 +190,6 @@ def test_no_power_cut_loses_a_record_that_is_compacted(
                 place = folder / path.relative_to(tmp_path / "run")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(content)
-            found = read_run(folder)
-            assert found.damaged == ()
-            assert found.records == tuple(sorted(kept, key=lambda one: one.trial.id))
+            reading = read_run(folder)
+            assert reading.damaged == ()
+            assert reading.records == tuple(sorted(kept, key=lambda record: record.trial.id))

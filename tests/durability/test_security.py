@@ -29,7 +29,7 @@ from scalectl.store.writer import Store
 from scalectl.trial import Record, State
 
 PACKAGE = Path(scalectl.__file__).parent
-OPTIONS = [part for one in TINY for part in ("--set", one)]
+OPTIONS = [part for override in TINY for part in ("--set", override)]
 
 _WATCHED = """
 import json, os, sys
@@ -154,7 +154,7 @@ def test_the_code_has_no_way_to(path: Path) -> None:
                 assert called.attr not in BANNED_METHODS, f"line {node.lineno}: {called.attr}"
                 is_clock = ast.unparse(called) == "time.time" and path.name in CLOCKS
                 assert is_clock or ast.unparse(called) not in BANNED_NAMES
-            keywords = {one.arg: one.value for one in node.keywords}
+            keywords = {keyword.arg: keyword.value for keyword in node.keywords}
             assert "shell" not in keywords
             pickles = keywords.get("allow_pickle")
             assert pickles is None or getattr(pickles, "value", None) is False
@@ -162,14 +162,14 @@ def test_the_code_has_no_way_to(path: Path) -> None:
 
 def read_everything(run: Path) -> str:
     """Every byte of a run, and the values of its compressed files."""
-    found = []
+    texts = []
     for path in run.rglob("*"):
-        found.append(str(path.relative_to(run)))
+        texts.append(str(path.relative_to(run)))
         if path.is_file():
-            found.append(path.read_bytes().decode("latin-1"))
+            texts.append(path.read_bytes().decode("latin-1"))
         if path.suffix == ".parquet":
-            found.append(repr(parquet.read_table(path).to_pylist()))
-    return "\n".join(found)
+            texts.append(repr(parquet.read_table(path).to_pylist()))
+    return "\n".join(texts)
 
 
 def test_a_run_names_no_user_no_host_and_no_secret(tmp_path: Path) -> None:

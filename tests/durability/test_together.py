@@ -23,7 +23,7 @@ def test_commands_share_the_work(commands: int, server: CommandServer, undisturb
     """Every trial is trained once, each command shows all of them, and the table is the same."""
     arguments = search_in(tmp_path)
     running = [server.start(arguments, tmp_path) for _ in range(commands)]
-    assert [server.wait(one) for one in running] == [0] * commands
+    assert [server.wait(process) for process in running] == [0] * commands
     assert table(tmp_path / "run") == undisturbed
     assert count_epochs(tmp_path) == TRIALS * EPOCHS
     said = (tmp_path / "stderr").read_text()
@@ -37,7 +37,7 @@ def test_without_locks_only_work_is_lost(
     """Locks never decide a result."""
     arguments = search_in(tmp_path)
     running = [server.start(arguments, tmp_path, bug="no locks") for _ in range(3)]
-    assert [server.wait(one) for one in running] == [0] * 3
+    assert [server.wait(process) for process in running] == [0] * 3
     assert table(tmp_path / "run") == undisturbed
     assert count_epochs(tmp_path) > TRIALS * EPOCHS
 
@@ -61,7 +61,7 @@ def test_a_stopped_command_is_overtaken(
 
 def test_real_commands_share_the_work_of_real_processes(tmp_path: Path) -> None:
     """Two of them with two trials at once each, and a third one when all is done."""
-    settings = [part for one in TINY for part in ("--set", one)]
+    settings = [part for override in TINY for part in ("--set", override)]
     command = [sys.executable, "-m", "scalectl", "grid", "-o", "run", "--jobs", "2", *settings]
     running = [
         subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)

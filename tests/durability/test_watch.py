@@ -67,8 +67,8 @@ def build(depth, width, resolution, num_classes):
 """
 SETTINGS = [
     part
-    for one in (*TINY, "proxy.width=1", "design.degree=2", "design.max_candidates=0")
-    for part in ("--set", one)
+    for override in (*TINY, "proxy.width=1", "design.degree=2", "design.max_candidates=0")
+    for part in ("--set", override)
 ]
 GRID = [sys.executable, "-m", "scalectl", "grid", "-o", "run", *SETTINGS]
 EXPECTED = {
@@ -96,7 +96,9 @@ def test_trials_that_go_wrong_are_rows_with_reasons(tmp_path: Path) -> None:
         assert max(failures) == str(tries)
         assert failures.count("1") == failures.count(str(tries)) >= 4
     document = json.loads(result.stdout)
-    control = {one["fingerprint"]: one["control"] for one in document["candidates"]}
+    control = {
+        candidate["fingerprint"]: candidate["control"] for candidate in document["candidates"]
+    }
     states = {}
     for record in document["records"]:
         name = control[record["fingerprint"]]
@@ -122,9 +124,11 @@ def test_nothing_outlives_a_killed_command(tmp_path: Path) -> None:
     wait_until(lambda: checkpoints.exists() and len(list(checkpoints.glob("[!.]*"))) == 2)
     before = find_processes(mark)
     assert len(before) >= 4
-    for one in before:
-        if os.getpgid(one) == one and one != process.pid:  # a trial has its own group
-            os.kill(one, signal.SIGSTOP)
+    for process_id in before:
+        if (
+            os.getpgid(process_id) == process_id and process_id != process.pid
+        ):  # a trial has its own group
+            os.kill(process_id, signal.SIGSTOP)
             break
     process.kill()
     process.wait()

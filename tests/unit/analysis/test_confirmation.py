@@ -29,10 +29,10 @@ DIFFERENCES = (0.004, 0.011, -0.002, 0.007, 0.009, 0.001, 0.006, 0.0135)
 def test_sign_flips_are_all_the_signs() -> None:
     """By enumeration: the part of the 2^8 ways whose mean is as far from zero."""
     means = [
-        abs(fmean(sign * one for sign, one in zip(signs, DIFFERENCES, strict=True)))
+        abs(fmean(sign * difference for sign, difference in zip(signs, DIFFERENCES, strict=True)))
         for signs in product((1, -1), repeat=8)
     ]
-    expected = np.mean([one >= abs(fmean(DIFFERENCES)) - 1e-12 for one in means])
+    expected = np.mean([mean >= abs(fmean(DIFFERENCES)) - 1e-12 for mean in means])
     assert flip_signs(DIFFERENCES) == pytest.approx(expected)
     assert flip_signs(DIFFERENCES[:1]) is None
     assert flip_signs([0.01] * 6) == pytest.approx(2 / 2**6)
@@ -72,10 +72,10 @@ def test_holm_is_that_of_statsmodels() -> None:
 
 
 def test_what_eight_seeds_can_say() -> None:
-    (found,) = confirm(confirmed(8), NAMED["dwr"])
-    assert (found.phi, found.reference.control) == (1.0, "dwr")
-    assert found.mean_top1 == pytest.approx(0.7 + 0.01 + 0.035)
-    depth, width = found.comparisons
+    (confirmation,) = confirm(confirmed(8), NAMED["dwr"])
+    assert (confirmation.phi, confirmation.reference.control) == (1.0, "dwr")
+    assert confirmation.mean_top1 == pytest.approx(0.7 + 0.01 + 0.035)
+    depth, width = confirmation.comparisons
     assert (depth.control.control, width.control.control) == ("depth", "width")
     assert depth.top1.mean == pytest.approx(0.01 - 0.001 * 7 / 8)
     assert depth.top1.p_flips == pytest.approx(2 / 2**8)
@@ -83,7 +83,7 @@ def test_what_eight_seeds_can_say() -> None:
     assert depth.top1.p_holm == pytest.approx(2 * depth.top1.p)
     assert width.top1.p_holm == width.top1.p
     assert depth.log_loss is None
-    assert found.claim == (
+    assert confirmation.claim == (
         "dwr at phi = 1, 8 seeds: in top-1 better than depth, no significant difference from width "
         "(by Holm's p at 0.05)."
     )
@@ -96,12 +96,12 @@ def test_log_loss_is_compared_beside_top1() -> None:
         for seed in range(5)
         for control, loss in (("dwr", 0.5), ("depth", 0.6), ("width", 0.4))
     ]
-    (found,) = confirm(records, NAMED["dwr"])
-    assert found.claim == (
+    (confirmation,) = confirm(records, NAMED["dwr"])
+    assert confirmation.claim == (
         "dwr at phi = 1, 5 seeds: in top-1 no significant difference from depth, width; "
         "in log-loss better than depth, worse than width (by Holm's p at 0.05)."
     )
-    depth = found.comparisons[0].log_loss
+    depth = confirmation.comparisons[0].log_loss
     assert depth
     assert depth.by_seed[0] == pytest.approx(math.log(0.6 / 0.5))
     (without,) = confirm([replace(records[0], loss=None), *records[1:]], NAMED["dwr"])
@@ -110,9 +110,9 @@ def test_log_loss_is_compared_beside_top1() -> None:
 
 
 def test_one_seed_makes_no_claim() -> None:
-    (found,) = confirm(confirmed(1), NAMED["dwr"])
-    assert "no claim, since one seed" in found.claim
-    assert [comparison.top1.p_holm for comparison in found.comparisons] == [None, None]
+    (confirmation,) = confirm(confirmed(1), NAMED["dwr"])
+    assert "no claim, since one seed" in confirmation.claim
+    assert [comparison.top1.p_holm for comparison in confirmation.comparisons] == [None, None]
 
 
 def test_a_size_stands_alone_and_a_stranger_is_left_out() -> None:
@@ -122,7 +122,7 @@ def test_a_size_stands_alone_and_a_stranger_is_left_out() -> None:
         confirm_record("dwr", 0, 0.8, phi=2.0),
         confirm_record("depth", 0, 0.7, phi=2.0),
     ]
-    assert [one.phi for one in confirm(records, NAMED["dwr"])] == [1.0, 2.0]
+    assert [record.phi for record in confirm(records, NAMED["dwr"])] == [1.0, 2.0]
     assert confirm(records, NAMED["paper"]) == ()
     failed = replace(confirm_record("depth", 5, 0.0), state=State.DIVERGED, top1=None)
     assert confirm([*records, failed], NAMED["dwr"]) == confirm(records, NAMED["dwr"])

@@ -71,8 +71,8 @@ def test_the_likelihood_of_ratios_is_that_of_statsmodels() -> None:
 def test_many_trainings_leave_their_means() -> None:
     trainings, means = train(seeds=60, noise=0.05, seed=3)
     drawn = draw_posterior(trainings, 2000, seed=0)
-    found = drawn.means.mean(axis=0)
-    assert found - found.mean() == pytest.approx(means - means.mean(), abs=0.03)
+    estimated = drawn.means.mean(axis=0)
+    assert estimated - estimated.mean() == pytest.approx(means - means.mean(), abs=0.03)
     assert drawn.noise.mean() == pytest.approx(0.05, rel=0.1)
 
 
@@ -99,10 +99,10 @@ def test_no_dimension_is_preferred() -> None:
         block=trainings.block,
         response=trainings.response,
     )
-    expected, found = (
+    expected, drawn = (
         draw_posterior(each, 20_000, seed=5).means.mean(axis=0) for each in (trainings, turned)
     )
-    assert found == pytest.approx(expected, abs=0.02)
+    assert drawn == pytest.approx(expected, abs=0.02)
 
 
 def test_draws_are_those_of_the_seed() -> None:

@@ -36,6 +36,9 @@ def test_a_verdict_older_than_its_records_is_not_believed(run: Path) -> None:
 
 def test_sizes_are_rounded_as_the_search_rounded(run: Path) -> None:
     """By its rule, with the divisors of the full-size network."""
-    found = recommend(read_results(run))
-    assert found.scaled_baseline.rounding.rule == "nearest"
-    assert found.scaled_baseline.rounding.width_divisor == found.baseline.rounding.width_divisor
+    recommendation = recommend(read_results(run))
+    assert recommendation.scaled_baseline.rounding.rule == "nearest"
+    assert (
+        recommendation.scaled_baseline.rounding.width_divisor
+        == recommendation.baseline.rounding.width_divisor
+    )

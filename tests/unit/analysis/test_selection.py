@@ -85,7 +85,7 @@ def test_what_did_not_finish_never_ranks() -> None:
 
 def test_one_network_and_one_seed_decide_nothing() -> None:
     """With the best so far shown beside it."""
-    few = [one for one in simulate(hill, 0.001, 0) if one.trial.candidate.control == "dwr"]
+    few = [record for record in simulate(hill, 0.001, 0) if record.trial.candidate.control == "dwr"]
     selection = select(few, PREFERENCE)
     assert selection.status == "not_identified"
     assert selection.argmax is not None
@@ -98,7 +98,9 @@ def test_one_network_and_one_seed_decide_nothing() -> None:
 @pytest.mark.parametrize("by", ["activations", "latency", "closeness"])
 def test_what_is_preferred_decides_among_equals(by: str) -> None:
     """Of those whose expected regret is within delta / 4: the fewest activations, the fastest ..."""
-    latencies = {one.fingerprint: 1.0 + number for number, one in enumerate(CANDIDATES[::-1])}
+    latencies = {
+        candidate.fingerprint: 1.0 + number for number, candidate in enumerate(CANDIDATES[::-1])
+    }
     records = simulate(hill, 0.0005, 0)
     preference = Preference(by=by, delta=0.3)  # type: ignore[arg-type]
     selection = select(records, preference, latencies)
@@ -116,7 +118,7 @@ def test_what_is_preferred_decides_among_equals(by: str) -> None:
         return {  # type: ignore[no-any-return]
             "activations": candidate.cost.activations,
             "latency": latencies[candidate.fingerprint],
-            "closeness": sum((one - 1 / 3) ** 2 for one in astuple(candidate.shares)),
+            "closeness": sum((share - 1 / 3) ** 2 for share in astuple(candidate.shares)),
         }[by]
 
     assert selection.winner.candidate == min(members, key=measure)

@@ -143,17 +143,18 @@ def build(network: Architecture) -> torch.nn.Module:
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenetv3_large_100", "regnety_004"])
 @given(
-    one=st.tuples(st.floats(1, 4), st.floats(1, 3), st.floats(1, 3)),
-    other=st.tuples(st.floats(1, 2), st.floats(1, 2), st.floats(1, 2)),
+    factors=st.tuples(st.floats(1, 4), st.floats(1, 3), st.floats(1, 3)),
+    growth=st.tuples(st.floats(1, 2), st.floats(1, 2), st.floats(1, 2)),
 )
 def test_more_of_anything_never_costs_less(
-    name: str, one: tuple[float, float, float], other: tuple[float, float, float]
+    name: str, factors: tuple[float, float, float], growth: tuple[float, float, float]
 ) -> None:
     """In every dimension at once or alone."""
-    small = cost_of(scale(find_architecture(name), Multipliers(*one)))
+    small = cost_of(scale(find_architecture(name), Multipliers(*factors)))
     large = cost_of(
         scale(
-            find_architecture(name), Multipliers(*(a * b for a, b in zip(one, other, strict=True)))
+            find_architecture(name),
+            Multipliers(*(a * b for a, b in zip(factors, growth, strict=True))),
         )
     )
     assert large.macs >= small.macs

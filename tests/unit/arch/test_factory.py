@@ -104,10 +104,10 @@ def test_it_is_counted_on_what_it_builds() -> None:
 
 def test_sizes_that_round_to_one_network_are_one() -> None:
     """Told by what was built, not by the numbers it was asked with."""
-    one = make_factory(TARGET, 64, 10)
-    same, other = (one.rebuild(depth=depth) for depth in (1.1, 1.4))
-    assert one.fingerprint == same.fingerprint != other.fingerprint
-    assert parse_baseline(json.loads(json.dumps(one.to_dict()))) == one
+    network = make_factory(TARGET, 64, 10)
+    same, other = (network.rebuild(depth=depth) for depth in (1.1, 1.4))
+    assert network.fingerprint == same.fingerprint != other.fingerprint
+    assert parse_baseline(json.loads(json.dumps(network.to_dict()))) == network
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_what_it_cannot_be_is_said(name: str, message: str) -> None:
 
 def test_a_factory_is_searched_scaled_and_reported(folder: Path) -> None:
     """Trained, stored and read back; its code runs only where the user names it."""
-    settings = " ".join(f"--set {one}" for one in TINY if "proxy.width" not in one)
+    settings = " ".join(f"--set {override}" for override in TINY if "proxy.width" not in override)
     searched = invoke(f"grid --baseline {TARGET}@32 -o runs/mine --executor inline {settings}")
     assert searched.exit_code == 0, searched.stderr
     (folder / "factory_nets.py").rename(folder / "gone.py")
     (folder / "ran").unlink()
     report = json.loads(invoke("report runs/mine --json").stdout)
-    assert {one["state"] for one in report["records"]} == {"done"}
+    assert {record["state"] for record in report["records"]} == {"done"}
     assert "a report does not" in invoke("report runs/mine --table family").stdout
     unasked = invoke("scale --phi 1")
     assert unasked.exit_code == 2
@@ -147,7 +147,7 @@ def test_a_factory_is_searched_scaled_and_reported(folder: Path) -> None:
 def test_its_export_is_the_call_with_its_numbers(folder: Path) -> None:
     line = f"scale --baseline {TARGET} --coefficients dwr --phi 1 --to torch --to json --json"
     (size,) = json.loads(invoke(line).stdout)["sizes"]
-    assert [one["verified"] for one in size["exports"]] == [True, None]
+    assert [export["verified"] for export in size["exports"]] == [True, None]
     assert (
         "from factory_nets import build as factory" in (folder / "build_phi1_torch.py").read_text()
     )

@@ -34,10 +34,10 @@ def test_shares_and_coefficients_are_the_same_point(coefficients: Coefficients) 
 
 @given(COEFFICIENTS, st.floats(0, 4), st.floats(0, 4))
 def test_cost_never_falls_as_phi_grows(
-    coefficients: Coefficients, one: float, other: float
+    coefficients: Coefficients, first: float, second: float
 ) -> None:
     """What the bisection for phi relies on."""
-    low, high = (cost_of(scale(B0, coefficients.at(phi))).macs for phi in sorted((one, other)))
+    low, high = (cost_of(scale(B0, coefficients.at(phi))).macs for phi in sorted((first, second)))
     assert low <= high
 
 

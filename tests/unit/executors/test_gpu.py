@@ -32,13 +32,16 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> Gpu:
 
 
 def list_records(news: Iterator[News]) -> dict[str, Record]:
-    records = [one for one in news if isinstance(one, Record)]
-    assert len({one.trial.id for one in records}) == len(records)
-    return {one.trial.id: one for one in records}
+    records = [event for event in news if isinstance(event, Record)]
+    assert len({record.trial.id for record in records}) == len(records)
+    return {record.trial.id: record for record in records}
 
 
 def list_scores(records: dict[str, Record]) -> dict[str, tuple[object, ...]]:
-    return {name: (one.state, one.loss, one.top1, one.curve) for name, one in records.items()}
+    return {
+        name: (record.state, record.loss, record.top1, record.curve)
+        for name, record in records.items()
+    }
 
 
 def train_alone(trials: Sequence[Trial], workspace: Workspace) -> dict[str, Record]:
@@ -49,7 +52,7 @@ def train_alone(trials: Sequence[Trial], workspace: Workspace) -> dict[str, Reco
 
 def test_trials_side_by_side_end_as_alone(executor: Gpu, tiny: Plan, workspace: Workspace) -> None:
     """To the bit: the neighbours of a trial do not decide it."""
-    trials = [*tiny.trials, *(replace(one, seed=one.seed + 1) for one in tiny.trials)]
+    trials = [*tiny.trials, *(replace(trial, seed=trial.seed + 1) for trial in tiny.trials)]
     together = list_records(executor.run(trials, workspace))
     alone = train_alone(trials, workspace)
     assert list_scores(together) == list_scores(alone)
@@ -85,7 +88,7 @@ def test_a_lost_process_loses_no_trial(
 ) -> None:
     """What it trained goes on in a fresh one, or begins anew there, with the same results."""
     monkeypatch.setattr(gpu, "_SAVE_EVERY", save_every)
-    trials = [replace(one, recipe=replace(one.recipe, epochs=4)) for one in tiny.trials[:2]]
+    trials = [replace(trial, recipe=replace(trial.recipe, epochs=4)) for trial in tiny.trials[:2]]
     undisturbed = train_alone(trials, workspace)
     records = train_and_kill(executor, trials, workspace)
     assert list_scores(records) == list_scores(undisturbed)
@@ -123,8 +126,8 @@ def test_a_trial_without_room_alone_is_out_of_memory(
 ) -> None:
     monkeypatch.setattr(gpu, "_work", partial(work_on_gpu, partial(limit_room, 0)))
     records = list_records(executor.run(tiny.trials[:2], workspace))
-    assert {one.state for one in records.values()} == {State.OUT_OF_MEMORY}
-    assert all("CUDA out of memory" in one.error for one in records.values())
+    assert {record.state for record in records.values()} == {State.OUT_OF_MEMORY}
+    assert all("CUDA out of memory" in record.error for record in records.values())
 
 
 def test_a_stalled_process_is_replaced_and_what_stalls_alone_is_a_record(
@@ -155,13 +158,13 @@ def test_rounds_share_a_process_and_a_stopped_run_leaves_none(
 
 def test_trials_that_fill_a_gpu_run_alone(tiny: Plan, workspace: Workspace) -> None:
     """However many may run at once; `--jobs` says otherwise."""
-    one, other = tiny.trials[:2]
+    first, other = tiny.trials[:2]
     large = replace(
         other,
         candidate=replace(other.candidate, cost=replace(other.candidate.cost, activations=10**9)),
     )
     pool = gpu.Pool([], 0, workspace)
-    worker = gpu._Worker("cpu", None, None, None, running={one.id: one})  # type: ignore[arg-type]
+    worker = gpu._Worker("cpu", None, None, None, running={first.id: first})  # type: ignore[arg-type]
     pool._most = {"cpu": 16}
     assert pool._has_room(worker, other)
     assert not pool._has_room(worker, large)

@@ -41,16 +41,16 @@ def test_gradients_are_those_of_autograd(
         leaf = images.clone().requires_grad_()
         outputs = layer(leaf)
         (outputs * torch.linspace(-1, 1, outputs.numel()).view_as(outputs)).sum().backward()
-        found = [outputs.detach(), leaf.grad, *(part.grad for part in layer.parameters())]
+        gradients = [outputs.detach(), leaf.grad, *(part.grad for part in layer.parameters())]
         layer.zero_grad()
-        return [one for one in found if one is not None]
+        return [gradient for gradient in gradients if gradient is not None]
 
     expected = differentiate()
     assert type(hasten(layer)) is not nn.Conv2d
-    found = differentiate()
-    assert len(found) == len(expected) == 3 + bias
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+    gradients = differentiate()
+    assert len(gradients) == len(expected) == 3 + bias
+    for gradient, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def test_figures_are_the_same_bytes_each_time() -> None:
 def test_drawing_leaves_matplotlib_as_it_was() -> None:
     """Whoever imports scalectl keeps their own style."""
     before = mpl.rcParams.copy()
-    for one in figures.draw_all(factories.complete()):
-        assert one.figure
+    for drawing in figures.draw_all(factories.complete()):
+        assert drawing.figure
     assert mpl.rcParams.copy() == before
 
 
@@ -45,7 +45,7 @@ def test_the_surface_is_highest_where_the_truth_is() -> None:
     assert drawing.figure
     svg = figures.encode(drawing.figure, "svg").decode()
     (band,) = re.findall(rf'<path d="([^"]+)"[^>]*style="fill: {HEAT[-1]}"', svg)[:1]
-    places = [float(one) for one in re.findall(r"[-\d.]+", band)]
+    places = [float(number) for number in re.findall(r"[-\d.]+", band)]
     axes = drawing.figure.axes[0]
     # Resolution, depth, width; pixels grow downwards, 72 to an inch.
     (middle,) = (axes.transProjection + axes.transData).transform(  # type: ignore[attr-defined]
@@ -102,9 +102,9 @@ def test_names_are_drawn_as_they_are() -> None:
 
 
 def test_nothing_finished_is_no_figure_but_a_sentence() -> None:
-    records = [replace(one, state=State.DIVERGED, top1=None, curve=()) for one in factories.few().records]  # fmt: skip
+    records = [replace(record, state=State.DIVERGED, top1=None, curve=()) for record in factories.few().records]  # fmt: skip
     results = factories.gathered("none", records)
-    drawn = {one.name for one in figures.draw_all(results) if one.figure}
+    drawn = {drawing.name for drawing in figures.draw_all(results) if drawing.figure}
     assert drawn == {"costs", "family"}
 
 

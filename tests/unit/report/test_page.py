@@ -52,7 +52,7 @@ class Outline(HTMLParser):
         values = dict(attrs)
         self.ids += [values["id"] or ""] if "id" in values else []
         self.references += [
-            found for value in values.values() for found in re.findall(r"(?:url\(|^)#([^)]+)", value or "")
+            reference for value in values.values() for reference in re.findall(r"(?:url\(|^)#([^)]+)", value or "")
         ]  # fmt: skip
         if tag not in ("meta", "br", "link"):
             self.open.append(tag)
@@ -67,14 +67,14 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
-    found = {
+    runs = {
         "real": read_results(RECORDS),
         "few": factories.few(),
         "many": factories.many(),
         "complete": factories.complete(),
     }
-    built = {name: build(results) for name, results in found.items()}
-    both = [("runs/one", found["real"]), ("runs/two", found["complete"])]
+    built = {name: build(results) for name, results in runs.items()}
+    both = [("runs/one", runs["real"]), ("runs/two", runs["complete"])]
     return {**built, "several": page.build(both).decode()}
 
 
@@ -149,10 +149,10 @@ def list_colours(style: str) -> dict[str, tuple[float, float, float]]:
     }
 
 
-def contrast(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+def contrast(first: tuple[float, float, float], second: tuple[float, float, float]) -> float:
     """As WCAG 2 defines it: 1 to 21."""
     dark, light = sorted(
-        0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in (one, other)
+        0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in (first, second)
     )
     return (light + 0.05) / (dark + 0.05)
 
@@ -201,7 +201,7 @@ def test_a_page_is_written_and_refused(tmp_path: Path) -> None:
     refused = invoke("report", str(RECORDS), "--figures", str(path))
     assert refused.exit_code == 2
     assert "cannot be written: Not a directory" in refused.stderr
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["page.html", "taken.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "taken.html"]
 
 
 @pytest.fixture(scope="module")
@@ -211,9 +211,9 @@ def browser() -> Iterator[Browser]:
         pytest.skip("there is no chromium or chrome here")
     with sync_playwright() as driver:
         # Without its sandbox, which root may not use; all that it opens was written here.
-        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def listen(tab: Tab, said: list[str], asked: list[str]) -> None:

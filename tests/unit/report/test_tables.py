@@ -26,11 +26,11 @@ def results() -> Results:
 
 
 def top1(results: Results, control: str) -> list[float]:
-    records = sorted(results.records, key=lambda one: one.trial.seed)
+    records = sorted(results.records, key=lambda record: record.trial.seed)
     return [
-        one.top1
-        for one in records
-        if one.trial.candidate.control == control and one.top1 is not None
+        record.top1
+        for record in records
+        if record.trial.candidate.control == control and record.top1 is not None
     ]
 
 
@@ -87,9 +87,9 @@ def test_controls_are_compared_seed_by_seed(results: Results) -> None:
     assert reference is not None
     for control in ("depth", "width"):
         own = [
-            one.top1 or 0.0
-            for one in sorted(results.records, key=lambda one: one.trial.seed)
-            if one.trial.candidate.fingerprint == reference.candidate.fingerprint
+            record.top1 or 0.0
+            for record in sorted(results.records, key=lambda record: record.trial.seed)
+            if record.trial.candidate.fingerprint == reference.candidate.fingerprint
         ]
         pairs = [a - b for a, b in zip(own, top1(results, control), strict=True)]
         assert rows[control]["difference"] == pytest.approx(fmean(pairs))
@@ -100,9 +100,9 @@ def test_nothing_beats_the_frontier(results: Results) -> None:
     """Every network has one on the frontier that costs no more and is no worse."""
     frontier = tabulate("frontier", results)
     macs, means = read(frontier, "macs"), read(frontier, "mean_top1")
-    for one in results.summaries:
+    for summary in results.summaries:
         assert any(
-            cost <= one.candidate.cost.macs and mean >= one.mean_top1
+            cost <= summary.candidate.cost.macs and mean >= summary.mean_top1
             for cost, mean in zip(macs, means, strict=True)
         )
     assert macs == sorted(macs)
@@ -123,12 +123,15 @@ def test_records_of_several_machines_are_flagged(results: Results) -> None:
     elsewhere = replace(first, environment={**first.environment, "torch": "3.0.0"})
     mixed = replace(results, records=(elsewhere, *others))
     assert "from 2 kinds of machines or versions" in in_words(mixed)
-    assert [one["torch"] for one in mixed.fingerprints] == [first.environment["torch"], "3.0.0"]
+    assert [environment["torch"] for environment in mixed.fingerprints] == [
+        first.environment["torch"],
+        "3.0.0",
+    ]
 
 
 def test_confirmations_and_longer_trainings_have_their_tables(results: Results) -> None:
     """The claim and the note are under them."""
-    found = replace(
+    whole = replace(
         results,
         confirmations=confirm(confirmed(8), NAMED["dwr"]),
         fidelity=compare_epochs(
@@ -138,16 +141,16 @@ def test_confirmations_and_longer_trainings_have_their_tables(results: Results) 
             ]
         ),
     )
-    first, second = (tabulate(name, found) for name in ("confirmation", "fidelity"))
+    first, second = (tabulate(name, whole) for name in ("confirmation", "fidelity"))
     assert [row["control"] for row in first.rows] == ["depth", "width"]
     assert all({column.name for column in COLUMNS} <= row.keys() for row in first.rows)
     assert "better than depth" in first.notes[0]
-    assert "Confirmation. dwr at phi = 1, 8 seeds: in top-1 better than depth" in in_words(found)
-    assert "Fidelity. " in in_words(found)
+    assert "Confirmation. dwr at phi = 1, 8 seeds: in top-1 better than depth" in in_words(whole)
+    assert "Fidelity. " in in_words(whole)
     longer = read(second, "longer_top1")
     assert longer == sorted(longer, reverse=True)
     assert "tau" in second.notes[0]
-    document = describe_run(found)
+    document = describe_run(whole)
     assert json.loads(json.dumps(document["confirmations"]))[0]["phi"] == 1
     assert len(document["fidelity"]["pairs"]) == len(second.rows)
 
@@ -157,7 +160,7 @@ def test_several_runs_are_compared() -> None:
     table = tabulate_runs([read_results(RECORDS), factories.few(), factories.complete()])
     real, few, complete = table.rows
     assert {column.name for column in table.columns} == real.keys()
-    assert [one["status"] for one in table.rows] == ["identified", "not_identified", "identified"]
+    assert [row["status"] for row in table.rows] == ["identified", "not_identified", "identified"]
     assert (real["data"], real["epochs"], real["seeds"]) == ("fashion_mnist", 2, 3)
     assert real["resolution_share"] == pytest.approx(1)
     assert few["regret"] is None
@@ -186,6 +189,6 @@ def test_what_comes_next_follows_from_the_verdict() -> None:
     assert advise(doubtful, "one.parquet")[0].command == ""
     known = replace(good.selection, status="not_identified", trainings_needed=26)
     assert advise(replace(good, selection=known), "x")[0].command.endswith("--seeds 6")
-    failed = [replace(one, state=State.DIVERGED, top1=None) for one in doubtful.records]
+    failed = [replace(record, state=State.DIVERGED, top1=None) for record in doubtful.records]
     (again,) = advise(factories.gathered("x", failed), "x")
     assert "once more" in again.why

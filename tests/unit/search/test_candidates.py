@@ -56,7 +56,7 @@ def test_a_star_is_enumerated_with_the_controls() -> None:
     """Those on its rays are merged with it."""
     baseline = shrink(B0, Proxy(), classes=16)
     result = enumerate_candidates(Design(kind="star", degree=2), baseline, native=72)
-    controls = {one.control for one in result.candidates}
+    controls = {candidate.control for candidate in result.candidates}
     assert controls == {"", "baseline", *NAMED}
     assert len(result.candidates) + len(result.rejected) + result.merged == 1 + len(NAMED) + 13
     assert result.merged >= 4
@@ -86,7 +86,7 @@ def test_no_network_is_trained_twice(default: Enumeration) -> None:
 @pytest.mark.parametrize("control", ["depth", "width", "resolution"])
 def test_single_dimension_controls_move_one_dimension(default: Enumeration, control: str) -> None:
     """All of their added MACs are due to it."""
-    (candidate,) = (one for one in default.candidates if one.control == control)
+    (candidate,) = (candidate for candidate in default.candidates if candidate.control == control)
     assert candidate.shares is not None
     assert getattr(candidate.shares, control) == pytest.approx(1)
 
@@ -95,8 +95,8 @@ def test_resolutions_above_the_native_size_are_rejected() -> None:
     """With the reason."""
     baseline = shrink(B0, Proxy(), classes=16)
     result = enumerate_candidates(Design(degree=3), baseline, native=40)
-    assert any("no information above 40 px" in one.reason for one in result.rejected)
-    assert all(one.architecture.resolution <= 40 for one in result.candidates)
+    assert any("no information above 40 px" in refused.reason for refused in result.rejected)
+    assert all(candidate.architecture.resolution <= 40 for candidate in result.candidates)
 
 
 def test_a_design_without_candidates_is_refused() -> None:
@@ -110,6 +110,6 @@ def test_a_limit_keeps_the_controls() -> None:
     """A space-filling subset, never the first ones."""
     baseline = shrink(B0, Proxy(), classes=16)
     result = enumerate_candidates(replace(Design(), max_candidates=8), baseline, native=72)
-    controls = {one.control for one in result.candidates}
+    controls = {candidate.control for candidate in result.candidates}
     assert len(result.candidates) == 9
     assert controls == {"", "baseline", *NAMED}

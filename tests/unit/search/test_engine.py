@@ -38,7 +38,7 @@ def test_a_search_goes_on_where_it_was(tiny: Plan, workspace: Workspace, tmp_pat
     assert resume.list_remaining(tiny.trials, store, 2) == others
     list(engine.train(resume.list_remaining(tiny.trials, store, 2), executor, workspace, store, 2))
     assert resume.list_remaining(tiny.trials, store, 2) == []
-    states = {one.trial.id: one.state for one in store.read().records}
+    states = {record.trial.id: record.state for record in store.read().records}
     assert states.pop(second.id) is State.STALLED
     assert set(states.values()) == {State.DONE}
     assert len(states) == len(tiny.trials) - 1
@@ -62,11 +62,11 @@ def test_what_another_command_ends_is_yielded_too(
     timer.start()
     news = list(engine.train([done, failed], make_executor("inline", 1), workspace, store, 2))
     timer.join()
-    assert {one.trial.id: one.state for one in news if isinstance(one, Record)} == {
+    assert {event.trial.id: event.state for event in news if isinstance(event, Record)} == {
         done.id: State.DONE,
         failed.id: State.ERROR,
     }
-    assert all(isinstance(one, Record) for one in news)
+    assert all(isinstance(event, Record) for event in news)
     others.release_all()
 
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_damaged_meanwhile_is_not_waited_for(
     first, second = tiny.trials[:2]
     (tmp_path / "run" / "trials" / f"{first.id}.parquet").write_bytes(b"junk")
     news = list(engine.train([first, second], make_executor("inline", 1), workspace, store, 2))
-    assert {one.trial.id for one in news} == {second.id}
+    assert {event.trial.id for event in news} == {second.id}
 
 
 def test_an_id_is_of_what_decides_the_result(tiny: Plan) -> None:
@@ -96,7 +96,7 @@ def test_an_id_is_of_what_decides_the_result(tiny: Plan) -> None:
             candidate=replace(candidate, architecture=replace(candidate.architecture, classes=5)),
         ),
     ]
-    assert len({one.id for one in (trial, *others)}) == 1 + len(others)
+    assert len({each.id for each in (trial, *others)}) == 1 + len(others)
     renamed = replace(
         trial,
         baseline=replace(trial.baseline, name="other"),
@@ -152,7 +152,7 @@ def test_records_of_another_search_are_refused_without_its_grid(tiny: Plan, tmp_
     with pytest.raises(ScalectlError, match="its baseline or its recipe is another one"):
         resume.claim(other, tmp_path / "run")
     _, damaged = resume.claim(tiny, tmp_path / "run")
-    assert [one.path.name for one in damaged] == ["grid.toml"]
+    assert [file.path.name for file in damaged] == ["grid.toml"]
 
 
 def test_more_seeds_other_places_and_another_watch_are_the_same_search(
@@ -181,9 +181,11 @@ def test_seeds_are_blocks() -> None:
     orders = []
     for seed in range(3):
         block = plan.trials[seed * count : (seed + 1) * count]
-        assert {one.seed for one in block} == {seed}
-        orders.append([one.candidate.fingerprint for one in block])
-        assert set(orders[seed]) == {one.fingerprint for one in plan.enumeration.candidates}
+        assert {trial.seed for trial in block} == {seed}
+        orders.append([trial.candidate.fingerprint for trial in block])
+        assert set(orders[seed]) == {
+            candidate.fingerprint for candidate in plan.enumeration.candidates
+        }
     assert orders[0] != orders[1]
 
 
@@ -192,9 +194,11 @@ def test_upsampling_is_refused_unless_allowed() -> None:
     with pytest.raises(ScalectlError, match="no information above 72 px"):
         make_plan(load_config(None, ["proxy.resolution=80"]), B0)
     near = make_plan(load_config(None, ["proxy.resolution=60"]), B0)
-    refused = [one for one in near.enumeration.rejected if "no information" in one.reason]
-    assert "resolution" in {one.control for one in refused}
+    refused = [
+        rejected for rejected in near.enumeration.rejected if "no information" in rejected.reason
+    ]
+    assert "resolution" in {rejected.control for rejected in refused}
     allowed = ["proxy.resolution=80", "proxy.allow_upsampling=true"]
     free = make_plan(load_config(None, allowed), B0).enumeration
-    assert not any("no information" in one.reason for one in free.rejected)
-    assert max(one.architecture.resolution for one in free.candidates) > 100
+    assert not any("no information" in refused.reason for refused in free.rejected)
+    assert max(candidate.architecture.resolution for candidate in free.candidates) > 100

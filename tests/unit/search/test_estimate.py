@@ -17,8 +17,8 @@ def test_rates_are_found_again() -> None:
     """To the last digits, where costs are what the model says."""
     plan = make_plan(load_config(None), B0)
     sizes = [
-        (one.cost.macs, one.cost.activations, one.architecture.depth)
-        for one in choose_networks(plan.enumeration.candidates)
+        (candidate.cost.macs, candidate.cost.activations, candidate.architecture.depth)
+        for candidate in choose_networks(plan.enumeration.candidates)
     ]
     seconds = [
         sum(rate * size for rate, size in zip(KNOWN.rates, row, strict=True)) for row in sizes
@@ -37,11 +37,13 @@ def test_the_probe_spans_the_plan() -> None:
     """Each predicted network lies between those that were measured."""
     candidates = make_plan(load_config(None), B0).enumeration.candidates
     chosen = choose_networks(candidates)
-    assert len(chosen) == len({one.fingerprint for one in chosen}) <= 6
+    assert len(chosen) == len({candidate.fingerprint for candidate in chosen}) <= 6
     for size in ("macs", "activations"):
-        ends = [getattr(one.cost, size) for one in chosen]
-        assert all(min(ends) <= getattr(one.cost, size) <= max(ends) for one in candidates)
-    assert {"baseline", "depth", "resolution"} <= {one.control for one in chosen}
+        ends = [getattr(candidate.cost, size) for candidate in chosen]
+        assert all(
+            min(ends) <= getattr(candidate.cost, size) <= max(ends) for candidate in candidates
+        )
+    assert {"baseline", "depth", "resolution"} <= {candidate.control for candidate in chosen}
 
 
 def test_an_estimate_is_the_sum_of_its_parts(tiny: Plan) -> None:
@@ -67,11 +69,11 @@ def test_a_probe_measures_every_part(
     """And leaves nothing behind."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     executor = make_executor(name, 2)
-    found = probe(tiny, executor, "cpu")
-    assert found.jobs == executor.jobs == {"inline": 1, "processes": 2}[name]
-    assert found.start >= 0
-    assert min(found.drawing, *map(found.predict, tiny.trials)) > 0
-    assert found.estimate(tiny.trials) < found.estimate([*tiny.trials, *tiny.trials])
+    speed = probe(tiny, executor, "cpu")
+    assert speed.jobs == executor.jobs == {"inline": 1, "processes": 2}[name]
+    assert speed.start >= 0
+    assert min(speed.drawing, *map(speed.predict, tiny.trials)) > 0
+    assert speed.estimate(tiny.trials) < speed.estimate([*tiny.trials, *tiny.trials])
     assert not list(tmp_path.glob("scalectl-*"))  # multiprocessing keeps a folder of its own
 
 

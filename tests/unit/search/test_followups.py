@@ -33,9 +33,9 @@ def test_confirmation_takes_fresh_seeds_and_every_control() -> None:
     first = {trial.candidate.control for trial in trials if trial.candidate.phi == 1}
     assert first == {"", "dwr", "paper", "depth", "width", "resolution"}
     second = [trial.candidate for trial in trials if trial.candidate.phi == 2.5]
-    assert {one.control for one in second} == {"", "dwr", "paper", "depth", "width"}
-    assert all(2**2.5 * 0.94 < one.realised_ratio < 2**2.5 * 1.06 for one in second)
-    assert [one.control for one in rejected] == ["resolution"]
+    assert {candidate.control for candidate in second} == {"", "dwr", "paper", "depth", "width"}
+    assert all(2**2.5 * 0.94 < candidate.realised_ratio < 2**2.5 * 1.06 for candidate in second)
+    assert [candidate.control for candidate in rejected] == ["resolution"]
     assert "above 72 px" in rejected[0].reason
 
 
@@ -70,16 +70,18 @@ def test_grid_follows_up(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, line)
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
-    stages = [one["stage"] for one in document["records"]]
+    stages = [record["stage"] for record in document["records"]]
     assert {"search", "confirm", "fidelity"} == set(stages)
-    assert [one["phi"] for one in document["confirmations"]] == [1.0, 2.0]
+    assert [confirmation["phi"] for confirmation in document["confirmations"]] == [1.0, 2.0]
     first = document["confirmations"][0]
     chosen = document["selection"]["recommended"]
     assert chosen == {name: first["reference"][name] for name in ("alpha", "beta", "gamma")}
     assert "2 seeds" in first["claim"]
-    assert {len(one["differences"]) for one in first["comparisons"]} == {2}
-    searched = [one for one in read_run(tmp_path / "run").records if one.trial.purpose == "search"]
-    assert sum(one["n"] for one in document["candidates"]) == len(searched)
+    assert {len(comparison["differences"]) for comparison in first["comparisons"]} == {2}
+    searched = [
+        record for record in read_run(tmp_path / "run").records if record.trial.purpose == "search"
+    ]
+    assert sum(candidate["n"] for candidate in document["candidates"]) == len(searched)
     again = CliRunner().invoke(main, line)
     assert f"{len(stages) - len(searched)} of" in again.stderr
     assert json.loads(again.stdout) == document
@@ -100,7 +102,7 @@ def test_the_fastest_wins_where_latency_is_asked_for(tmp_path: Path) -> None:
     for setting in (*TINY, "select.by=latency"):
         line += ["--set", setting]
     first = json.loads(CliRunner().invoke(main, line).stdout)
-    names = {one["fingerprint"] for one in first["candidates"]}
+    names = {candidate["fingerprint"] for candidate in first["candidates"]}
     assert first["latencies"].keys() == names
     assert all(seconds > 0 for seconds in first["latencies"].values())
     again = json.loads(CliRunner().invoke(main, line).stdout)

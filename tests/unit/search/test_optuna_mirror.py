@@ -49,11 +49,11 @@ def test_a_study_has_each_record_once(storage: str, server: CommandServer, tmp_p
     more = [*plain, "--set", "seeds=2"]
     assert server.run(plain, tmp_path) == 0
     running = [server.start([*more, "--optuna-storage", storage], tmp_path) for _ in range(2)]
-    assert [server.wait(one) for one in running] == [0, 0]
-    expected = {one.trial.id: one for one in read_run(tmp_path / "run").records}
+    assert [server.wait(process) for process in running] == [0, 0]
+    expected = {record.trial.id: record for record in read_run(tmp_path / "run").records}
     assert len(expected) == 2 * TRIALS
     for _ in range(2):
-        trials = {one.user_attrs["trial_id"]: one for one in read(storage, tmp_path)}
+        trials = {trial.user_attrs["trial_id"]: trial for trial in read(storage, tmp_path)}
         assert len(read(storage, tmp_path)) == len(expected)
         assert trials.keys() == expected.keys()
         for name, trial in trials.items():
@@ -77,14 +77,14 @@ def test_a_study_has_each_record_once(storage: str, server: CommandServer, tmp_p
 def test_the_dashboard_shows_it(storage: str, server: CommandServer, tmp_path: Path) -> None:
     """Served on this machine."""
     assert server.run([*search_in(tmp_path), "--optuna-storage", storage], tmp_path) == 0
-    records = {one.trial.id: one for one in read_run(tmp_path / "run").records}
+    records = {record.trial.id: record for record in read_run(tmp_path / "run").records}
     with serve(storage, tmp_path) as ask:
         (study,) = ask("/api/studies")["study_summaries"]
         assert re.fullmatch("run-[0-9a-f]{8}", study["study_name"])
         trials = ask(f"/api/studies/{study['study_id']}?after=0")["trials"]
     assert len(trials) == len(records) == TRIALS
     for trial in trials:
-        attributes = {one["key"]: one["value"] for one in trial["user_attrs"]}
+        attributes = {attribute["key"]: attribute["value"] for attribute in trial["user_attrs"]}
         record = records[attributes["trial_id"]]
         assert trial["state"] == "Complete"
         assert trial["values"] == [record.top1]
@@ -157,7 +157,7 @@ def test_while_another_command_adds_it_waits(tiny: Plan, tmp_path: Path) -> None
     mirror = Mirror(str(tmp_path / "mirror.log"), store, "run", pytest.fail)
     other = Locks(store.locks, 30)
     assert other.acquire("mirror")
-    first, second = (Record(trial=one, state=State.DONE, top1=0.5) for one in tiny.trials[:2])
+    first, second = (Record(trial=trial, state=State.DONE, top1=0.5) for trial in tiny.trials[:2])
     mirror.add([first])
     assert read("mirror.log", tmp_path) == []
     other.release("mirror")

@@ -66,7 +66,8 @@ def test_without_a_plan_nothing_is_invented(finished: Path, unfinished: tuple[Pa
     assert results.outlook is None
     assert json.loads(invoke("report", str(run), "--json").stdout)["planned"] is None
     more = [
-        replace(one, trial=replace(one.trial, seed=1)) for one in read_results(finished).records
+        replace(record, trial=replace(record.trial, seed=1))
+        for record in read_results(finished).records
     ]
     records = (*results.records, *more)
     mixed = replace(results, records=records, summaries=summarise(records))
@@ -85,7 +86,7 @@ def test_a_damaged_plan_is_named_and_made_again(
     assert result.exit_code == 3
     document = json.loads(result.stdout)
     assert document["planned"] is None
-    assert [Path(one["path"]).name for one in document["damaged"]] == ["plan.json"]
+    assert [Path(file["path"]).name for file in document["damaged"]] == ["plan.json"]
     assert server.run(search_in(tmp_path), tmp_path) == 0
     assert (run / "plan.json").read_text() == whole
     assert [path.name for path in (run / "quarantine").glob("plan.json.1")] == ["plan.json.1"]

@@ -41,9 +41,11 @@ def test_shards_have_each_trial_once(of: int) -> None:
     """As many of each block as the others, and neither all the small ones nor all the large ones."""
     plan = make_plan(load_config(None, ["seeds=3", "strategy.kind=all"]), B0)
     parts = [shards.take(plan, shards.Shard(number, of)).trials for number in range(1, of + 1)]
-    assert sorted(one.id for part in parts for one in part) == sorted(one.id for one in plan.trials)
+    assert sorted(trial.id for part in parts for trial in part) == sorted(
+        trial.id for trial in plan.trials
+    )
     for seed in range(3):
-        sizes = [sum(one.seed == seed for one in part) for part in parts]
+        sizes = [sum(trial.seed == seed for trial in part) for part in parts]
         assert max(sizes) - min(sizes) <= 1
     work = [count_macs(part) for part in parts]
     assert max(work) < 1.5 * min(work)
@@ -83,13 +85,13 @@ def test_what_is_missing_of_a_merged_search_is_trained(
 
 def test_the_first_wins_and_conflicts_are_named(tiny: Plan, tmp_path: Path) -> None:
     """How a trial ended goes before a failure, wherever it is."""
-    one, other = (resume.claim(tiny, tmp_path / name)[0] for name in ("one", "other"))
+    kept, other = (resume.claim(tiny, tmp_path / name)[0] for name in ("one", "other"))
     first, second, third, fourth = tiny.trials[:4]
-    one.write(Record(trial=first, state=State.DONE, top1=0.5))
+    kept.write(Record(trial=first, state=State.DONE, top1=0.5))
     other.write(Record(trial=first, state=State.DONE, top1=0.25, environment={"torch": "x"}))
-    one.write(Record(trial=second, state=State.STALLED))
+    kept.write(Record(trial=second, state=State.STALLED))
     other.write(Record(trial=second, state=State.DONE, top1=0.5))
-    for store in (one, other):
+    for store in (kept, other):
         store.write(Record(trial=third, state=State.DONE, top1=0.5, seconds=len(store.folder.name)))
     other.write(Record(trial=fourth, state=State.KILLED, error="SIGKILL"))
     merged = merge([tmp_path / "one", tmp_path / "other"], tmp_path / "all")
@@ -97,10 +99,10 @@ def test_the_first_wins_and_conflicts_are_named(tiny: Plan, tmp_path: Path) -> N
     (conflict,) = merged.conflicts
     assert (conflict.kept.top1, conflict.other.top1) == (0.5, 0.25)
     assert (conflict.kept_in.name, conflict.other_in.name) == ("one", "other")
-    found = {record.trial.id: record for record in read_run(tmp_path / "all").records}
-    assert found[first.id].top1 == 0.5
-    assert found[second.id].state is State.DONE
-    assert found[fourth.id].state is State.KILLED
+    records = {record.trial.id: record for record in read_run(tmp_path / "all").records}
+    assert records[first.id].top1 == 0.5
+    assert records[second.id].state is State.DONE
+    assert records[fourth.id].state is State.KILLED
     assert Store(tmp_path / "all").list_settled(2) == {first.id, second.id, third.id}
     before = read_run(tmp_path / "all")
     merge([tmp_path / "other"], tmp_path / "all")
@@ -138,7 +140,7 @@ def test_damaged_records_are_left_out(
     merged = invoke(["merge", "one", "-o", "all"], tmp_path, monkeypatch)
     assert merged.exit_code == 3
     assert f"{tiny.trials[0].id}.parquet" in merged.stderr
-    assert [one.trial.id for one in read_run(tmp_path / "all").records] == [tiny.trials[1].id]
+    assert [record.trial.id for record in read_run(tmp_path / "all").records] == [tiny.trials[1].id]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ DECIDED = {
 
 def arguments_of(name: str, folder: Path) -> list[str]:
     settings = ("design.degree=3", "design.max_candidates=0", *DECIDED[name])
-    return [*search_in(folder), *(part for one in settings for part in ("--set", one))]
+    return [*search_in(folder), *(part for setting in settings for part in ("--set", setting))]
 
 
 @pytest.mark.parametrize(("name", "step"), [("adaptive", 150), ("optuna", 61)])
@@ -67,7 +67,7 @@ def test_commands_decide_together(name: str, server: CommandServer, tmp_path: Pa
     assert server.run(arguments_of(name, alone), alone) == 0
     arguments = arguments_of(name, together)
     running = [server.start(arguments, together) for _ in range(2)]
-    assert [server.wait(one) for one in running] == [0, 0]
+    assert [server.wait(process) for process in running] == [0, 0]
     assert table(together / "run") == table(alone / "run")
     epochs = [(folder / "epochs").read_text().count("epoch") for folder in (alone, together)]
     assert epochs[0] == epochs[1]
@@ -98,7 +98,9 @@ def test_a_round_is_over_before_the_next_is_decided(server: CommandServer, tmp_p
     expected = table(tmp_path / "run")
     first, last = json.loads(expected)["records"][0]["trial_id"], tmp_path / "again"
     again = arguments_of("optuna", last)
-    trial = next(one.trial for one in read_run(tmp_path / "run").records if one.trial.id == first)
+    trial = next(
+        record.trial for record in read_run(tmp_path / "run").records if record.trial.id == first
+    )
     for failures, code in ((1, 0), (3, 6)):
         run = last / "run"
         store = Store(run)
@@ -108,7 +110,7 @@ def test_a_round_is_over_before_the_next_is_decided(server: CommandServer, tmp_p
             store.write(Record(trial=trial, state=State.KILLED, error="as invented"))
         assert server.run(again, last) == code
         assert (table(run) == expected) == (code == 0)
-    states = {one.trial.id: one.state for one in read_run(run).records}
+    states = {record.trial.id: record.state for record in read_run(run).records}
     assert states.pop(first) is State.KILLED
     assert set(states.values()) == {State.DONE}
 
@@ -214,7 +216,7 @@ def test_another_first_seed_repeats_a_search_with_other_trainings(kind: str) -> 
 def test_old_brief_trainings_are_never_ranked(tiny: Plan, tmp_path: Path) -> None:
     """Stores of 0.1 may hold them; they are in the report as records, with what to think of them."""
     store = Store(tmp_path)
-    trial = next(one for one in tiny.trials if one.candidate.shares)
+    trial = next(trial for trial in tiny.trials if trial.candidate.shares)
     brief = replace(trial, purpose="rung", recipe=replace(trial.recipe, epochs=1))
     assert brief.id != trial.id
     store.write(Record(trial=brief, state=State.DONE, top1=0.9))
@@ -222,11 +224,11 @@ def test_old_brief_trainings_are_never_ranked(tiny: Plan, tmp_path: Path) -> Non
     assert unfinished.summaries == ()
     assert unfinished.selection.status == "no_eligible_winner"
     store.write(Record(trial=trial, state=State.DONE, top1=0.5))
-    found = read_results(tmp_path)
-    assert [one.trial for one in found.records] == [trial, brief]
-    (summary,) = found.summaries
+    results = read_results(tmp_path)
+    assert [record.trial for record in results.records] == [trial, brief]
+    (summary,) = results.summaries
     assert summary.mean_top1 == 0.5
-    assert "Note: Brief trainings decided" in in_words(found)
+    assert "Note: Brief trainings decided" in in_words(results)
 
 
 @pytest.mark.parametrize("sampler", ["gp", "tpe"])
@@ -248,8 +250,12 @@ def test_a_sampler_proposes_new_networks_at_equal_cost(sampler: str) -> None:
     networks = {trial.candidate.fingerprint for trials in more for trial in trials}
     assert len(networks) == 7 + 9
     proposed = [trial.candidate for trials in more[1:] for trial in trials]
-    assert all(abs(math.log2(one.realised_ratio) - 1) <= 0.07 for one in proposed)
-    points = {(one.shares.depth, one.shares.width) for one in proposed if one.shares}
+    assert all(abs(math.log2(candidate.realised_ratio) - 1) <= 0.07 for candidate in proposed)
+    points = {
+        (candidate.shares.depth, candidate.shares.width)
+        for candidate in proposed
+        if candidate.shares
+    }
     assert len(points) == 9
 
 
@@ -270,8 +276,8 @@ def test_a_sampler_finds_the_best_of_a_surface() -> None:
         for trial in trials:
             known[trial.id] = Record(trial=trial, state=State.DONE, top1=height(trial))
         heights.append([height(trial) for trial in trials])
-    assert max(max(one) for one in heights[1:]) > max(heights[0])
-    assert fmean(max(one) for one in heights[1:]) > max(heights[0]) - 0.005
+    assert max(max(block) for block in heights[1:]) > max(heights[0])
+    assert fmean(max(block) for block in heights[1:]) > max(heights[0]) - 0.005
 
 
 @pytest.mark.parametrize(
@@ -314,7 +320,7 @@ def test_another_strategy_is_another_search(
 
 def test_a_dry_run_says_at_most() -> None:
     def ask(*settings: str) -> str:
-        arguments = [part for one in settings for part in ("--set", one)]
+        arguments = [part for setting in settings for part in ("--set", setting)]
         result = CliRunner().invoke(main, ["grid", "--dry-run", "--no-probe", *arguments])
         assert result.exit_code == 0, result.output
         return result.output

@@ -25,7 +25,7 @@ COMMAND = (
     "run",
     "--executor",
     "inline",
-    *(part for one in TINY for part in ("--set", one)),
+    *(part for override in TINY for part in ("--set", override)),
 )
 
 
@@ -42,8 +42,8 @@ def choose(seconds: float, records: tuple[Record, ...] = (), most: int | None = 
 def describe(plan: Plan) -> tuple[int, int]:
     """Seeds and candidates of a plan in which each candidate is trained equally often."""
     seeds, candidates = plan.config.seeds, plan.enumeration.candidates
-    expected = {(one.fingerprint, seed) for one in candidates for seed in range(seeds)}
-    assert {(one.candidate.fingerprint, one.seed) for one in plan.trials} == expected
+    expected = {(candidate.fingerprint, seed) for candidate in candidates for seed in range(seeds)}
+    assert {(trial.candidate.fingerprint, trial.seed) for trial in plan.trials} == expected
     assert len(plan.trials) == len(expected)
     return seeds, len(candidates)
 
@@ -87,7 +87,7 @@ def test_the_largest_balanced_plan_is_chosen(seconds: float, seeds: int, candida
     choice = choose(seconds)
     assert describe(choice.plan) == (seeds, candidates)
     assert choice.seconds == seeds * candidates <= seconds < (choice.beyond or 0)
-    kept = {one.control for one in choice.plan.enumeration.candidates}
+    kept = {candidate.control for candidate in choice.plan.enumeration.candidates}
     assert kept >= {"baseline", "depth", "width", "resolution", "dwr", "dWr", "paper"}
     assert len(choice.left_out) == 13 - candidates
 
@@ -120,7 +120,9 @@ def test_what_is_there_costs_nothing_and_stays(records: list[Record]) -> None:
 
 def test_what_is_begun_is_ended_first(records: list[Record]) -> None:
     """A part of the second seed is there, and so is a failure, which is tried again."""
-    there = tuple(one for one in records if one.trial.seed == 0 or one.trial.candidate.control)
+    there = tuple(
+        record for record in records if record.trial.seed == 0 or record.trial.candidate.control
+    )
     failed = replace(there[0], state=State.ERROR, top1=None)
     missing = 26 - len(there) + 1
     begun = (failed, *there[1:])
@@ -171,7 +173,7 @@ def test_a_time_is_kept_from_the_probe_to_the_table(tmp_path: Path, monkeypatch:
 
     assert invoke("--quiet", *long).exit_code == 0
     trained = json.loads(CliRunner().invoke(main, ["report", "run", "--json"]).stdout)
-    assert {one["n"] for one in trained["candidates"]} == {2}
+    assert {candidate["n"] for candidate in trained["candidates"]} == {2}
     assert len(trained["records"]) == document["trials"]
     again = invoke("--quiet", *long)
     assert again.exit_code == 0

@@ -15,7 +15,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     atomic.replace(path, b"one")
     atomic.replace(path, b"two")
     assert path.read_bytes() == b"two"
-    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_first_to_publish_wins(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_the_first_to_publish_wins(tmp_path: Path) -> None:
     assert atomic.publish(path, b"one")
     assert not atomic.publish(path, b"two")
     assert path.read_bytes() == b"one"
-    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_file_systems_without_links_are_written_too(
@@ -65,7 +65,7 @@ def test_a_full_disk_is_told_with_the_bytes(
                     write(path, bytes(50_000))
                 assert caught.value.exit_code == 5
         assert path.read_bytes() == b"kept"
-        assert [one.name for one in tmp_path.iterdir()] == ["file"]
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_chunks_are_written_one_after_the_other(tmp_path: Path) -> None:

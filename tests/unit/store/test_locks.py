@@ -40,15 +40,15 @@ def start(script: str, folder: Path) -> subprocess.Popen[str]:
 
 def test_one_command_has_a_trial(tmp_path: Path) -> None:
     """Until it gives it back."""
-    one, other = Locks(tmp_path, 100), Locks(tmp_path, 100)
-    assert one.acquire("trial")
-    assert not other.acquire("trial")
-    assert other.acquire("another")
-    one.release("trial")
-    assert other.acquire("trial")
-    other.release_all()
-    assert one.acquire("another")
-    one.release_all()
+    ours, theirs = Locks(tmp_path, 100), Locks(tmp_path, 100)
+    assert ours.acquire("trial")
+    assert not theirs.acquire("trial")
+    assert theirs.acquire("another")
+    ours.release("trial")
+    assert theirs.acquire("trial")
+    theirs.release_all()
+    assert ours.acquire("another")
+    ours.release_all()
 
 
 def test_commands_never_have_one_at_the_same_time(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_file_systems_without_locks_only_cost_work(
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    one, other = Locks(tmp_path, 100), Locks(tmp_path, 100)
-    assert one.acquire("trial")
-    assert other.acquire("trial")
-    one.release_all()
-    other.release_all()
+    ours, theirs = Locks(tmp_path, 100), Locks(tmp_path, 100)
+    assert ours.acquire("trial")
+    assert theirs.acquire("trial")
+    ours.release_all()
+    theirs.release_all()

@@ -82,7 +82,7 @@ def test_truncated_files_are_named(cut: int | str, tmp_path: Path, records: list
     (path,) = (tmp_path / "trials").iterdir()
     content = path.read_bytes()
     path.write_bytes(content[: cut if isinstance(cut, int) else len(content) // 2])
-    assert [one.path for one in read(tmp_path).damaged] == [path]
+    assert [file.path for file in read(tmp_path).damaged] == [path]
 
 
 def test_junk_is_named_and_the_rest_is_shown(tmp_path: Path, records: list[Record]) -> None:
@@ -122,9 +122,9 @@ def test_what_is_whole_again_is_not_set_aside(tmp_path: Path, records: list[Reco
     (path,) = (tmp_path / "trials").iterdir()
     content = path.read_bytes()
     path.write_bytes(b"junk")
-    found = store.read().damaged
+    damaged = store.read().damaged
     path.write_bytes(content)
-    store.quarantine(found)
+    store.quarantine(damaged)
     assert store.read().records == (records[0],)
 
 
@@ -136,7 +136,7 @@ def test_a_damaged_format_is_written_again(tmp_path: Path, records: list[Record]
     content = path.read_bytes()
     path.write_bytes(content.replace(b"scalectl 0", b"scalectl 9"))
     reading = read(tmp_path)
-    assert [one.path for one in reading.damaged] == [path]
+    assert [file.path for file in reading.damaged] == [path]
     assert reading.records == (records[0],)
     Store(tmp_path).quarantine(reading.damaged)
     assert path.read_bytes() == content
@@ -161,7 +161,7 @@ def test_many_small_files_become_one(
     for number, record in enumerate(shown, 1):
         store.write(record)
         assert store.read().records == by_id(shown[:number])
-        assert store.list_ended() == {one.trial.id for one in shown[:number]}
+        assert store.list_ended() == {record.trial.id for record in shown[:number]}
         assert Store(tmp_path).list_ended() == store.list_ended()
     rows = [parquet.read_metadata(path).num_rows for path in (tmp_path / "compact").iterdir()]
     assert sorted(rows) == [12]
@@ -183,10 +183,10 @@ def test_damaged_rows_of_a_compact_file_are_made_again(
     values = rows.column("top1").to_pylist()
     changed = rows.set_column(rows.schema.get_field_index("top1"), "top1", [[0.5, *values[1:]]])
     parquet.write_table(changed, path)
-    found = store.read()
-    assert found.records == by_id(records[:6])[1:]
-    assert [one.reason for one in found.damaged] == ["its values do not match their digest"]
-    store.quarantine(found.damaged)
+    reading = store.read()
+    assert reading.records == by_id(records[:6])[1:]
+    assert [file.reason for file in reading.damaged] == ["its values do not match their digest"]
+    store.quarantine(reading.damaged)
     assert store.read() == ReadResult(by_id(records[:6])[1:])
 
 
@@ -202,11 +202,11 @@ def test_many_rows_of_a_damaged_file_are_kept(
     (path,) = (tmp_path / "compact").iterdir()
     parquet.write_table(parquet.read_table(path), path)  # its rows prove undamaged, it does not
     monkeypatch.setattr(store_module, "_COMPACT_FROM", 3)
-    found = store.read()
-    assert found.records == kept
+    reading = store.read()
+    assert reading.records == kept
     store.compact()  # as another command may at any moment
     assert store.read().records == kept
-    store.quarantine(found.damaged)
+    store.quarantine(reading.damaged)
     assert store.read() == ReadResult(kept)
     store.compact()
     assert store.read() == ReadResult(kept)
@@ -220,7 +220,9 @@ def test_a_file_that_another_program_wrote_is_read(tmp_path: Path, records: list
     write_file(expected, path)
     rows = parquet.read_table(path)
     kinds = {pa.string(): pa.large_string(), pa.int64(): pa.uint64()}
-    rows = rows.cast(pa.schema([(one.name, kinds.get(one.type, one.type)) for one in rows.schema]))
+    rows = rows.cast(
+        pa.schema([(column.name, kinds.get(column.type, column.type)) for column in rows.schema])
+    )
     parquet.write_table(rows.select(sorted(rows.column_names)), path, row_group_size=2)
     assert read(path) == ReadResult(expected)
 
@@ -248,7 +250,7 @@ def test_commands_that_compact_at_once_lose_nothing(
         monkeypatch.setattr(atomic, call, interrupted)
         store.compact()
         assert read(run) == ReadResult(expected)
-        assert store.list_ended() == {one.trial.id for one in expected}
+        assert store.list_ended() == {record.trial.id for record in expected}
         for path in (run / "compact").iterdir():
             path.unlink()
 

@@ -11,15 +11,17 @@ from scalectl.training import checkpoint
 from scalectl.training.learner import Images, Learner, Scores
 
 
-def equal(one: object, other: object) -> bool:
+def equal(first: object, second: object) -> bool:
     """To the last bit, and in the same order in memory."""
-    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
-        return torch.equal(one, other) and one.stride() == other.stride()
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other
+    if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
+        return torch.equal(first, second) and first.stride() == second.stride()
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(
+            equal(first[key], second[key]) for key in first
+        )
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return first == second
 
 
 def test_a_state_comes_back_as_it_was(make: Make) -> None:

@@ -111,7 +111,7 @@ def test_trainings_side_by_side_have_the_bits_of_each_alone(
     learners = [
         GraphLearner(begin(tiny, seed), recipe, images, images, flip=True) for seed in range(4)
     ]
-    works = dict(enumerate(one.learn(*draw(seed)) for seed, one in enumerate(learners)))
+    works = dict(enumerate(learner.learn(*draw(seed)) for seed, learner in enumerate(learners)))
     results: dict[int, float] = {}
     while works:
         for seed, work in list(works.items()):

@@ -57,11 +57,13 @@ def test_networks_start_as_if_they_were_shallow(tiny: Plan) -> None:
     """A residual block gives its input back before the first step."""
     network = start_as_identity(build(tiny.trials[0].candidate.architecture)).eval()
     blocks = [
-        one for one in network.modules() if isinstance(one, Residual) and one.shortcut is not None
+        module
+        for module in network.modules()
+        if isinstance(module, Residual) and module.shortcut is not None
     ]
     assert blocks
     for block in blocks:
-        width = next(one for one in block.modules() if isinstance(one, nn.Conv2d)).in_channels
+        width = next(part for part in block.modules() if isinstance(part, nn.Conv2d)).in_channels
         images = torch.rand(1, width, 4, 4)
         assert torch.equal(block(images), images)
 

@@ -23,17 +23,17 @@ from scalectl.trial import News, Progress, Record, State, Trial
 def train(trial: Trial, workspace: Workspace) -> tuple[list[Progress], Record]:
     *epochs, record = loop.run(trial, workspace)
     assert isinstance(record, Record)
-    return [one for one in epochs if isinstance(one, Progress)], record
+    return [epoch for epoch in epochs if isinstance(epoch, Progress)], record
 
 
 def test_a_trial_is_trained(tiny: Plan, workspace: Workspace) -> None:
     """News of each epoch, then what came of it: the last epoch's scores."""
     epochs, record = train(tiny.trials[0], workspace)
-    assert [one.epoch for one in epochs] == [1, 2], record.error
+    assert [epoch.epoch for epoch in epochs] == [1, 2], record.error
     assert record.state is State.DONE
-    assert record.curve == tuple(one.loss for one in epochs)
-    assert record.top1_curve == tuple(one.top1 for one in epochs)
-    assert record.train_curve == tuple(one.train_loss for one in epochs)
+    assert record.curve == tuple(epoch.loss for epoch in epochs)
+    assert record.top1_curve == tuple(epoch.top1 for epoch in epochs)
+    assert record.train_curve == tuple(epoch.train_loss for epoch in epochs)
     assert (record.top1, record.loss) == (epochs[-1].top1, epochs[-1].loss)
     forward = 2 * (3 * 32 + 32) + 32
     assert record.macs_spent == forward * record.trial.candidate.cost.macs
@@ -92,7 +92,7 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(
         *again, record = loop.run(trial, workspace)
         assert isinstance(record, Record)
         assert record == replace(expected, seconds=record.seconds, peak_memory=record.peak_memory)
-        epochs = [one.epoch for one in again if isinstance(one, Progress)]
+        epochs = [event.epoch for event in again if isinstance(event, Progress)]
         assert epochs == [1, 2, 3][stop // 4 :]
 
 
@@ -125,7 +125,7 @@ def test_a_checkpoint_that_is_not_believed_costs_its_epochs_alone(
             saved.unlink()
             train(first, workspace)
     epochs, record = train(first, workspace)
-    assert [one.epoch for one in epochs] == [1, 2]
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
     assert (record.curve, record.top1) == (expected.curve, expected.top1)
 
 
@@ -153,7 +153,7 @@ def test_what_is_drawn_without_a_generator_is_the_trial_s_own() -> None:
     loop._seed("trial", 1)
     assert draw() == first
     loop._seed("trial", 2)
-    assert all(one != other for one, other in zip(draw(), first, strict=True))
+    assert all(value != other for value, other in zip(draw(), first, strict=True))
 
 
 def test_reasons_hold_no_home_and_no_credentials() -> None:
@@ -174,8 +174,8 @@ def test_each_image_has_a_shift_of_its_own() -> None:
     assert len(corners) > 8
     assert max(corners) <= 3 * 12 + 3
     assert torch.equal(augment(images, draws, 0.0, flip=False), images)
-    one = augment(images[5:6], draws[5:6], 0.25, flip=False)
-    assert torch.equal(one, moved[5:6])
+    alone = augment(images[5:6], draws[5:6], 0.25, flip=False)
+    assert torch.equal(alone, moved[5:6])
 
 
 def test_half_of_the_images_are_mirrored() -> None:
@@ -195,7 +195,7 @@ from torch import nn
 
 def build(depth, width, resolution, num_classes):
     wide = max(4, round(8 * width))
-    layers = [nn.Conv2d(3 if one == 0 else wide, wide, 3) for one in range(max(1, round(2 * depth)))]
+    layers = [nn.Conv2d(3 if number == 0 else wide, wide, 3) for number in range(max(1, round(2 * depth)))]
     pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout()]
     return nn.Sequential(*layers, *pool, nn.Linear(wide, num_classes))
 """
