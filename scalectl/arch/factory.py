@@ -77,6 +77,13 @@ def count_channels(baseline: Baseline) -> int:
     return 3 if isinstance(baseline, Factory) else baseline.channels
 
 
+def at_resolution(network: Baseline, resolution: int) -> Baseline:
+    """Return the network for images of `resolution` x `resolution` pixels."""
+    if isinstance(network, Factory):
+        return network.rebuild(resolution=resolution)
+    return replace(network, resolution=resolution)
+
+
 def cost_of(baseline: Baseline) -> Cost:
     """Return the cost of a whole network: an architecture's is computed, a factory's was counted."""
     return baseline.cost if isinstance(baseline, Factory) else compute_cost(baseline)

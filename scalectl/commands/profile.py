@@ -1,11 +1,11 @@
 """`scalectl profile`: what a network costs."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from scalectl.arch.factory import Baseline, Factory, cost_of
+from scalectl.arch.factory import Baseline, at_resolution, cost_of
 from scalectl.arch.sizes import fit, size_at
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
@@ -79,11 +79,7 @@ def profile(
     elif coefficients:
         raise click.UsageError("--coefficients needs --phi.")
     if resolution:
-        network = (
-            network.rebuild(resolution=resolution)
-            if isinstance(network, Factory)
-            else replace(network, resolution=resolution)
-        )
+        network = at_resolution(network, resolution)
     network = fit(network, classes, channels)
     if measure:
         require_device(device)

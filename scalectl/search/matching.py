@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.cost import Cost
-from scalectl.arch.factory import Baseline, Factory, cost_of
+from scalectl.arch.factory import Baseline, Factory, at_resolution, cost_of
 from scalectl.arch.rounding import Rounding
 from scalectl.arch.scaling import Coefficients, Multipliers, Shares, bisect, scale
 
@@ -79,13 +79,18 @@ def _list_around(
     """Yield the sizes around a request, without those that exceed the target before they widen."""
     for deeper in _deepen(start, wanted.depth):
         for resolution in _list_resolutions(wanted.resolution, start):
-            plain = _mix(deeper, deeper, resolution)
-            size = _widen(plain, target) if wanted.width > 1 else plain
+            size = _find_size(deeper, resolution, wanted.width > 1, baseline, target)
             if size is not None:
-                yield _assess_once(baseline, size)
+                yield size
 
 
-_assess_once = lru_cache(maxsize=2**14)(assess)
+@lru_cache(maxsize=2**14)
+def _find_size(
+    deeper: Baseline, resolution: int, is_wider: bool, baseline: Baseline, target: float
+) -> Match | None:
+    plain = at_resolution(deeper, resolution)
+    size = _widen(plain, target) if is_wider else plain
+    return assess(baseline, size) if size else None
 
 
 @lru_cache(maxsize=2**12)
@@ -112,7 +117,6 @@ def _list_resolutions(growth: float, start: Baseline) -> tuple[int, ...]:
     return tuple(resolution for resolution in around if resolution >= base) or (base,)
 
 
-@lru_cache(maxsize=2**14)
 def _widen(network: Baseline, target: float) -> Baseline | None:
     """Widen a network as near to the target's MACs as it gets; None where it exceeds them already."""
     macs = cost_of(network).macs
