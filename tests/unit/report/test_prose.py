@@ -20,7 +20,9 @@ def choose_another(results: Results) -> Results:
 def test_who_is_ahead_of_whom_is_said_in_words() -> None:
     text = in_words(factories.complete())
     sentence = next(line for line in text.split("\n") if line.startswith("At equal multiply-adds"))
-    assert re.search(r"it is ahead of depth by \d+\.\d\d \(-?\d+\.\d\d to \d+\.\d\d\), of ", sentence)
+    assert re.search(
+        r"it is ahead of depth by \d+\.\d\d \(-?\d+\.\d\d to \d+\.\d\d\), of ", sentence
+    )
     assert "behind" not in sentence
     other = in_words(choose_another(factories.complete()))
     sentence = next(line for line in other.split("\n") if line.startswith("At equal multiply-adds"))
