@@ -1,4 +1,4 @@
-"""Tell of the data: on screen before anything is trained, and in reports."""
+"""Describe the images of a search: on screen before anything is trained, and in reports."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,10 @@ _LISTED = 8
 
 
 def describe_data(card: DataCard) -> str:
-    """Return lines about classes, images, pixels, what was left out, and what may spoil a search."""
+    """Describe the data in lines of text: classes, images, pixels, what was left out, warnings.
+
+    Returns "" for a store of 0.1, which has no account of its data.
+    """
     account = card.account
     if account is None:
         return ""
@@ -28,7 +31,7 @@ def describe_data(card: DataCard) -> str:
 
 
 def describe_pixels(card: DataCard) -> str:
-    """Say how large the images are."""
+    """Write the size of the images, such as "28 px" or "native 64 px (smallest 40, usual 96)"."""
     account = card.account
     if account is None or account.smallest == account.usual == card.native:
         return f"{card.native} px"
@@ -41,7 +44,7 @@ def describe_left_out(account: DataAccount) -> str:
 
 
 def describe_top1(account: DataAccount) -> str:
-    """Say how precise top-1 can be, and what is reached without looking at images."""
+    """State the standard error of a top-1, and the top-1 of always answering the same class."""
     text = (
         f"top-1 of the select split: standard error up to {100 * account.standard_error:.1f} points; "
         f"always answering its most frequent class has {100 * account.majority:.1f} %"
@@ -60,7 +63,7 @@ def _count(counts: dict[str, int]) -> str:
 
 
 def list_account(card: DataCard) -> Iterator[tuple[str, str]]:
-    """Yield what a page says of the data beside their name and sizes."""
+    """Yield pairs of a heading and a text about the data, for the provenance on a page."""
     account = card.account
     if account is None:
         return

@@ -94,7 +94,7 @@ def _list_landmarks(results: Results) -> Iterator[tuple[str, str, Shares]]:
 
 
 def _find_tile(shares: Shares) -> tuple[int, int]:
-    """Row and column, counted from the top and from the left."""
+    """Return the row, from the top, and the column, from the left, of the tile at these shares."""
     row = round((1 - shares.resolution) * _DEGREE)
     return row, min(row, max(0, round(shares.width * _DEGREE)))
 
@@ -102,7 +102,7 @@ def _find_tile(shares: Shares) -> tuple[int, int]:
 def _find_nearest(
     row: int, column: int, points: Sequence[tuple[float, float, float]], surface: Sequence[Place]
 ) -> Place | None:
-    """The place nearest to the tile's centre; None where nothing was trained around the tile."""
+    """Return the point of the surface nearest to a tile's centre; None beyond what was trained."""
     centre = (row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE
     distances = [math.dist(point, centre) for point in points]
     nearest = min(distances)

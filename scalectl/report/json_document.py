@@ -84,7 +84,7 @@ def _describe_data(card: DataCard) -> dict[str, Any]:
 
 
 def _describe_account(card: DataCard) -> dict[str, Any] | None:
-    """The data's account; None where the run was written before there were any."""
+    """Describe the account of the data; None in stores of versions that wrote none."""
     return asdict(card.account) if card.account else None
 
 
@@ -97,7 +97,7 @@ def _describe_outlook(results: Results) -> dict[str, Any]:
 
 
 def describe_record(record: Record) -> dict[str, Any]:
-    """Describe what came of a trial."""
+    """Describe how a trial ended, under the keys of `--json`."""
     return {
         "trial_id": record.trial.id,
         "fingerprint": record.trial.candidate.fingerprint,

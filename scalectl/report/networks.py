@@ -87,7 +87,10 @@ def tabulate_profile(network: Baseline, *, per_stage: bool) -> Table:
 
 
 def describe_baseline(network: Baseline) -> dict[str, object]:
-    """A baseline under the keys of `--json`; `exports` has the obstacle of each format, or ""."""
+    """Describe a baseline under the keys of `--json`.
+
+    `exports` has for each format what keeps it from expressing the network, or "".
+    """
     return {
         "name": network.name,
         "resolution": network.resolution,
@@ -117,7 +120,7 @@ def describe_rounding(rounding: Rounding) -> str:
 
 
 def describe_stages(network: Baseline) -> list[dict[str, object]]:
-    """The parts of a network under the keys of `--json`; none for a factory."""
+    """Describe the parts of a network under the keys of `--json`; none for a factory."""
     if not isinstance(network, Architecture):
         return []
     macs = cost_of(network).macs

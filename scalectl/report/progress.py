@@ -20,7 +20,7 @@ from scalectl.trial import Heartbeat, Progress, Record, State, Trial
 
 
 class Live:
-    """Shows the events of a search until it is closed; the time left is estimated from MACs.
+    """Progress bars and lines for the events of a search; the time left is estimated from MACs.
 
     `quiet`: show no progress, but still what a user must know.
     """
@@ -55,7 +55,7 @@ class Live:
         self._bars.stop()
 
     def show(self, event: Event) -> None:
-        """Show an event."""
+        """Show an event of `search.engine`; each record is printed as a line."""
         match event:
             case Record():
                 self._finish(event)
@@ -151,7 +151,7 @@ class Live:
 
 
 class Board:
-    """Shows runs that others train until it is closed: redrawn on a terminal, else a line per change."""
+    """A view of runs that other commands train: redrawn on a terminal, else a line for each change."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -180,7 +180,7 @@ _NOTHING = "No trial is over yet."
 
 
 def _draw(results: Results) -> str:
-    """Put what matters most first: a terminal cuts what is below its last line."""
+    """Draw a run with what matters most first: a terminal cuts what is below its last line."""
     parts = [
         printable(f"{results.name}: {_count(results)}"),
         printable(in_words(results)),

@@ -139,7 +139,7 @@ _GAP = 2
 
 
 def _find_width(column: Column, rows: Sequence[Mapping[str, str]]) -> int:
-    """How many characters a column needs: headings break at spaces, long texts anywhere."""
+    """Return how many characters a column needs: headings break at spaces, long texts anywhere."""
     from rich.cells import cell_len
 
     longest = max((cell_len(row[column.name]) for row in rows), default=0)
@@ -185,7 +185,7 @@ def plain(value: object) -> object:
 
 
 def _as_latex(table: Table) -> str:
-    """Write for the package booktabs. A curve is written as numbers: fonts lack the blocks."""
+    """Write a LaTeX table for the package booktabs; a curve as numbers, since fonts lack the blocks."""
 
     def cell(value: object, column: Column) -> str:
         if isinstance(value, tuple):

@@ -151,7 +151,7 @@ def search_share(
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """Where and with what the rounds of a search are trained."""
+    """The run's store and workspace, and the executor: what every round of a search needs."""
 
     store: Store
     workspace: Workspace
@@ -237,7 +237,10 @@ _PAUSE = 0.5
 
 
 def _take(waiting: dict[str, Trial], locks: Locks, store: Store, retries: int) -> Iterator[Trial]:
-    """Yield the trials that no other command trains, each when it is asked for; they wait no longer."""
+    """Lock and yield trials that no other command trains, each when it is asked for.
+
+    They are removed from `waiting`, as are those that ended meanwhile.
+    """
     for name in list(waiting):
         if name not in waiting or not locks.acquire(name):
             continue
@@ -248,7 +251,7 @@ def _take(waiting: dict[str, Trial], locks: Locks, store: Store, retries: int) -
 
 
 def _collect(waiting: dict[str, Trial], store: Store, retries: int) -> Iterator[Record]:
-    """Yield what other commands have brought to an end; it waits no longer."""
+    """Yield records of trials that other commands ended, and remove these from `waiting`."""
     over = waiting.keys() & store.list_settled(retries)
     records = {record.trial.id: record for record in store.read().records} if over else {}
     for name in over:

@@ -40,7 +40,7 @@ _MOST_SEEDS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """How fast this machine trains, `jobs` trials at once. All times are in seconds."""
+    """Measured speed of training on this machine, `jobs` trials at once; all times are in seconds."""
 
     jobs: int
     start: float
@@ -119,7 +119,7 @@ def _list_sizes(candidate: Candidate) -> tuple[int, int, int]:
 
 
 def _draw(workspace: Workspace, resolutions: set[int]) -> tuple[DataCard, float]:
-    """Fill the cache; return the card, and the seconds that each image takes at a resolution."""
+    """Render the splits into the cache; return the card, and the seconds for an image at a resolution."""
     dataset = open_dataset(workspace.data, workspace.limits)
     card, began = dataset.card, time.monotonic()
     for resolution in resolutions:
@@ -231,7 +231,7 @@ def _list_steps(plan: Plan, most_seeds: int) -> list[tuple[int, int]]:
 
 
 def _name(trial: Trial) -> tuple[str, int, str]:
-    """Return what tells the trials of a plan apart; it is quicker than their id."""
+    """Return a key by which trials of one plan differ; their id takes longer to compute."""
     return trial.candidate.fingerprint, trial.seed, trial.purpose
 
 

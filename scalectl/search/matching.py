@@ -31,7 +31,7 @@ class Match:
 
 
 def assess(baseline: Baseline, network: Baseline) -> Match:
-    """Describe a network as a size of the baseline."""
+    """Count a network's cost, and how its added MACs divide into depth, width and resolution."""
     cost, macs = cost_of(network), cost_of(baseline).macs
     alone = (
         _mix(network, baseline, baseline.resolution),

@@ -27,7 +27,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What a merge put together."""
+    """The outcome of a merge."""
 
     records: int
     """Number of trials with a record."""

@@ -41,7 +41,7 @@ def name_study(plan: Plan, run: Path) -> str:
 
 
 class Mirror:
-    """The study of a run. Nothing is ever read from it but which trials it has.
+    """A copy of a run as an Optuna study, from which nothing is read but which trials it has.
 
     `storage` is as Optuna takes it: the URL of a database, or the path of a journal. Raises
     `ScalectlError` where it cannot be used at first; if it fails later, `warn` is called once, and the

@@ -13,7 +13,7 @@ _FILE = "plan.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTrial:
-    """A trial that will be trained, as a reader may name it."""
+    """A trial that will be trained, with the names under which a report shows it."""
 
     trial_id: str
     fingerprint: str

@@ -25,7 +25,7 @@ from scalectl.trial import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """Everything that reports are made of."""
+    """The records of a run and all that is worked out from them; reports are made of nothing else."""
 
     name: str
     """Name of the run's folder or file."""

@@ -1,4 +1,4 @@
-"""Divide a plan among several commands that know nothing of each other."""
+"""Divide the trials of a plan among commands on machines that share no disk."""
 
 import re
 from collections.abc import Sequence

@@ -46,7 +46,10 @@ class Locks:
         return True
 
     def touch(self) -> None:
-        """Give a sign of life for all locks that are held, ten times within the others' patience."""
+        """Update the time of all held lock files, so that no other process takes them for abandoned.
+
+        Cheap to call often: it does so ten times within `patience`.
+        """
         now = time.monotonic()
         if now - self._renewed > self._patience / 10:
             self._renewed = now
@@ -54,11 +57,11 @@ class Locks:
                 os.utime(descriptor)
 
     def release(self, name: str) -> None:
-        """Let other processes take the lock."""
+        """Release a lock that this process holds."""
         os.close(self._held.pop(name))
 
     def release_all(self) -> None:
-        """Let other processes take all of them."""
+        """Release all locks that this process holds."""
         for name in list(self._held):
             self.release(name)
 

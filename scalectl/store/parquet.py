@@ -71,7 +71,7 @@ _LATER = ("stage", "phi", "balanced_top1", "top1_curve", "train_curve")
 
 
 class DamagedError(ValueError):
-    """A file is not what was written; `records` are those of its rows whose digests match."""
+    """Raised for a file that is not what was written; `records` are its rows whose digests match."""
 
     def __init__(self, reason: str, records: tuple[Record, ...] = ()) -> None:
         super().__init__(reason)

@@ -23,7 +23,7 @@ _SMALL_NAME = re.compile(r"([0-9a-f]{16})(\.[1-9]\d*)?")
 
 @dataclass(frozen=True, slots=True)
 class DamagedFile:
-    """A file that was not believed, and why."""
+    """A file whose content is not what was written, and how that shows."""
 
     path: Path
     reason: str
@@ -102,7 +102,7 @@ def list_files(folder: Path, pattern: str = "*") -> list[Path]:
 
 
 def _order(path: Path) -> tuple[bool, int, str]:
-    """Sort a trial's failures by their number, and how it ended last."""
+    """Return a key that sorts the failures of trials by number, and files of how they ended last."""
     return "." not in path.stem, len(path.stem), path.stem
 
 
@@ -149,7 +149,7 @@ def read_file(path: Path, *, has_checksum: bool = True) -> ReadResult:
 
 
 def read_existing(paths: Iterable[Path], read: Callable[[Path], T]) -> dict[Path, T]:
-    """Read the files that are still there when their turn comes."""
+    """Read each file that still exists, by path: another command may remove some meanwhile."""
     contents: dict[Path, T] = {}
     for path in paths:
         with suppress(FileNotFoundError):

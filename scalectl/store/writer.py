@@ -56,7 +56,7 @@ class Store:
         self._publish_format()
 
     def read(self) -> ReadResult:
-        """Read and verify all of it."""
+        """Read and verify every file of the run."""
         return reader.read_run(self.folder)
 
     def write(self, record: Record) -> None:

@@ -31,7 +31,7 @@ FORMATS = ("svg", "png", "pdf")
 
 
 class FigureModule(Protocol):
-    """What the module of a figure offers."""
+    """The interface of a module that draws one figure."""
 
     TITLE: str
     MISSING: str
@@ -81,7 +81,7 @@ def draw_all(results: Results) -> Iterator[DescribedFigure]:
 
 
 def encode(figure: Figure, form: str) -> bytes:
-    """Write a figure in one of `FORMATS`: the same bytes each time."""
+    """Encode a figure in one of `FORMATS`; the same figure gives the same bytes each time."""
     content = BytesIO()
     with _own_settings():
         figure.savefig(content, format=form, metadata=_NO_DATES[form], dpi=200)

@@ -12,7 +12,7 @@ MISSING = "No candidate is known yet: scalectl grid --dry-run counts them."
 
 
 def draw(results: Results) -> Figure | None:
-    """Draw both in multiples of the baseline's MACs, with the band that the search permits."""
+    """Draw counted against nominal MACs, in multiples of the baseline's, and the band that is permitted."""
     scaled = _list_scaled(results)
     if not scaled:
         return None
@@ -37,7 +37,7 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """Say how far the two costs lie apart."""
+    """State the range of the nominal and of the counted costs."""
     scaled = _list_scaled(results)
     nominal = [candidate.nominal_ratio for candidate in scaled]
     realised = [candidate.realised_ratio for candidate in scaled]

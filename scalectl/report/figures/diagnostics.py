@@ -11,7 +11,7 @@ MISSING = "How noisy trainings are is not known yet: it needs networks with two 
 
 
 def draw(results: Results) -> Figure | None:
-    """Draw one point for each trial; the band is one residual sd."""
+    """Draw residuals of the response against fitted values; the band is one standard deviation."""
     noise = _find_noise(results)
     if noise is None or noise.sd is None:
         return None
@@ -30,7 +30,7 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """Say how large the residuals are."""
+    """State the standard deviation of the residuals, and the largest."""
     noise = _find_noise(results)
     assert noise is not None
     return (

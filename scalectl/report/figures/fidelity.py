@@ -14,7 +14,7 @@ MISSING = (
 
 
 def draw(results: Results) -> Figure | None:
-    """Draw one point for each network; equal ranks rise from left to right."""
+    """Draw top-1 after longer trainings against top-1 after brief ones, a point for each network."""
     fidelity = results.fidelity
     if not fidelity or not fidelity.pairs:
         return None
@@ -32,7 +32,7 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """Say how well the ranks agree."""
+    """State the rank correlation of brief and longer trainings."""
     fidelity = results.fidelity
     assert fidelity is not None
     return (

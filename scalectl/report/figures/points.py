@@ -125,13 +125,16 @@ def _annotate(axes: Axes, label: Label, place: tuple[float, float], **looks: Any
 
 
 def _place(text: Annotation, offset: tuple[float, float]) -> Bbox:
-    """Move a label to an offset from its point; returns what it covers there, in pixels."""
+    """Move a label to an offset from its point, and return the box that it covers there, in pixels."""
     text.set_position(offset)
     text.set_horizontalalignment(("center", "left", "right")[int(np.sign(offset[0]))])
     return text.get_window_extent()
 
 
 def _measure_overlap(box: Bbox, others: Sequence[Bbox]) -> float:
-    """The sum of the covered areas' square roots: two slight touches are worse than one."""
+    """Return the sum of the square roots of the areas that `box` shares with others, in pixels.
+
+    By the roots, two slight touches are worse than one of the same area.
+    """
     shared = (Bbox.intersection(box, other) for other in others)
     return sum(math.sqrt(part.width * part.height) for part in shared if part)

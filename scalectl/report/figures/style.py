@@ -155,7 +155,7 @@ def find_marker(candidate: Candidate, results: Results) -> Marker:
 
 
 def is_chosen(candidate: Candidate, results: Results) -> bool:
-    """Whether it is the recommended network."""
+    """Whether the candidate is the recommended network."""
     return _is(candidate, results.selection.network)
 
 

@@ -76,7 +76,7 @@ def _list_trained(results: Results) -> list[Summary]:
 
 
 def _point(shares: Shares) -> tuple[float, float, float]:
-    """Shares in the order of the axes: top, left, right."""
+    """Return shares in the order of a ternary plot's axes: top, left, right."""
     return shares.resolution, shares.depth, shares.width
 
 

@@ -31,7 +31,7 @@ from scalectl.search.results import Results
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A number that is seen first, and what it is."""
+    """A number at the head of the page: its title, the number, and what it means."""
 
     title: str
     value: str
@@ -133,7 +133,7 @@ def _collect(key: str, path: str, results: Results) -> RunContent:
 
 
 def _list_facts(results: Results) -> Iterator[Fact]:
-    """How good, how sure, compared with what, at what cost."""
+    """Yield top-1, expected regret, lead on the best single dimension, and what the search has cost."""
     selection, trial = results.selection, results.records[0].trial
     chosen = next((each for each in results.summaries if is_chosen(each.candidate, results)), None)
     if chosen and chosen.mean_top1 is not None:
@@ -204,12 +204,12 @@ def _list_provenance(results: Results, run: str) -> Iterator[tuple[str, str]]:
 
 
 def _round_coordinates(attribute: re.Match[str]) -> str:
-    """Two decimals are enough, and halve the page."""
+    """Cut the coordinates of an SVG attribute to two decimals, which halves the page."""
     return re.sub(r"(\.\d\d)\d+", r"\1", attribute[0])
 
 
 def _drop_font(style: re.Match[str]) -> str:
-    """Keep size and weight without the font's name: the page has its own."""
+    """Remove the name of the font from an SVG style, and keep size and weight: the page has its own."""
     size = re.search(r"[\d.]+px", style[0])
     weight = "font-weight: 600; " if re.search(r"bold|700", style[0]) else ""
     return f"{weight}font-size: {size[0]}" if size else "font-style: normal"

@@ -49,7 +49,7 @@ TABLES = {
 
 
 class TableModule(Protocol):
-    """What the module of a table offers."""
+    """The interface of a module that makes one table."""
 
     def tabulate(self, results: "Results") -> Table:
         """Make the table of a run; without rows where its data are missing."""

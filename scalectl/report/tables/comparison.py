@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def tabulate_runs(runs: Sequence[Results]) -> Table:
-    """Make one row for each run, in the given order."""
+    """Compare runs, one row each in the given order: what was searched, chosen and spent."""
     return Table(
         name="comparison",
         title="Comparison",

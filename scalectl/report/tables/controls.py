@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def tabulate(results: Results) -> Table:
-    """Compare each control with the recommended network; say of the others why they have no line."""
+    """Compare the recommended network with each control, by seed; notes say why a control has no row."""
     selection = results.selection
     reference = selection.network
     note = (

@@ -16,7 +16,10 @@ COLUMNS = (
 
 
 def tabulate(results: Results) -> Table:
-    """Make one row; none before two networks are trained."""
+    """Compare the noise of trainings with the differences between networks, in one row.
+
+    There is no row before two networks are trained.
+    """
     evidence = results.selection.evidence
     rows: tuple[dict[str, object], ...] = ()
     if evidence:

@@ -117,7 +117,7 @@ def _find_gap(summary: Summary) -> float | None:
 
 
 def _find_mark(summary: Summary, selection: Selection, standings: Mapping[str, Standing]) -> str:
-    """Compare networks, not summaries: the selection's summaries leave failures out."""
+    """Name what a network is in the search, such as "winner" or "ruled out"; "" for most."""
     own = summary.candidate.fingerprint
     standing = standings.get(own)
     role = "winner" if selection.winner else "recommended"

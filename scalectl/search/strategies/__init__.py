@@ -24,7 +24,7 @@ STRATEGIES = {
 
 
 class StrategyModule(Protocol):
-    """What the module of a strategy offers."""
+    """The interface of a module that decides which trials are trained next."""
 
     def rounds(self, plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:
         """Yield one round of trials after another; each is trained before the next is asked for.
