@@ -23,7 +23,6 @@ _RATIOS = np.geomspace(0.05, 20, 14)
 _BLOCKS = (0.03, 0.3, 1.0, 3.0, 10.0)
 """The same of blocks, which matters less."""
 _GRID = np.array(list(product(_BLOCKS, _RATIOS, _RATIOS)))
-_TERMS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,8 +1,6 @@
 """What this machine has to train with."""
 
-import ctypes
 import os
-from importlib.metadata import version
 
 
 def count_cores() -> int:
@@ -17,6 +15,10 @@ def count_memory() -> int:
 
 def count_gpus() -> int:
     """Count the NVIDIA GPUs that this process and its torch can use; 0 where there is no driver."""
+    # Slow to load for commands that count none.
+    import ctypes
+    from importlib.metadata import version
+
     if version("torch").endswith("+cpu"):
         return 0
     try:
