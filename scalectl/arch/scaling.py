@@ -1,7 +1,7 @@
 """Compound scaling: coefficients, multipliers, and the network they make (Tan & Le 2019, section 3)."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, overload
@@ -134,7 +134,9 @@ def scale(
     if head_width and "head" not in rounding.fixed:
         head_width = _multiply(head_width, multipliers.width, rounding.round_width)
         head_width = max(rounding.head_minimum, head_width)
-    deeper = _deepen(architecture.stages, multipliers.depth, rounding)
+    deeper: Iterable[Stage] = architecture.stages
+    if multipliers.depth != 1:
+        deeper = _deepen(architecture.stages, multipliers.depth, rounding)
     return replace(
         architecture,
         resolution=resolution,
