@@ -134,7 +134,7 @@ class _Pictures(TorchDataset[tuple[torch.Tensor, int]]):
     transform: Callable[[Image.Image], torch.Tensor]  # timm's loader sets it
 
     def __init__(self, plan: Plan, split: Split) -> None:
-        dataset = open_dataset(plan.config.proxy.data, limits(plan.config))
+        dataset = open_dataset(plan.config.proxy.data, limits(plan.config.proxy))
         images, labels = gather(dataset.render(split, dataset.card.native))
         self._pictures = [Image.fromarray(np.repeat(one, 3 // one.shape[-1], -1)) for one in images]
         self._labels = labels.tolist()

@@ -158,6 +158,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 _HELP = """Search how to scale a ConvNet, scale it, and show the evidence.
 
 \b
+scalectl nas              search the baseline itself by brief trainings
 scalectl grid             search the coefficients by brief trainings
 scalectl scale --phi 4    emit a config from the winner
 scalectl report           tables of what was found

@@ -38,9 +38,10 @@ class State(StrEnum):
         return self in (State.DONE, State.DIVERGED)
 
 
-Purpose = Literal["search", "confirm", "fidelity", "rung"]
-"""What a trial is for: to choose; to confirm the choice on fresh seeds and test images; to see whether
-longer trainings choose the same; or to see, by a shorter one, whether a candidate is worth a whole one."""
+Purpose = Literal["search", "nas", "confirm", "fidelity", "rung"]
+"""What a trial is for: to choose coefficients, or an architecture; to confirm the choice on fresh seeds and
+test images; to see whether longer trainings choose the same; or to see, by a shorter one, whether a
+candidate is worth a whole one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

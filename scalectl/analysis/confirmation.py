@@ -76,9 +76,18 @@ def confirm(records: Sequence[Record], chosen: Coefficients) -> tuple[Confirmati
 
 
 def _confirm(records: Sequence[Record], chosen: Coefficients) -> Confirmation | None:
+    candidates = (record.trial.candidate for record in records)
+    ours = (each.fingerprint for each in candidates if each.coefficients == chosen)
+    return compare_networks(records, next(ours, ""))
+
+
+def compare_networks(records: Sequence[Record], ours: str) -> Confirmation | None:
+    """Compare the network of that fingerprint with all others, paired by seed; None where it is not there.
+
+    `records` are of trials that are done.
+    """
     networks = {record.trial.candidate.fingerprint: record.trial.candidate for record in records}
-    ours = next((name for name, each in networks.items() if each.coefficients == chosen), None)
-    if ours is None:
+    if ours not in networks:
         return None
     top1 = _list_scores(records, "top1")
     # What an earlier choice left behind has no name.
@@ -219,7 +228,8 @@ def adjust(values: Sequence[float]) -> list[float]:
 
 
 def _claim(reference: Candidate, comparisons: Sequence[Comparison]) -> str:
-    what = f"{reference.control or reference.coefficients} at phi = {reference.phi:g}"
+    size = f" at phi = {reference.phi:g}" if reference.phi else ""
+    what = f"{reference.control or reference.coefficients}{size}"
     if not comparisons:
         return f"{what}: no claim, since no control has been trained yet."
     names = [comparison.control.control for comparison in comparisons]

@@ -11,6 +11,9 @@ from scalectl.arch.factory import Baseline, Factory, make_factory
 from scalectl.arch.rounding import Rounding
 from scalectl.errors import ScalectlError
 
+WINNER = "winner.json"
+"""The network that a search of architectures chose, in its run's folder."""
+
 
 def load_network(path: Path) -> Baseline:
     """Read the network of a .toml or .json file, written by hand or emitted by scalectl.
@@ -58,6 +61,13 @@ def find_baseline(name: str) -> Baseline:
     `ScalectlError` where there is no such network.
     """
     path = parsing.expand_home(name)
+    if (path / "FORMAT.json").exists() and not (path / WINNER).exists():
+        raise ScalectlError(
+            f"{name} is a run without a winner that could be a baseline.",
+            "Give a run of scalectl nas that is over.",
+        )
+    if (path / WINNER).exists():
+        path = path / WINNER
     if path.suffix in (".toml", ".json"):
         # Grid files name theirs as in the repository, whose folder grids/ is shipped.
         shipped = None if path.exists() else parsing.find_shipped(name.removeprefix("grids/"))

@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "nas": "scalectl.commands.nas",
     "grid": "scalectl.commands.grid",
     "scale": "scalectl.commands.scale",
     "report": "scalectl.commands.report",

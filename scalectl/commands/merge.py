@@ -8,7 +8,7 @@ import click
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import PATH, json_option
 from scalectl.commands.shared.output import print_json, say
-from scalectl.commands.shared.results import check_files, print_verdicts
+from scalectl.commands.shared.results import check_files
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
@@ -32,15 +32,12 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
 
     Of two records of one trial the first one stays, and differences are named. The runs themselves
     stay as they are. scalectl grid with the same arguments, without --shard, then trains what is
-    missing, and chooses.
+    missing, and chooses; so does scalectl nas.
     """
-    from scalectl.analysis import recommendation
     from scalectl.search import merge
-    from scalectl.search.results import read_results, recommend
 
     merged = merge.merge(runs, target)
-    results = read_results(target)
-    recommendation.write(recommend(results), target)
+    words = _conclude(target)
     if as_json:
         print_json({"schema_version": 1, "run": str(target), **_document(merged)})
     else:
@@ -51,8 +48,25 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
         )
         for conflict in merged.conflicts:
             say(f"Conflict: {_describe(conflict)}", err=True)
-        print_verdicts([results])
+        say(f"{target.name}\n{words}")
     check_files(merged.damaged, then="; then merge again")
+
+
+def _conclude(run: Path) -> str:
+    """Write down what the records support, and return it in words."""
+    from scalectl.analysis import recommendation
+    from scalectl.report import architectures, prose
+    from scalectl.search.architectures.results import (
+        is_architecture_run,
+        read_architecture_results,
+    )
+    from scalectl.search.results import read_results, recommend
+
+    if is_architecture_run(run):
+        return architectures.in_words(read_architecture_results(run))
+    results = read_results(run)
+    recommendation.write(recommend(results), run)
+    return prose.in_words(results)
 
 
 def _document(merged: "Merged") -> dict[str, object]:

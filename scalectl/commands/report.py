@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from scalectl.analysis.recommendation import list_files
+from scalectl.commands.shared.architectures import print_architectures
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import PATH, Choice, require_option
 from scalectl.commands.shared.output import print_json, say
@@ -35,9 +36,17 @@ def _check_page(
     return path
 
 
+_OF_ARCHITECTURES = ("stages", "front", "samplers", "importances")
+"""Tables of runs of nas alone."""
+
+
 @click.command(cls=DocumentedCommand)
 @click.argument("runs", nargs=-1, type=PATH)
-@click.option("--table", type=Choice([*TABLES, "comparison"]), help="This table alone.")
+@click.option(
+    "--table",
+    type=Choice([*TABLES, "comparison", *_OF_ARCHITECTURES]),
+    help="This table alone; the last four are of runs of nas.",
+)
 @click.option("--all", "everything", is_flag=True, help="All tables, not the ranking alone.")
 @click.option(
     "--format",
@@ -79,6 +88,7 @@ def report(
     RUNS are run folders or .parquet files; without any, the newest run under ./runs. Several are
     compared first.
     """
+    from scalectl.search.architectures.results import is_architecture_run
     from scalectl.search.results import read_results
 
     as_json = as_json or form == "json"
@@ -87,6 +97,11 @@ def report(
     if everything and (table or form == "csv"):
         raise click.UsageError("--all goes neither with --table nor with csv, which is one table.")
     runs = runs or (find_newest(),)
+    if any(map(is_architecture_run, runs)):
+        _refuse_for_architectures(len(runs) > 1 or page or folder or require or watch)
+        _report_architectures(runs[0], table, form, everything=everything, as_json=as_json)
+        return
+    _refuse_table(table)
     if watch:
         _watch(runs, page)
     results = [read_results(run) for run in runs]
@@ -116,6 +131,42 @@ def report(
             say(f"\nMore tables: --all, or --table with one of {', '.join(TABLES)}.", err=True)
     check_files([file for run in results for file in run.damaged])
     check_requirement(results, require)
+
+
+def _refuse_for_architectures(others: object) -> None:
+    """Raise `UsageError` where anything is asked for that only runs of grid have."""
+    if others:
+        raise click.UsageError(
+            "A run of nas is reported alone, without --html, --figures, --require and --watch."
+        )
+
+
+def _refuse_table(name: str | None) -> None:
+    """Raise `UsageError` for a table that only runs of nas have."""
+    if name in _OF_ARCHITECTURES:
+        raise click.UsageError(f"--table {name} is of runs of nas, and this is one of grid.")
+
+
+def _report_architectures(
+    run: Path, table: str | None, form: str | None, *, everything: bool, as_json: bool
+) -> None:
+    """Print what a run of nas found."""
+    from scalectl.report import architectures
+    from scalectl.search.architectures.results import read_architecture_results
+
+    known = architectures.TABLES
+    if table and table not in known:
+        raise click.UsageError(f"{run} is of nas, and has the tables {', '.join(known)}.")
+    results = read_architecture_results(run)
+    if as_json:
+        print_json(architectures.describe_architecture_run(results))
+    else:
+        style = cast("Format", form or "rich")
+        names = (table or "networks",) if table or form == "csv" else tuple(known) * everything
+        print_architectures(results, style, names, words=style not in ("csv", "latex"))
+        if style == "rich" and not names:
+            say(f"\nMore tables: --all, or --table with one of {', '.join(known)}.", err=True)
+    check_files(results.damaged)
 
 
 def _watch(runs: Sequence[Path], page: Path | None) -> None:

@@ -1,7 +1,6 @@
 """`scalectl scale`: coefficients applied to a baseline, and configs of what comes of it."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from scalectl.commands.shared.options import (
     classes_option,
     in_channels_option,
     json_option,
+    parse_count,
 )
 from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.source import Start, find_start
@@ -221,7 +221,7 @@ def _solve(
     Prints how near the size is, and the next size on the other side of the target.
     """
     ((quantity, text),) = [(name, text) for name, text in targets.items() if text]
-    target = _parse_count(text, f"--{quantity}")
+    target = parse_count(text, f"--{quantity}")
     below, above = sizes_around(
         start.baseline,
         start.coefficients,
@@ -249,21 +249,6 @@ def _solve(
         "at_most": at_most,
         "next": {"phi": other.phi, **asdict(other.cost)} if least != most else None,
     }
-
-
-_COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"
-
-
-def _parse_count(text: str, option: str) -> float:
-    """Return the number that "1.2G", "8M", "300k" or "12000" stands for."""
-    match = re.fullmatch(_COUNT, text)
-    if not match or float(match[1]) == 0:
-        other = text[:-1] + text[-1:].swapcase()
-        close = f"; did you mean {other}?" if re.fullmatch(_COUNT, other) else "."
-        raise click.BadParameter(
-            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k{close}", param_hint=option
-        )
-    return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
 
 
 def _comment(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> None:

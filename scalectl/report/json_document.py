@@ -53,7 +53,7 @@ def describe_run(results: Results) -> dict[str, Any]:
     return {
         "schema_version": 2,
         "run": results.name,
-        "data": _describe_data(results.records[0].trial.data),
+        "data": describe_data(results.records[0].trial.data),
         "account": _describe_account(results.records[0].trial.data),
         "recipe": asdict(results.records[0].trial.recipe),
         "candidates": [describe_summary(summary) for summary in results.summaries],
@@ -61,7 +61,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "selection": _describe_selection(results),
         **{name: tabulate(name, results).rows for name in ("controls", "family", "frontier")},
         "controls_absent": dict(results.absent),
-        "confirmations": [_describe_confirmation(each) for each in results.confirmations],
+        "confirmations": [describe_confirmation(each) for each in results.confirmations],
         "fidelity": results.fidelity and _describe_fidelity(results.fidelity),
         "latencies": dict(results.latencies),
         "damaged": [{"path": str(file.path), "reason": file.reason} for file in results.damaged],
@@ -79,7 +79,8 @@ def describe_runs(runs: Sequence[Results]) -> dict[str, Any]:
     }
 
 
-def _describe_data(card: DataCard) -> dict[str, Any]:
+def describe_data(card: DataCard) -> dict[str, Any]:
+    """Describe the data, without their account."""
     return {key: value for key, value in asdict(card).items() if key != "account"}
 
 
@@ -154,7 +155,8 @@ def _describe_standing(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _describe_confirmation(confirmation: Confirmation) -> dict[str, Any]:
+def describe_confirmation(confirmation: Confirmation) -> dict[str, Any]:
+    """Describe the reference against every control, at one size."""
     return {
         "phi": confirmation.phi,
         "reference": describe_candidate(confirmation.reference),

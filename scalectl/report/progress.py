@@ -14,7 +14,7 @@ from scalectl.report.heat_map import draw_heat_map
 from scalectl.report.prose import count_trials, in_brief, in_words
 from scalectl.report.render import pluralise, render
 from scalectl.report.tables import tabulate
-from scalectl.search.engine import Begun, Event, FollowUp, Judged, Round, Searched, Timing
+from scalectl.search.engine import Begun, FollowUp, Judged, Round, Searched, Timing
 from scalectl.search.results import Results
 from scalectl.trial import Heartbeat, Progress, Record, State, Trial
 
@@ -54,8 +54,8 @@ class Live:
     def __exit__(self, *_problem: object) -> None:
         self._bars.stop()
 
-    def show(self, event: Event) -> None:
-        """Show an event of `search.engine`; each record is printed as a line."""
+    def show(self, event: object) -> None:
+        """Show an event of a search; what says nothing of progress is passed over."""
         match event:
             case Record():
                 self._finish(event)
@@ -200,12 +200,14 @@ def describe_trial(trial: Trial) -> str:
     """Name a trial: candidate, seed, and its purpose where that is not the search."""
     candidate = trial.candidate
     name = candidate.control or "candidate"
-    where = "" if candidate.control == "baseline" else f" {candidate.coefficients}"
+    where = f" {candidate.coefficients}" if candidate.shares else ""
+    size = f", phi {candidate.phi:g}" if candidate.phi else ""
     apart = {
         "search": "",
+        "nas": f", network {candidate.fingerprint}",
         "rung": f", {pluralise(trial.recipe.epochs, 'epoch')}",
         "fidelity": f", {pluralise(trial.recipe.epochs, 'epoch')}",
-        "confirm": f", phi {candidate.phi:g}, on test images",
+        "confirm": f"{size}, on test images",
     }[trial.purpose]
     return f"{name}{where} seed {trial.seed}{apart}"
 

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 from annotated_types import Ge, Gt, Le
 
@@ -143,6 +143,8 @@ class Watch:
 class Config:
     """A search, as a grid file describes it."""
 
+    FILE: ClassVar[str] = "grid.toml"
+    """Its name in a run's folder."""
     baseline: str = "efficientnet_b0"
     """A name from `scalectl baselines`, or a file that scalectl emitted."""
     seeds: Annotated[int, Ge(1), Le(FRESH)] = 4
@@ -186,6 +188,33 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
 
     Raises `ScalectlError` that names the file, the key and what is allowed.
     """
+    return load_settings(Config, path, overrides)
+
+
+class Settings(Protocol):
+    """What is asked of every search, of whatever kind."""
+
+    FILE: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def baseline(self) -> str:
+        """A name, or a file."""
+
+    @property
+    def proxy(self) -> Proxy:
+        """What is trained in place of the full network."""
+
+    @property
+    def watch(self) -> Watch:
+        """What stops a trial."""
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(kind: type[S], path: Path | None, overrides: Sequence[str] = ()) -> S:
+    """Read the file of a search of that kind, as `load_config` does."""
     content = read_table(path) if path else {}
     for override in overrides:
         _set(content, override)
@@ -197,11 +226,11 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     for table, key in _RETIRED:
         if isinstance(content.get(table), dict):
             content[table].pop(key, None)
-    refuse_unknown_keys(content, Config(), str(path) if path else "--set")
-    return validate(Config, content, str(path) if path else "--set")
+    refuse_unknown_keys(content, kind(), str(path) if path else "--set")
+    return validate(kind, content, str(path) if path else "--set")
 
 
-def dump_config(config: Config) -> str:
+def dump_config(config: Settings) -> str:
     """Write TOML that `load_config` reads back as the same config."""
     import tomli_w
 

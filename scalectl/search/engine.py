@@ -14,6 +14,7 @@ from scalectl.analysis import recommendation
 from scalectl.analysis.selection import Selection, select
 from scalectl.executors import Executor
 from scalectl.search import followups, latencies, plan_file, resume, strategies
+from scalectl.search.architectures.plan import ArchitecturePlan
 from scalectl.search.candidates import Rejected
 from scalectl.search.plan import Plan, limits
 from scalectl.search.results import Results, read_results, recommend
@@ -107,10 +108,10 @@ def search(plan: Plan, run: Path, executor: Executor, device: str) -> Generator[
     results = _conclude(run)
     trials, rejected = followups.follow_up(plan, results)
     if trials or rejected:
-        site = _prepare(plan, Store(run), executor, device)
+        site = prepare(plan, Store(run), executor, device)
         ended = {trial.id for trial in trials} & site.store.list_ended()
         yield FollowUp(len(trials), len(ended), rejected, followups.find_detectable(plan, results))
-        yield from _run_round(trials, site)
+        yield from run_round(trials, site)
         failed += len({trial.id for trial in trials} - site.store.list_ended())
         results = _conclude(run)
     plan_file.add(run, (), is_complete=True)
@@ -125,7 +126,7 @@ def search_share(
     `plan` has the share of `whole` that is trained here. Raises as `search` does.
     """
     store, damaged = resume.claim(plan, run)
-    site, is_adaptive = _prepare(plan, store, executor, device), plan.config.is_adaptive
+    site, is_adaptive = prepare(plan, store, executor, device), plan.config.is_adaptive
     if not is_adaptive:
         plan_file.add(run, whole.trials, is_complete=not site.may_grow)
     strategy = strategies.find_strategy(plan.config.strategy.kind)
@@ -140,7 +141,7 @@ def search_share(
     asked = set[str]()
     for trials in strategy.rounds(plan, lambda: resume.read_over(store, site.retries)):
         asked |= {trial.id for trial in trials}
-        yield from _run_round(trials, site)
+        yield from run_round(trials, site)
         if is_adaptive:
             records = resume.read_over(store, site.retries).values()
             yield Judged(select(list(records), plan.config.select))
@@ -150,7 +151,7 @@ def search_share(
 
 
 @dataclass(frozen=True, slots=True)
-class _Site:
+class Site:
     """The run's store and workspace, and the executor: what every round of a search needs."""
 
     store: Store
@@ -161,8 +162,9 @@ class _Site:
     """Whether results add further trials."""
 
 
-def _prepare(plan: Plan, store: Store, executor: Executor, device: str) -> _Site:
-    return _Site(
+def prepare(plan: Plan | ArchitecturePlan, store: Store, executor: Executor, device: str) -> Site:
+    """Say where and with what a plan's rounds are trained."""
+    return Site(
         store=store,
         workspace=make_workspace(plan, store, device),
         executor=executor,
@@ -171,7 +173,8 @@ def _prepare(plan: Plan, store: Store, executor: Executor, device: str) -> _Site
     )
 
 
-def _run_round(trials: Sequence[Trial], site: _Site) -> Iterator[Event]:
+def run_round(trials: Sequence[Trial], site: Site) -> Iterator[Event]:
+    """Note the trials in the run's plan, and train those that are not over."""
     plan_file.add(site.store.folder, trials, is_complete=not site.may_grow)
     left = resume.list_remaining(trials, site.store, site.retries)
     yield Round(tuple(left))
@@ -190,12 +193,12 @@ def _conclude(run: Path) -> Results:
     return results
 
 
-def make_workspace(plan: Plan, store: Store, device: str) -> Workspace:
+def make_workspace(plan: Plan | ArchitecturePlan, store: Store, device: str) -> Workspace:
     """Make the workspace that the trials of a plan share on this machine."""
     watch = plan.config.watch
     return Workspace(
         data=plan.config.proxy.data,
-        limits=limits(plan.config),
+        limits=limits(plan.config.proxy),
         cache=store.cache,
         checkpoints=store.checkpoints,
         device=device,

@@ -6,13 +6,19 @@ from pathlib import Path
 
 from scalectl.errors import ScalectlError
 from scalectl.search import plan_file
-from scalectl.search.config import Config, dump_config
-from scalectl.search.resume import compare_configs, compare_trials, read_config
+from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.config import Config, S, dump_config
+from scalectl.search.resume import (
+    compare_configs,
+    compare_trials,
+    read_settings,
+    refuse_other_kinds,
+)
 from scalectl.store import atomic, reader
 from scalectl.store.checksum import add_checksum
-from scalectl.store.reader import DamagedFile
+from scalectl.store.reader import DamagedFile, ReadResult
 from scalectl.store.writer import Store
-from scalectl.trial import Record
+from scalectl.trial import Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +57,8 @@ def merge(runs: Sequence[Path], target: Path) -> Merged:
         if run.is_file():
             raise ScalectlError(f"{run} is a file.", "Give folders that scalectl grid wrote.")
     readings = {run: reader.read(run) for run in sources}
-    config = _find_config(
-        {run: read_config(run, reading.damaged) for run, reading in readings.items()}
-    )
+    architectures = any((run / ArchitectureConfig.FILE).exists() for run in sources)
+    config = _find_config(ArchitectureConfig if architectures else Config, readings)
     _compare({run: reading.records for run, reading in readings.items()})
     united: dict[str, tuple[Path, Record]] = {}
     repeated, conflicts = set[str](), []
@@ -70,7 +75,7 @@ def merge(runs: Sequence[Path], target: Path) -> Merged:
             elif record.state.is_final and _result(record) != _result(kept):
                 conflicts.append(Conflict(kept=kept, kept_in=kept_in, other=record, other_in=run))
     store = Store(target)
-    path = target / "grid.toml"
+    path = target / config.FILE
     atomic.publish(path, add_checksum(dump_config(config).encode(), path.suffix))
     store.add([record for run, record in united.values() if run != target])
     plan_file.unite(sources, target)
@@ -82,25 +87,33 @@ def merge(runs: Sequence[Path], target: Path) -> Merged:
     )
 
 
-def _find_config(configs: dict[Path, Config | None]) -> Config:
+def _find_config(kind: type[S], readings: dict[Path, ReadResult]) -> S:
     """Return the first config. Raises `ScalectlError` where another asks for something else."""
+    configs = {run: read_settings(kind, run, result.damaged) for run, result in readings.items()}
     first = next((config for config in configs.values() if config), None)
     if first is None:
         raise ScalectlError(
-            f"Of {', '.join(map(str, configs))}, none has an undamaged grid.toml.",
-            "Run scalectl grid with its arguments on one of them first.",
+            f"Of {', '.join(map(str, configs))}, none has an undamaged {kind.FILE}.",
+            f"Run scalectl {Path(kind.FILE).stem} with its arguments on one of them first.",
         )
     for run, config in configs.items():
+        refuse_other_kinds(run, kind)
         compare_configs(run, first, config)
     return first
 
 
 def _compare(records: dict[Path, tuple[Record, ...]]) -> None:
     everything = (record.trial for part in records.values() for record in part)
-    searched = next((trial for trial in everything if trial.purpose == "search"), None)
+    searched = next((trial for trial in everything if _is_typical(trial)), None)
     for run, part in records.items():
         if searched:
             compare_trials(run, part, searched)
+
+
+def _is_typical(trial: Trial) -> bool:
+    """Whether all of a search may be compared with the trial: of architectures, the baseline's alone."""
+    is_start = trial.purpose == "nas" and trial.candidate.control == "start"
+    return trial.purpose == "search" or is_start
 
 
 def _result(record: Record) -> tuple[object, ...]:

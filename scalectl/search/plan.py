@@ -8,7 +8,7 @@ from scalectl.arch.factory import Baseline
 from scalectl.data import open_dataset
 from scalectl.errors import ScalectlError
 from scalectl.search.candidates import Enumeration, enumerate_candidates, shrink, spread
-from scalectl.search.config import Config
+from scalectl.search.config import Config, Proxy
 from scalectl.trial import Candidate, DataCard, Limits, Trial
 
 LEAST_SELECT = 10
@@ -51,27 +51,15 @@ def count_macs(trials: Iterable[Trial]) -> int:
 
 def make_plan(config: Config, baseline: Baseline) -> Plan:
     """Open the data, and lay out the trials. Raises as `lay_out` does, and for unusable data."""
-    return lay_out(config, baseline, open_dataset(config.proxy.data, limits(config)).card)
+    return lay_out(config, baseline, open_dataset(config.proxy.data, limits(config.proxy)).card)
 
 
 def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
     """Enumerate the candidates, and lay out the trials in blocks, one for each seed.
 
-    Raises `ScalectlError` for images that are too few to rank by or too small, and for a design that
-    leaves no candidate.
+    Raises `ScalectlError` as `check_data` does, and for a design that leaves no candidate.
     """
-    if card.sizes["select"] < LEAST_SELECT:
-        raise ScalectlError(
-            f"{card.name} has {card.sizes['select']} images to choose by (the select split), with "
-            f"which networks cannot be ranked; at least {LEAST_SELECT} are needed, some 400 are useful.",
-            "Add images, or raise proxy.select_images.",
-        )
-    if config.proxy.resolution > card.native and not config.proxy.allow_upsampling:
-        raise ScalectlError(
-            f"proxy.resolution is {config.proxy.resolution} px, but the images of {card.name} carry "
-            f"no information above {card.native} px.",
-            "Lower it, or set proxy.allow_upsampling = true.",
-        )
+    check_data(config.proxy, card)
     enumeration = enumerate_candidates(
         config.design,
         shrink(baseline, config.proxy, card.classes),
@@ -79,6 +67,22 @@ def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
         controls_only=config.strategy.kind == "optuna",
     )
     return _lay_out(config, baseline, card, enumeration)
+
+
+def check_data(proxy: Proxy, card: DataCard) -> None:
+    """Raise `ScalectlError` for images that are too few to rank by, or too small."""
+    if card.sizes["select"] < LEAST_SELECT:
+        raise ScalectlError(
+            f"{card.name} has {card.sizes['select']} images to choose by (the select split), with "
+            f"which networks cannot be ranked; at least {LEAST_SELECT} are needed, some 400 are useful.",
+            "Add images, or raise proxy.select_images.",
+        )
+    if proxy.resolution > card.native and not proxy.allow_upsampling:
+        raise ScalectlError(
+            f"proxy.resolution is {proxy.resolution} px, but the images of {card.name} carry "
+            f"no information above {card.native} px.",
+            "Lower it, or set proxy.allow_upsampling = true.",
+        )
 
 
 def resize_plan(plan: Plan, seeds: int, max_candidates: int) -> Plan:
@@ -117,9 +121,8 @@ def limit_resolution(config: Config, card: DataCard) -> int:
     return 2**16 if config.proxy.allow_upsampling else card.native
 
 
-def limits(config: Config) -> Limits:
+def limits(proxy: Proxy) -> Limits:
     """Return which images of each split a search takes."""
-    proxy = config.proxy
     return Limits(
         train=proxy.train_images,
         select=proxy.select_images,

@@ -71,6 +71,11 @@ def read_results(path: Path) -> Results:
 
     Raises `ScalectlError` where there is none, or where it holds no readable record.
     """
+    if (path / "nas.toml").exists():
+        raise ScalectlError(
+            f"{path} is a run of nas, which has a network and no coefficients.",
+            f"Give it as --baseline {path}.",
+        )
     files = list_files(path)
     reading = reader.read(path)
     if not reading.records:

@@ -8,7 +8,9 @@ from typing import Any
 
 from scalectl.errors import ScalectlError, printable
 from scalectl.parsing import read_table
-from scalectl.search.config import Config, dump_config, load_config
+from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.architectures.plan import ArchitecturePlan
+from scalectl.search.config import Config, S, Settings, dump_config, load_settings
 from scalectl.search.plan import Plan
 from scalectl.store import atomic
 from scalectl.store.checksum import add_checksum
@@ -17,7 +19,7 @@ from scalectl.store.writer import Store
 from scalectl.trial import DataCard, Recipe, Record, Trial
 
 
-def claim(plan: Plan, run: Path) -> tuple[Store, tuple[DamagedFile, ...]]:
+def claim(plan: Plan | ArchitecturePlan, run: Path) -> tuple[Store, tuple[DamagedFile, ...]]:
     """Open the run's folder for a plan; return it, and the damaged files that were set aside.
 
     Raises `ScalectlError` for a folder that cannot be written, or that holds another search. More
@@ -25,25 +27,35 @@ def claim(plan: Plan, run: Path) -> tuple[Store, tuple[DamagedFile, ...]]:
     are still the same search, unless a strategy decided by them.
     """
     before = look(plan, run)
-    path, config = run / "grid.toml", _strip_places(plan.config)
+    config = _strip_places(plan.config)
+    path = run / config.FILE
     store = Store(run)
     store.clean_up()
     store.quarantine(before.damaged)
     content = add_checksum(dump_config(config).encode(), path.suffix)
     if not atomic.publish(path, content):
         # Another command may have started at the same moment.
-        compare_configs(run, config, read_config(run, ()))
+        compare_configs(run, config, read_settings(type(config), run, ()))
         atomic.replace(path, content)
     return store, before.damaged
 
 
-def look(plan: Plan, run: Path) -> ReadResult:
+def look(plan: Plan | ArchitecturePlan, run: Path) -> ReadResult:
     """Read the run's folder, if there is one. Raises `ScalectlError` where it holds another search."""
+    config = _strip_places(plan.config)
+    refuse_other_kinds(run, type(config))
     before = read_run(run) if (run / "FORMAT.json").exists() else ReadResult()
-    compare_configs(run, _strip_places(plan.config), read_config(run, before.damaged))
+    compare_configs(run, config, read_settings(type(config), run, before.damaged))
     ours = plan.trials[0]
     compare_trials(run, before.records, ours)
     return before
+
+
+def refuse_other_kinds(run: Path, ours: type[Settings]) -> None:
+    """Raise `ScalectlError` where the run holds a search of another kind than ours."""
+    for kind in (Config, ArchitectureConfig):
+        if kind is not ours and (run / kind.FILE).exists():
+            raise _describe_stranger(run, f"scalectl {Path(kind.FILE).stem} made it")
 
 
 def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
@@ -51,17 +63,24 @@ def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
     for trial in (record.trial for record in records):
         if trial.data.digests != ours.data.digests:
             raise _describe_stranger(run, _describe_images(trial.data, ours.data))
-        searched = trial.purpose == "search" and trial.recipe != ours.recipe
-        if searched or trial.baseline != ours.baseline:
+        searched = trial.purpose == ours.purpose and trial.recipe != ours.recipe
+        # Of architectures each is its own baseline, and ours is where the search starts.
+        is_ours = ours.purpose != "nas" or trial.candidate.control == ours.candidate.control
+        if searched or (is_ours and trial.baseline != ours.baseline):
             raise _describe_stranger(run, "its baseline or its recipe is another one")
 
 
 def read_config(run: Path, damaged: Sequence[DamagedFile]) -> Config | None:
-    """Read the run's grid file; None where there is none, or it is among the damaged files.
+    """Read the run's grid file, as `read_settings` does."""
+    return read_settings(Config, run, damaged)
+
+
+def read_settings(kind: type[S], run: Path, damaged: Sequence[DamagedFile]) -> S | None:
+    """Read the run's file of that kind; None where there is none, or it is among the damaged files.
 
     A part of the recipe that the version which wrote it did not have was at its default.
     """
-    path = run / "grid.toml"
+    path = run / kind.FILE
     if not path.exists() or path in [file.path for file in damaged]:
         return None
     told = read_table(path).get("proxy", {})
@@ -70,22 +89,23 @@ def read_config(run: Path, damaged: Sequence[DamagedFile]) -> Config | None:
         for part in fields(Recipe)
         if part.default is not MISSING and part.name not in told
     ]
-    return load_config(path, later)
+    return load_settings(kind, path, later)
 
 
 _FREE = (
-    *("proxy.data", "planned_for", "strategy.points"),
+    *("proxy.data", "planned_for", "strategy.points", "trials", "confirm_seeds"),
     *("select.", "confirm.", "fidelity.", "watch.", "resources."),
 )
 """Keys that may change from one command to the next: they decide no result, or only add some."""
 
 
-def compare_configs(run: Path, config: Config, stored: Config | None) -> None:
+def compare_configs(run: Path, config: Settings, stored: Settings | None) -> None:
     """Raise `ScalectlError` where the stored config, if there is one, asks for something else."""
     there = _flatten(asdict(stored or config))
     # More of them would change where a sampler's points lie.
-    more = ("seeds", "design.max_candidates") if config.strategy.kind != "optuna" else ()
-    is_adaptive = config.strategy.kind == "adaptive"
+    kind = config.strategy.kind if isinstance(config, Config) else ""
+    more = ("seeds", "design.max_candidates") if kind != "optuna" else ()
+    is_adaptive = kind == "adaptive"
     decisive = ("select.delta", "select.response") if is_adaptive else ()
     for key, value in _flatten(asdict(config)).items():
         is_free = key.startswith((*_FREE, *more)) and key not in decisive
@@ -118,7 +138,7 @@ def read_over(store: Store, retries: int) -> dict[str, Record]:
     return records
 
 
-def _strip_places(config: Config) -> Config:
+def _strip_places(config: S) -> S:
     """Keep only the last part of each path: where files are on this machine is not stored."""
     kind, _, place = config.proxy.data.partition(":")
     data = f"{kind}:{printable(Path(place).name)}" if place else kind

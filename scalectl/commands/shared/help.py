@@ -3,6 +3,12 @@
 import click
 
 EXAMPLES = {
+    "nas": {
+        "scalectl nas --macs 400M --trials 100": "better stages than EfficientNet-B0's, without data",
+        "scalectl nas --sampler tpe --sampler random --data folder:photos -o runs/nas": "and the "
+        "control, at equal trials",
+        "scalectl nas my_space.toml --baseline mobilenetv2_100": "your own choices, from another start",
+    },
     "grid": {
         "scalectl grid": "the default search, which needs no data",
         "scalectl grid --data folder:photos -o runs/photos --dry-run": "what your images would take",
@@ -44,6 +50,19 @@ EXAMPLES = {
 """Command -> an example and what it gives. Each is one that the command takes."""
 
 _GROUPS = {
+    "nas": {
+        "What is searched": (
+            "baseline",
+            "macs",
+            "data",
+            "trials",
+            "samplers",
+            "objective",
+            "overrides",
+        ),
+        "Where it runs": ("run", "device", "jobs", "executor", "address", "shard", "stall"),
+        "What is printed": ("quiet", "as_json"),
+    },
     "grid": {
         "What is searched": ("baseline", "data", "seeds", "time_budget", "overrides"),
         "Where it runs": ("run", "device", "jobs", "executor", "address", "shard", "stall"),

@@ -198,3 +198,18 @@ set_option = click.option(
     help="Change a field of the file, such as proxy.epochs=3. Repeatable.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+
+
+_COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"
+
+
+def parse_count(text: str, option: str) -> float:
+    """Return the number that "1.2G", "8M", "300k" or "12000" stands for."""
+    match = re.fullmatch(_COUNT, text)
+    if not match or float(match[1]) == 0:
+        other = text[:-1] + text[-1:].swapcase()
+        close = f"; did you mean {other}?" if re.fullmatch(_COUNT, other) else "."
+        raise click.BadParameter(
+            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k{close}", param_hint=option
+        )
+    return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]

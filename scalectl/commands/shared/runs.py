@@ -7,10 +7,14 @@ from scalectl.errors import ScalectlError
 RUNS = Path("runs")
 
 
-def find_newest_or_none() -> Path | None:
-    """Return the run under ./runs whose trials changed last; None where there is no run."""
-    newest = max(RUNS.glob("*/trials"), key=lambda path: path.stat().st_mtime, default=None)
-    return newest.parent if newest else None
+def find_newest_or_none(*, of_grid: bool = False) -> Path | None:
+    """Return the run under ./runs whose trials changed last; None where there is no run.
+
+    `of_grid`: whether runs of nas, which hold no coefficients, are passed over.
+    """
+    runs = (path.parent for path in RUNS.glob("*/trials"))
+    wanted = (run for run in runs if not (of_grid and (run / "nas.toml").exists()))
+    return max(wanted, key=lambda run: (run / "trials").stat().st_mtime, default=None)
 
 
 def find_newest() -> Path:

@@ -54,7 +54,7 @@ def _find_coefficients(
         raise click.UsageError("Give --from or --coefficients, not both.")
     if text:
         return _parse_coefficients(text), text if text in NAMED else "the command line"
-    run = run or find_newest_or_none()
+    run = run or find_newest_or_none(of_grid=True)
     if run is None:
         return NAMED["paper"], "the paper (no run under ./runs)"
     chosen = _read_recommendation(run)

@@ -1,5 +1,7 @@
 """The choice against its controls on fresh seeds and test images."""
 
+from collections.abc import Sequence
+
 from scalectl.analysis.confirmation import Comparison, Confirmation
 from scalectl.report.tables import Column, Table
 from scalectl.report.tables.candidates import name_candidate
@@ -26,10 +28,14 @@ COLUMNS = (
 
 def tabulate(results: Results) -> Table:
     """List every control at every size; no rows where nothing was confirmed."""
-    confirmations = results.confirmations
-    notes = [confirmation.claim for confirmation in confirmations]
-    if not notes:
-        notes = ["Nothing was confirmed; scalectl grid --set confirm.seeds=8 does."]
+    return tabulate_confirmations(
+        results.confirmations, "Nothing was confirmed; scalectl grid --set confirm.seeds=8 does."
+    )
+
+
+def tabulate_confirmations(confirmations: Sequence[Confirmation], otherwise: str) -> Table:
+    """List confirmations; `otherwise` is said where there are none."""
+    notes = [confirmation.claim for confirmation in confirmations] or [otherwise]
     return Table(
         name="confirmation",
         title="Confirmation: fresh seeds, test images that decided nothing",

@@ -1,0 +1,109 @@
+"""The space of an architecture search: what each stage of a baseline may be made of.
+
+It is MnasNet's factorised hierarchical one (Tan et al. 2019, section 4.1): a choice holds for all
+blocks of its stage, and strides, stem and head stay.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from scalectl.arch.architecture import Architecture, Stage
+from scalectl.errors import ScalectlError
+from scalectl.parsing import forbid_extra
+
+Choices = Mapping[str, Any]
+"""Dimension -> what was chosen, such as "stage3.kernel" -> 5; stages are counted from 1."""
+Kind = Literal["mbconv", "fused", "separable"]
+KINDS: tuple[Kind, ...] = ("mbconv", "fused", "separable")
+"""Kinds of blocks that may take each other's place: each has one spatial convolution."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """What a stage may be made of; its own value in the baseline is always among the choices."""
+
+    block: Annotated[tuple[Kind, ...], MinLen(1)] = KINDS
+    """Separable blocks have neither expansion nor shortcut, whatever is chosen for these."""
+    kernel: Annotated[tuple[Literal[3, 5, 7, 9, 11], ...], MinLen(1)] = (3, 5)
+    expansion: Annotated[tuple[Annotated[float, Ge(1), Le(12)], ...], MinLen(1)] = (3, 4, 6)
+    se_ratio: Annotated[tuple[Annotated[float, Ge(0), Le(1)], ...], MinLen(1)] = (0, 0.25)
+    """Squeeze-and-excitation; 0 is none."""
+    repeats: Annotated[tuple[Annotated[int, Ge(-8), Le(8)], ...], MinLen(1)] = (-1, 0, 1)
+    """Blocks more or fewer than the baseline's; one is always left."""
+    width: Annotated[tuple[Annotated[float, Gt(0), Le(4)], ...], MinLen(1)] = (0.75, 1, 1.25)
+    """Multipliers of the stage's channels, which are rounded as the baseline rounds."""
+    skip: Annotated[tuple[bool, ...], MinLen(1)] = (True, False)
+    """Whether blocks that keep size and width have a shortcut."""
+
+
+def list_dimensions(space: Space, start: Architecture) -> dict[str, tuple[Any, ...]]:
+    """List the choices of each dimension that has several, the baseline's own first.
+
+    Raises `ScalectlError` for a baseline of other blocks.
+    """
+    other = next((stage.block for stage in start.stages if stage.block not in KINDS), None)
+    if other:
+        raise ScalectlError(
+            f"{start.name} has {other} blocks, for which there is no space of architectures.",
+            f"Choose a baseline whose blocks are {', '.join(KINDS)}.",
+        )
+    choices = {
+        name: tuple(dict.fromkeys([own, *getattr(space, name.partition(".")[2])]))
+        for name, own in read_choices(start, start).items()
+    }
+    return {name: values for name, values in choices.items() if len(values) > 1}
+
+
+def read_choices(start: Architecture, network: Architecture) -> dict[str, Any]:
+    """Describe a network of the space by all dimensions, as they came out."""
+    return {
+        f"stage{number}.{name}": value
+        for number, (own, stage) in enumerate(zip(start.stages, network.stages, strict=True), 1)
+        for name, value in _describe(stage, own).items()
+    }
+
+
+def build_architecture(start: Architecture, choices: Choices) -> Architecture:
+    """Make the network of these choices; in a dimension that is not named it is the start."""
+    chosen = {**read_choices(start, start), **choices}
+    stages = tuple(
+        _change(
+            stage,
+            {part.name: chosen[f"stage{number}.{part.name}"] for part in fields(Space)},
+            start,
+        )
+        for number, stage in enumerate(start.stages, 1)
+    )
+    network = replace(start, stages=stages)
+    return replace(network, name=f"{start.name}_{network.fingerprint}")
+
+
+def _describe(stage: Stage, own: Stage) -> dict[str, Any]:
+    return {
+        "block": stage.block,
+        "kernel": stage.kernel,
+        "expansion": stage.expansion,
+        "se_ratio": stage.se_ratio,
+        "repeats": stage.repeats - own.repeats,
+        "width": stage.width / own.width,
+        "skip": stage.skip,
+    }
+
+
+def _change(stage: Stage, chosen: dict[str, Any], start: Architecture) -> Stage:
+    width = stage.width
+    if chosen["width"] != 1:
+        width = start.rounding.round_width(width * chosen["width"])
+    changed = replace(
+        stage,
+        **{**chosen, "repeats": max(1, stage.repeats + chosen["repeats"]), "width": width},
+    )
+    if changed.block == "separable":  # choices that change nothing make no other network
+        return replace(changed, expansion=1, expanded_width=0, always_expand=False, skip=True)
+    return changed
+
+
+forbid_extra(Space)

@@ -1,0 +1,196 @@
+"""`scalectl nas`: the search of the baseline itself, the first of EfficientNet's two."""
+
+import shlex
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import click
+
+from scalectl.commands.shared.architectures import print_architectures
+from scalectl.commands.shared.help import DocumentedCommand
+from scalectl.commands.shared.options import (
+    PATH,
+    Choice,
+    address_option,
+    data_option,
+    device_option,
+    executor_option,
+    jobs_option,
+    json_option,
+    parse_count,
+    quiet_option,
+    set_option,
+    shard_option,
+    stall_option,
+)
+from scalectl.commands.shared.output import print_json, say
+from scalectl.commands.shared.results import check_files
+from scalectl.commands.shared.runs import RUNS
+from scalectl.commands.shared.searching import check_trials, reading, require_here, tell_of_data
+from scalectl.commands.shared.signals import continuable
+from scalectl.errors import ScalectlError
+from scalectl.executors import CLUSTERS, Cluster, choose_executor, make_executor
+from scalectl.report.render import pluralise
+
+if TYPE_CHECKING:  # slow to load: `--help` does without
+    from collections.abc import Generator
+
+    from scalectl.search.architectures.config import Sampler
+    from scalectl.search.architectures.engine import Chosen, Event
+    from scalectl.search.shards import Shard
+
+
+@click.command(cls=DocumentedCommand)
+@click.argument("space_file", required=False, type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    "run",
+    metavar="RUN",
+    type=PATH,
+    help="Folder for the results.  [default: runs/NAME of the file, else runs/nas]",
+)
+@click.option(
+    "--baseline",
+    metavar="B",
+    help="Where it starts: a name (scalectl baselines), a .toml or .json.  [default: the file's, else "
+    "efficientnet_b0]",
+)
+@click.option(
+    "--macs",
+    metavar="N",
+    help="The target for multiply-adds at full size: 400M.  [default: the file's, else the baseline's]",
+)
+@data_option
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 100_000),
+    help="Networks that each sampler trains.  [default: the file's, else 200]",
+)
+@click.option(
+    "--sampler",
+    "samplers",
+    type=Choice(["tpe", "nsga2", "random"]),
+    multiple=True,
+    help="What proposes networks. Repeatable; random is the control.  [default: the file's, else tpe]",
+)
+@click.option(
+    "--objective",
+    type=Choice(["product", "pareto"]),
+    help="What samplers seek: accuracy * (MACs / target)^-0.07, or the front of both.  "
+    "[default: the file's, else product]",
+)
+@jobs_option
+@device_option
+@executor_option
+@address_option
+@stall_option
+@shard_option
+@set_option
+@quiet_option
+@json_option
+def nas(
+    space_file: Path | None,
+    run: Path | None,
+    baseline: str | None,
+    macs: str | None,
+    data: str | None,
+    trials: int | None,
+    samplers: tuple[str, ...],
+    objective: str | None,
+    jobs: int | None,
+    device: str,
+    executor: str,
+    address: str,
+    stall: float | None,
+    shard: "Shard | None",
+    overrides: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Search a baseline: choose each stage's block, kernel, expansion, width ... by brief trainings.
+
+    SPACE_FILE says otherwise than MnasNet's space. Run again with the same arguments, it continues;
+    with more --trials it adds to what is there. Several commands on the same folder share the work.
+    grid --baseline RUN and scale --baseline RUN take the winner.
+    """
+    if address and executor not in CLUSTERS:
+        raise click.UsageError(f"--address goes with --executor {' or '.join(CLUSTERS)}.")
+    from scalectl.arch import loading
+    from scalectl.search.architectures import engine
+    from scalectl.search.architectures.config import ArchitectureConfig
+    from scalectl.search.architectures.plan import make_architecture_plan
+    from scalectl.search.config import load_settings
+
+    config = load_settings(ArchitectureConfig, space_file, overrides)
+    config = replace(
+        config,
+        baseline=baseline or config.baseline,
+        trials=trials or config.trials,
+        samplers=cast("tuple[Sampler, ...]", samplers) or config.samplers,
+        objective=replace(
+            config.objective,
+            macs=parse_count(macs, "--macs") if macs else config.objective.macs,
+            kind=cast("Literal['product', 'pareto']", objective) or config.objective.kind,
+        ),
+        proxy=replace(config.proxy, data=data or config.proxy.data),
+        watch=replace(config.watch, stall=stall or config.watch.stall),
+    )
+    with reading(quiet=quiet):
+        plan = make_architecture_plan(config, loading.find_baseline(config.baseline))
+    tell_of_data(plan.trials[0].data, quiet=quiet)
+    run = run or RUNS / (space_file.stem if space_file else "nas")
+    executor = choose_executor(device) if executor == "auto" else executor
+    require_here(device, executor, trains=True)
+    cluster = Cluster(address=address, resources=config.resources)
+    with continuable(run):
+        trainer = make_executor(executor, jobs or 0, cluster)
+        last = _follow(engine.search(plan, run, trainer, device, shard), quiet=quiet)
+    if isinstance(last, engine.Waiting):
+        _show_waiting(last.others, run, as_json=as_json)
+    elif isinstance(last, engine.Chosen):
+        _show_results(last, run, as_json=as_json)
+
+
+def _follow(events: "Generator[Event, None, None]", *, quiet: bool) -> "Event":
+    """Show the events; return the last one, which says how the search ended."""
+    from rich.console import Console
+
+    from scalectl.report.progress import Live
+
+    with Live(Console(stderr=True), quiet=quiet) as live, closing(events):
+        for event in events:
+            live.show(event)
+    return event
+
+
+def _show_waiting(others: int, run: Path, *, as_json: bool) -> None:
+    """Print what a shard waits for."""
+    if as_json:
+        print_json({"schema_version": 1, "run": str(run), "others": others})
+    else:
+        say(
+            f"All that this shard may train now is in {run}. What comes next rests on "
+            f"{pluralise(others, 'trial')} of other shards: scalectl merge unites the folders, and this "
+            "command goes on with what it gives."
+        )
+
+
+def _show_results(last: "Chosen", run: Path, *, as_json: bool) -> None:
+    """Print the results, then raise `ScalectlError` for what is missing."""
+    from scalectl.report.architectures import describe_architecture_run
+
+    results = last.results
+    if as_json:
+        print_json(describe_architecture_run(results))
+    else:
+        print_architectures(results, "rich")
+        if results.winner:
+            again = shlex.join(["scalectl", "grid", "--baseline", str(run)])
+            say(f"\nNext: Search how to scale it.\n  {again}", err=True)
+    check_files(results.damaged)
+    check_trials(last.failed)
+    if results.winner is None:
+        raise ScalectlError("No training finished.", "See the reasons above.", exit_code=4)

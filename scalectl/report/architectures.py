@@ -1,0 +1,287 @@
+"""The results of a search of architectures: in words, as tables, and as a JSON document."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+from scalectl.arch.architecture import Architecture, Stage
+from scalectl.arch.factory import cost_of
+from scalectl.arch.space import read_choices
+from scalectl.report.json_document import describe_confirmation, describe_data, describe_record
+from scalectl.report.prose import count_trials
+from scalectl.report.tables import Column, Table
+from scalectl.report.tables.confirmation import tabulate_confirmations
+from scalectl.search.architectures.results import ArchitectureResults, Network
+
+_LEAST = 10
+"""Networks below which importances are not worked out."""
+
+
+def in_words(results: ArchitectureResults) -> str:
+    """State the winner, what it is compared with, and what is missing, in lines without a final break."""
+    winner, trial = results.winner, results.records[0].trial
+    if winner is None:
+        return f"NO WINNER. {results.failed} trainings failed."
+    lines = [f"Winner: {_say(winner)}, proposed by {winner.proposer}."]
+    start = next((one for one in results.networks if one.proposer == "start"), None)
+    if start and start is not winner:
+        lines.append(f"The baseline: {_say(start)}.")
+    lines.append(
+        f"Trained: {len(results.networks)} proxies on {trial.data.name}, once each; "
+        f"{results.failed or 'none'} failed. The best of many is flattered by noise."
+    )
+    if results.confirmation:
+        lines.append(f"Confirmation at equal MACs. {results.confirmation.claim}")
+    if results.outlook and not results.outlook.is_over:
+        lines.append(
+            f"Unfinished: {count_trials(results.outlook)} trials are over. The command that made it "
+            "continues it."
+        )
+    if trial.data.note:
+        lines.append(f"Note: {trial.data.note}.")
+    return "\n".join(lines)
+
+
+def _say(network: Network) -> str:
+    return (
+        f"{network.architecture.name}, {network.macs / 1e6:.4g}M MACs, top-1 of its proxy "
+        f"{network.top1:.2%}, objective {network.score:.4f}"
+    )
+
+
+def tabulate(name: str, results: ArchitectureResults) -> Table:
+    """Make the table of that name, one of `TABLES`; without rows where its data are missing."""
+    return TABLES[name](results)
+
+
+def tabulate_stages(results: ArchitectureResults) -> Table:
+    """List the winner's stages as Tan & Le (2019) do in their Table 1."""
+    winner = results.winner
+    rows = list(_describe_stages(winner.architecture, results.start)) if winner else []
+    return Table(
+        name="stages",
+        title=f"Stages of {winner.architecture.name}" if winner else "Stages",
+        columns=(
+            Column("stage", "stage", "d"),
+            Column("operator", "operator"),
+            Column("resolution", "resolution", "d"),
+            Column("channels", "channels", "d"),
+            Column("layers", "layers", "d"),
+            Column("baseline", "in the baseline"),
+        ),
+        rows=tuple(rows),
+        notes=("Resolutions are those of the input of a stage, in pixels.",),
+    )
+
+
+def _describe_stages(network: Architecture, start: Architecture) -> Iterator[dict[str, object]]:
+    side = network.resolution
+    stem, factor = ("Conv7x7 & Pooling", 4) if network.stem == "conv7x7_pool" else ("Conv3x3", 2)
+    yield _describe_layer(1, stem, side, network.stem_width)
+    side = -(-side // factor)
+    for number, (stage, own) in enumerate(zip(network.stages, start.stages, strict=True), 2):
+        row = _describe_layer(number, _name_operator(stage), side, stage.width, stage.repeats)
+        was = f"{_name_operator(own)}, {own.width} channels x {own.repeats}"
+        now = f"{_name_operator(stage)}, {stage.width} channels x {stage.repeats}"
+        yield {**row, "baseline": "the same" if was == now else was}
+        side = -(-side // stage.stride)
+    head = "Conv1x1 & Pooling & FC" if network.head_width else "Pooling & FC"
+    yield _describe_layer(len(network.stages) + 2, head, side, network.features)
+
+
+def _describe_layer(
+    number: int, operator: str, side: int, channels: int, layers: int = 1
+) -> dict[str, object]:
+    return {
+        "stage": number,
+        "operator": operator,
+        "resolution": side,
+        "channels": channels,
+        "layers": layers,
+        "baseline": "the same",
+    }
+
+
+def _name_operator(stage: Stage) -> str:
+    """Name a stage's blocks, such as "MBConv6, k5x5, SE"."""
+    names = {"mbconv": "MBConv", "fused": "Fused-MBConv", "separable": "SepConv"}
+    expansion = "" if stage.block == "separable" else f"{stage.expansion:g}"
+    parts = [f"{names[stage.block]}{expansion}", f"k{stage.kernel}x{stage.kernel}"]
+    parts += ["SE"] if stage.se_ratio else []
+    parts += [] if stage.skip else ["no skip"]
+    return ", ".join(parts)
+
+
+_NETWORK_COLUMNS = (
+    Column("name", "network"),
+    Column("proposer", "proposed by"),
+    Column("macs", "MACs", ",d", essential=True),
+    Column("top1", "top-1 of its proxy", ".2%", essential=True),
+    Column("score", "objective", ".4f", essential=True),
+)
+
+
+def tabulate_front(results: ArchitectureResults) -> Table:
+    """List the networks that no other beats in both accuracy and MACs, cheapest first."""
+    return Table(
+        name="front",
+        title="Front of accuracy and MACs",
+        columns=_NETWORK_COLUMNS,
+        rows=tuple(describe_network(network) for network in results.front),
+        notes=("Each was trained once: differences smaller than the noise mean nothing.",),
+    )
+
+
+def tabulate_networks(results: ArchitectureResults) -> Table:
+    """List all networks, the highest objective first."""
+    return Table(
+        name="networks",
+        title="Networks",
+        columns=_NETWORK_COLUMNS,
+        rows=tuple(describe_network(network) for network in results.networks),
+    )
+
+
+def describe_network(network: Network) -> dict[str, object]:
+    """Describe a network under the keys of `--json`."""
+    return {
+        "name": network.architecture.name,
+        "proposer": network.proposer,
+        "macs": network.macs,
+        "top1": network.top1,
+        "score": network.score,
+    }
+
+
+def tabulate_samplers(results: ArchitectureResults) -> Table:
+    """List the best network of each proposer."""
+    groups: dict[str, list[Network]] = defaultdict(list)
+    for network in results.networks:
+        groups[network.proposer].append(network)
+    shared = min(results.config.startup, results.config.trials)
+    return Table(
+        name="samplers",
+        title="Who proposed what",
+        columns=(
+            Column("proposer", "proposed by"),
+            Column("networks", "networks", "d"),
+            Column("mean_score", "mean objective", ".4f"),
+            Column("score", "best objective", ".4f"),
+            Column("top1", "its top-1", ".2%"),
+            Column("macs", "its MACs", ",d"),
+        ),
+        rows=tuple(
+            {
+                **describe_network(networks[0]),
+                "networks": len(networks),
+                "mean_score": fmean(network.score for network in networks),
+            }
+            for networks in groups.values()
+        ),
+        notes=(f"The first {shared} random networks are the start of every sampler.",),
+    )
+
+
+def tabulate_importances(results: ArchitectureResults) -> Table:
+    """List what each choice did: its importance for the objective, and the mean objective by choice."""
+    rows = [
+        {
+            "dimension": name,
+            "importance": importance,
+            "choices": "; ".join(_describe_choices(name, results)),
+        }
+        for name, importance in _find_importances(results).items()
+    ]
+    return Table(
+        name="importances",
+        title="What each choice did",
+        columns=(
+            Column("dimension", "choice"),
+            Column("importance", "importance", ".1%"),
+            Column("choices", "mean objective (networks)"),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "Importance: Optuna's PED-ANOVA (Watanabe et al. 2023), for being among the best tenth.",
+        ),
+    )
+
+
+def _find_importances(results: ArchitectureResults) -> dict[str, float]:
+    """Let Optuna say how much each choice mattered; empty for few networks."""
+    if len(results.networks) < _LEAST:
+        return {}
+    import optuna
+    from optuna.distributions import CategoricalDistribution
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    described = [read_choices(results.start, one.architecture) for one in results.networks]
+    found = {name: tuple(dict.fromkeys(one[name] for one in described)) for name in described[0]}
+    space = {name: CategoricalDistribution(values) for name, values in found.items() if values[1:]}
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(direction="maximize")
+    for choices, network in zip(described, results.networks, strict=True):
+        params = {name: choices[name] for name in space}
+        study.add_trial(
+            optuna.create_trial(params=params, distributions=space, value=network.score)
+        )
+    with catch_warnings():
+        simplefilter("ignore")  # it was experimental before Optuna 5
+        return dict(get_param_importances(study, evaluator=PedAnovaImportanceEvaluator()))
+
+
+def _describe_choices(name: str, results: ArchitectureResults) -> Iterator[str]:
+    groups: dict[Any, list[float]] = defaultdict(list)
+    for network in results.networks:
+        groups[read_choices(results.start, network.architecture)[name]].append(network.score)
+    for choice, scores in sorted(groups.items(), key=lambda item: -fmean(item[1])):
+        label = f"{choice:.3g}" if isinstance(choice, float) else str(choice)
+        yield f"{label} {fmean(scores):.3f} ({len(scores)})"
+
+
+def tabulate_confirmation(results: ArchitectureResults) -> Table:
+    """List the winner against the baseline and the best random network."""
+    confirmations = [results.confirmation] if results.confirmation else []
+    return tabulate_confirmations(confirmations, "Nothing was confirmed yet.")
+
+
+TABLES = {
+    "stages": tabulate_stages,
+    "front": tabulate_front,
+    "samplers": tabulate_samplers,
+    "importances": tabulate_importances,
+    "confirmation": tabulate_confirmation,
+    "networks": tabulate_networks,
+}
+"""Name -> what makes the table, in the order of a report."""
+
+
+def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:
+    """Describe a search of architectures, for `report` and `nas`."""
+    trial, outlook = results.records[0].trial, results.outlook
+    objective = results.config.objective
+    return {
+        "schema_version": 1,
+        "run": results.name,
+        "data": describe_data(trial.data),
+        "recipe": asdict(trial.recipe),
+        "objective": {**asdict(objective), "macs": objective.macs or cost_of(results.start).macs},
+        "winner": results.winner
+        and {
+            **describe_network(results.winner),
+            "architecture": results.winner.architecture.to_dict(),
+        },
+        **{
+            name: list(make(results).rows)
+            for name, make in TABLES.items()
+            if name != "confirmation"
+        },
+        "confirmation": results.confirmation and describe_confirmation(results.confirmation),
+        "records": [describe_record(record) for record in results.records],
+        "damaged": [{"path": str(file.path), "reason": file.reason} for file in results.damaged],
+        "planned": outlook and outlook.planned,
+        "missing": outlook and len(outlook.missing),
+    }

@@ -1,0 +1,1 @@
+"""Search architectures: a baseline's stages are chosen, before any coefficients are."""

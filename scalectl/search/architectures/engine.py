@@ -1,0 +1,96 @@
+"""Carry a search of architectures out: propose, train, store, round after round; then confirm.
+
+Events are those of every search (`scalectl.search.engine`), but for the last one.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalectl.executors import Executor
+from scalectl.search import engine, plan_file, resume
+from scalectl.search.architectures import proposals
+from scalectl.search.architectures.plan import ArchitecturePlan
+from scalectl.search.architectures.results import (
+    ArchitectureResults,
+    plan_confirmation,
+    read_architecture_results,
+    write_winner,
+)
+from scalectl.search.shards import Shard
+from scalectl.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The search is over."""
+
+    results: ArchitectureResults
+    failed: int
+    """Number of trials without a final result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What this shard may train is over; the next round rests on what others train."""
+
+    others: int
+    """Number of their trials that are missing."""
+
+
+Event = engine.Event | Chosen | Waiting
+
+
+def search(
+    plan: ArchitecturePlan,
+    run: Path,
+    executor: Executor,
+    device: str,
+    shard: Shard | None = None,
+) -> Generator[Event, None, None]:
+    """Train what the samplers ask for, choose, confirm the choice; yield what happens.
+
+    The last event is `Chosen`; of a shard it is `Waiting` where a round needs other shards' results.
+    Raises `ScalectlError` for a folder that cannot be written or that holds another search, and
+    `OutOfSpaceError`.
+    """
+    store, damaged = resume.claim(plan, run)
+    site = engine.prepare(plan, store, executor, device)
+    bound, ended = proposals.at_most(plan.config), store.list_ended()
+    yield engine.Begun(
+        store=store, damaged=damaged, at_most=bound, is_adaptive=True, ended=len(ended)
+    )
+    asked = set[str]()
+    for trials in proposals.rounds(plan, lambda: resume.read_over(store, site.retries)):
+        asked |= {trial.id for trial in trials}
+        yield from engine.run_round(_take(trials, shard), site)
+        others = resume.list_remaining(trials, store, site.retries)
+        if (
+            shard
+            and others
+            and not resume.list_remaining(_take(trials, shard), store, site.retries)
+        ):
+            yield Waiting(len(others))
+            return
+    failed = len(asked - store.list_ended())
+    yield engine.Searched(len(asked), bound, failed)
+    planned = plan_confirmation(plan.config, read_architecture_results(run).networks)
+    trials = [trial for block in zip(*planned.values(), strict=True) for trial in block]
+    if trials:
+        ended = {trial.id for trial in trials} & store.list_ended()
+        yield engine.FollowUp(len(trials), len(ended), (), None)
+        yield from engine.run_round(_take(trials, shard), site)
+        others = resume.list_remaining(trials, store, site.retries)
+        if shard and others:
+            yield Waiting(len(others))
+            return
+        failed += len({trial.id for trial in trials} - store.list_ended())
+    plan_file.add(run, (), is_complete=True)
+    results = read_architecture_results(run)
+    write_winner(results, run)
+    yield Chosen(results, failed)
+
+
+def _take(trials: Sequence[Trial], shard: Shard | None) -> list[Trial]:
+    """Take a shard's share of a round, all of it without a shard."""
+    return list(trials if shard is None else trials[shard.number - 1 :: shard.of])

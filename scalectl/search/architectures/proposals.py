@@ -1,0 +1,102 @@
+"""Let samplers of Optuna propose architectures; Optuna stores and decides nothing else.
+
+What is proposed is a function of the plan and of the records of earlier rounds alone, as every
+strategy's rounds are: never of time, or of the order in which trials end.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import TrialState
+
+from scalectl.arch.factory import cost_of
+from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.architectures.plan import ArchitecturePlan, make_trial, rate
+from scalectl.search.strategies import Read, settle
+from scalectl.trial import Record, Trial
+
+
+def rounds(plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[Trial]]:
+    """Yield the baseline, and then, sampler after sampler, one batch of new networks after another.
+
+    A batch depends on its number and on earlier records, not on its size, so that a search goes on
+    when more trials are asked for. It ends early where no new network can be proposed.
+    """
+    yield from settle(plan.trials, read)
+    for name in dict.fromkeys(plan.config.samplers):
+        yield from _follow(name, plan, read)
+
+
+def at_most(config: ArchitectureConfig) -> int:
+    """Count the trials that a search may train: the random start of all samplers is one."""
+    shared = min(config.startup, config.trials)
+    return 1 + shared + len(set(config.samplers)) * (config.trials - shared)
+
+
+_PATIENCE = 100
+"""Known networks in a round after which there is no new one."""
+
+
+def _follow(name: str, plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[Trial]]:
+    config = plan.config
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seeks_front = config.objective.kind == "pareto"
+    directions = ["maximize", "minimize"] if seeks_front else ["maximize"]
+    study = optuna.create_study(directions=directions, sampler=_make_sampler(name, config))
+    for choices in _draw(plan):
+        study.enqueue_trial(choices)
+    space = {name: CategoricalDistribution(values) for name, values in plan.dimensions.items()}
+    known = {trial.id for trial in plan.trials}
+    left, batch, control = config.trials, config.startup, "random"
+    while left > 0:
+        asked: list[tuple[optuna.trial.Trial, Trial]] = []
+        fresh: dict[str, Trial] = {}
+        while len(fresh) < min(batch, left) and len(asked) < batch + _PATIENCE:
+            proposal = study.ask(space)
+            trial = make_trial(plan, proposal.params, control)
+            asked.append((proposal, trial))
+            if trial.id not in known:
+                fresh[trial.id] = trial
+        known |= fresh.keys()
+        if not fresh:
+            return
+        yield from settle(list(fresh.values()), read)
+        records = read()
+        for proposal, trial in asked:
+            _tell(study, proposal, _judge(records[trial.id], trial, plan))
+        left, control = left - len(fresh), name
+        batch = left if name == "random" else config.batch  # what is random waits for no result
+
+
+def _draw(plan: ArchitecturePlan) -> Iterator[dict[str, Any]]:
+    """Draw the networks that every sampler starts with."""
+    dice = random.Random(0)
+    for _ in range(plan.config.startup):
+        yield {name: dice.choice(values) for name, values in plan.dimensions.items()}
+
+
+def _make_sampler(name: str, config: ArchitectureConfig) -> BaseSampler:
+    if name == "nsga2":
+        return NSGAIISampler(seed=0, population_size=config.startup)
+    if name == "tpe":
+        # What is only proposed counts as bad (Ginsbourger et al. 2010), so that a batch is no point.
+        return TPESampler(seed=0, n_startup_trials=config.startup, constant_liar=True)
+    return RandomSampler(seed=0)
+
+
+def _judge(record: Record, trial: Trial, plan: ArchitecturePlan) -> list[float] | None:
+    """Return what the sampler is told of a network; None where its training failed."""
+    if record.top1 is None:
+        return None
+    macs = cost_of(trial.baseline).macs  # its own: another network may have the same proxy
+    if plan.config.objective.kind == "pareto":
+        return [record.top1, macs]
+    return [rate(record.top1, macs, plan.config, plan.start)]
+
+
+def _tell(study: optuna.Study, proposal: optuna.trial.Trial, values: list[float] | None) -> None:
+    study.tell(proposal, values, state=None if values else TrialState.FAIL)

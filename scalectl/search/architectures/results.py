@@ -1,0 +1,227 @@
+"""Read a search of architectures, and work out what its records support: the winner and its confirmation."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scalectl.analysis.confirmation import Confirmation, compare_networks
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import cost_of
+from scalectl.arch.loading import WINNER
+from scalectl.arch.scaling import Multipliers, bisect, scale
+from scalectl.errors import ScalectlError
+from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.architectures.plan import rate
+from scalectl.search.config import FRESH, load_settings
+from scalectl.search.plan_file import Outlook, look_ahead
+from scalectl.search.resume import read_settings
+from scalectl.store import reader
+from scalectl.store.json_file import write_json
+from scalectl.trial import Record, State, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network of the space whose training finished."""
+
+    record: Record
+    architecture: Architecture
+    """At full size."""
+    macs: int
+    """At full size."""
+    top1: float
+    """Of its proxy, on the select split."""
+    score: float
+    """The objective: accuracy * (MACs / target)^exponent."""
+
+    @property
+    def proposer(self) -> str:
+        """Who proposed it: "tpe", "nsga2" or "random"; "start" is the baseline itself."""
+        return self.record.trial.candidate.control
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchitectureResults:
+    """Everything that reports of a search of architectures are made of."""
+
+    name: str
+    """Name of the run's folder or file."""
+    config: ArchitectureConfig
+    start: Architecture
+    """The baseline, at full size."""
+    records: tuple[Record, ...]
+    damaged: tuple[reader.DamagedFile, ...]
+    networks: tuple[Network, ...]
+    """The highest objective comes first."""
+    confirmation: Confirmation | None
+    """The winner against the baseline and the best random network, as `plan_confirmation` says."""
+    outlook: Outlook | None
+    """How much of the search is over; None where that is not known, as of a file of records."""
+
+    @property
+    def failed(self) -> int:
+        """Number of networks whose training failed."""
+        return sum(record.trial.purpose == "nas" for record in self.records) - len(self.networks)
+
+    @property
+    def winner(self) -> Network | None:
+        """The network with the highest objective; None where no training finished."""
+        return self.networks[0] if self.networks else None
+
+    @property
+    def front(self) -> tuple[Network, ...]:
+        """The networks that no other beats in both accuracy and MACs, cheapest first."""
+        front: list[Network] = []
+        for network in sorted(self.networks, key=lambda network: (network.macs, -network.top1)):
+            if not front or network.top1 > front[-1].top1:
+                front.append(network)
+        return tuple(front)
+
+
+def is_architecture_run(path: Path) -> bool:
+    """Whether a run's folder, or a file of records, is of a search of architectures."""
+    if path.is_file():
+        return any(record.trial.purpose == "nas" for record in reader.read(path).records)
+    return (path / ArchitectureConfig.FILE).exists()
+
+
+def read_architecture_results(path: Path) -> ArchitectureResults:
+    """Read a run's folder, or a .parquet file with the search's .toml beside it.
+
+    Raises `ScalectlError` where there is none, or where the baseline's training is missing.
+    """
+    reading = reader.read(path)
+    config = _read_config(path, reading.damaged)
+    start = next((trial for trial in _list_trials(reading.records) if _is_start(trial)), None)
+    if config is None or start is None:
+        what = "its baseline's record" if config else f"its {ArchitectureConfig.FILE}"
+        raise ScalectlError(
+            f"{path} lacks {what}.",
+            "Run scalectl nas with the arguments that made it: it continues.",
+            exit_code=3 if reading.damaged else 2,
+        )
+    assert isinstance(start.baseline, Architecture)
+    networks = rank(reading.records, config, start.baseline)
+    return ArchitectureResults(
+        name=path.name,
+        config=config,
+        start=start.baseline,
+        records=reading.records,
+        damaged=reading.damaged,
+        networks=networks,
+        confirmation=_confirm(reading.records, plan_confirmation(config, networks)),
+        outlook=look_ahead(path, reading.records),
+    )
+
+
+def rank(
+    records: Iterable[Record], config: ArchitectureConfig, start: Architecture
+) -> tuple[Network, ...]:
+    """List the networks of a search, the highest objective first."""
+    networks = []
+    for record in records:
+        trial = record.trial
+        if trial.purpose != "nas" or record.state is not State.DONE or record.top1 is None:
+            continue
+        assert isinstance(trial.baseline, Architecture)
+        macs = cost_of(trial.baseline).macs
+        networks.append(
+            Network(
+                record=record,
+                architecture=trial.baseline,
+                macs=macs,
+                top1=record.top1,
+                score=rate(record.top1, macs, config, start),
+            )
+        )
+    return tuple(sorted(networks, key=lambda one: (-one.score, one.record.trial.id)))
+
+
+def plan_confirmation(
+    config: ArchitectureConfig, networks: Sequence[Network]
+) -> Mapping[str, tuple[Trial, ...]]:
+    """Plan the trainings of the winner, the baseline and the best random network on fresh seeds.
+
+    Proxies are compared at the MACs of the winner's: the others are made wider or narrower. Nothing
+    is planned where the baseline itself won.
+    """
+    if not networks or not config.confirm_seeds or networks[0].proposer == "start":
+        return {}
+    winner = networks[0]
+    chosen = {"winner": winner}
+    for name in ("start", "random"):
+        best = next((network for network in networks if network.proposer == name), winner)
+        if best is not winner:
+            chosen[name] = best
+    macs = winner.record.trial.candidate.cost.macs
+    return {
+        name: tuple(
+            replace(_equalise(network.record.trial, name, macs), seed=seed)
+            for seed in range(FRESH, FRESH + config.confirm_seeds)
+        )
+        for name, network in chosen.items()
+    }
+
+
+def _equalise(trial: Trial, name: str, macs: int) -> Trial:
+    """Make a confirmation of a network whose proxy is as wide as gives these MACs."""
+    candidate = trial.candidate
+    small = candidate.architecture
+    assert isinstance(small, Architecture)
+    if candidate.cost.macs != macs:
+        small = _widen(small, macs)
+    cost = cost_of(small)
+    candidate = replace(
+        candidate,
+        control=name,
+        architecture=small,
+        cost=cost,
+        nominal_ratio=1.0,
+        realised_ratio=cost.macs / macs,
+    )
+    return replace(trial, candidate=candidate, purpose="confirm")
+
+
+def _widen(network: Architecture, macs: int) -> Architecture:
+    """Widen or narrow a network as near to these MACs as it gets."""
+
+    def at(doublings: float) -> Architecture:
+        return scale(network, Multipliers(width=2**doublings))
+
+    def count(doublings: float) -> int:
+        return cost_of(at(doublings)).macs
+
+    return at(bisect(count, macs, -4.0, 4.0, 2.0**-10))
+
+
+def _confirm(
+    records: Iterable[Record], planned: Mapping[str, tuple[Trial, ...]]
+) -> Confirmation | None:
+    if "winner" not in planned:
+        return None
+    names = {trial.id for trials in planned.values() for trial in trials}
+    done = [record for record in records if record.trial.id in names and record.state is State.DONE]
+    return compare_networks(done, planned["winner"][0].candidate.fingerprint)
+
+
+def write_winner(results: ArchitectureResults, run: Path) -> None:
+    """Put the winner beside the records, as a file of stages that is a `--baseline`."""
+    if results.winner is None:
+        return
+    network = results.winner.architecture.to_dict()
+    write_json(run / WINNER, {"schema_version": 1, "architecture": network})
+
+
+def _list_trials(records: Iterable[Record]) -> list[Trial]:
+    return [record.trial for record in records if record.trial.purpose == "nas"]
+
+
+def _is_start(trial: Trial) -> bool:
+    return trial.candidate.control == "start"
+
+
+def _read_config(path: Path, damaged: Sequence[reader.DamagedFile]) -> ArchitectureConfig | None:
+    if path.is_file():
+        beside = path.with_suffix(".toml")
+        return load_settings(ArchitectureConfig, beside) if beside.exists() else None
+    return read_settings(ArchitectureConfig, path, damaged)

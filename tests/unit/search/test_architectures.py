@@ -1,0 +1,151 @@
+"""What samplers propose, what wins, and what confirms it; nothing is trained."""
+
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from factories import TINY
+
+from scalectl.arch.baselines.efficientnet import B0
+from scalectl.arch.factory import cost_of
+from scalectl.errors import ScalectlError
+from scalectl.search.architectures import proposals
+from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.architectures.plan import ArchitecturePlan, make_architecture_plan, rate
+from scalectl.search.architectures.results import plan_confirmation, rank
+from scalectl.search.config import dump_config, load_settings
+from scalectl.search.resume import compare_configs
+from scalectl.trial import Record, State, Trial
+
+SMALL = (*(setting for setting in TINY if setting.startswith("proxy.")), "startup=5", "batch=2")
+
+
+def make_plan(*settings: str) -> ArchitecturePlan:
+    return make_architecture_plan(load_settings(ArchitectureConfig, None, [*SMALL, *settings]), B0)
+
+
+def invent(trial: Trial) -> Record:
+    """A record whose top-1 is a function of the network."""
+    top1 = random.Random(trial.id).uniform(0.5, 0.7)
+    return Record(trial=trial, state=State.DONE, top1=top1, loss=1.0)
+
+
+def play(plan: ArchitecturePlan, known: dict[str, Record]) -> list[list[Trial]]:
+    """The rounds; `known` holds what was trained before, and then all of it."""
+    asked = []
+    for trials in proposals.rounds(plan, lambda: known):
+        asked.append(list(trials))
+        for trial in trials:
+            known.setdefault(trial.id, invent(trial))
+    return asked
+
+
+def list_ids(rounds: list[list[Trial]]) -> list[list[str]]:
+    return [[trial.id for trial in trials] for trials in rounds]
+
+
+SAMPLERS = ['samplers=["tpe"]', 'samplers=["nsga2"]', 'samplers=["random", "tpe"]']
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("kind", ["product", "pareto"])
+def test_proposals_are_a_function_of_the_records(sampler: str, kind: str) -> None:
+    """Whatever else is there, in whatever order: a search goes on as if it had never stopped."""
+    plan = make_plan("trials=9", sampler, f"objective.kind={kind}")
+    records: dict[str, Record] = {}
+    expected = play(plan, records)
+    trained = [trial for trials in expected for trial in trials]
+    assert len({trial.id for trial in trained}) <= proposals.at_most(plan.config)
+    assert [trial.candidate.control for trial in trained][:6] == ["start", *["random"] * 5]
+    turned = dict(reversed(records.items()))
+    stranger = replace(trained[0], seed=99)
+    assert list_ids(play(plan, {**turned, stranger.id: invent(stranger)})) == list_ids(expected)
+    part = dict(list(records.items())[:7])
+    assert list_ids(play(plan, part)) == list_ids(expected)
+
+
+def test_more_trials_go_on_where_fewer_ended() -> None:
+    fewer, more = (
+        [trial.id for trials in play(make_plan(f"trials={trials}"), {}) for trial in trials]
+        for trials in (8, 12)
+    )
+    assert more[: len(fewer)] == fewer
+    assert len(more) == 13
+
+
+def test_failures_end_no_search() -> None:
+    plan = make_plan("trials=7")
+    known: dict[str, Record] = {}
+    for trials in proposals.rounds(plan, lambda: known):
+        for trial in trials:
+            known[trial.id] = Record(trial=trial, state=State.KILLED, error="as invented")
+    assert len(known) == 8
+    assert rank(known.values(), plan.config, B0) == ()
+
+
+def test_the_objective_is_that_of_mnasnet() -> None:
+    """Accuracy at the target itself; and twice the MACs cost 4.7 % of it."""
+    config = load_settings(ArchitectureConfig, None, ["objective.macs=4e8"])
+    assert rate(0.75, 400_000_000, config, B0) == 0.75
+    assert rate(0.75, 800_000_000, config, B0) == pytest.approx(0.75 * 2**-0.07)
+    assert rate(0.75, cost_of(B0).macs, ArchitectureConfig(), B0) == 0.75
+
+
+def test_the_winner_is_confirmed_at_equal_macs() -> None:
+    """Against the baseline and the best random network, each as wide as gives the winner's MACs."""
+    plan = make_plan("trials=9", "confirm_seeds=2", "proxy.width=0.5", "proxy.resolution=32")
+    records: dict[str, Record] = {}
+    play(plan, records)
+    best = next(name for name, one in records.items() if one.trial.candidate.control == "tpe")
+    records[best] = replace(records[best], top1=0.9)
+    networks = rank(records.values(), plan.config, B0)
+    assert networks[0].record.trial.id == best
+    planned = plan_confirmation(plan.config, networks)
+    assert planned.keys() == {"winner", "start", "random"}
+    for name, trials in planned.items():
+        assert [(trial.purpose, trial.seed) for trial in trials] == [
+            ("confirm", 1000),
+            ("confirm", 1001),
+        ]
+        assert abs(math.log2(trials[0].candidate.realised_ratio)) < 0.07, name
+    assert (
+        planned["winner"][0].candidate.architecture
+        == networks[0].record.trial.candidate.architecture
+    )
+
+
+def test_a_baseline_that_wins_needs_no_confirmation() -> None:
+    plan = make_plan("trials=5")
+    records: dict[str, Record] = {}
+    play(plan, records)
+    start = plan.trials[0].id
+    records[start] = replace(records[start], top1=0.99)
+    assert plan_confirmation(plan.config, rank(records.values(), plan.config, B0)) == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("space.kernel=[4]", "space.kernel"),
+        ("space.kernal=[3]", "did you mean space.kernel"),
+        ("space.block=[]", "space.block"),
+        ('samplers=["gp"]', "samplers"),
+        ("objective.exponent=1", "objective.exponent"),
+    ],
+)
+def test_nonsense_is_refused(setting: str, message: str) -> None:
+    with pytest.raises(ScalectlError, match=message):
+        load_settings(ArchitectureConfig, None, [setting])
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """And another space is another search, while more trials are the same."""
+    config = load_settings(ArchitectureConfig, None, ["space.kernel=[3, 7]", "trials=9"])
+    path = tmp_path / "space.toml"
+    path.write_text(dump_config(config))
+    assert load_settings(ArchitectureConfig, path) == config
+    compare_configs(tmp_path, replace(config, trials=10), config)
+    with pytest.raises(ScalectlError, match="startup is 20 there and 4 here"):
+        compare_configs(tmp_path, replace(config, startup=4), config)
