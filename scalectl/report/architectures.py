@@ -10,7 +10,12 @@ from warnings import catch_warnings, simplefilter
 from scalectl.arch.architecture import Architecture, Stage
 from scalectl.arch.factory import cost_of
 from scalectl.arch.space import read_choices
-from scalectl.report.json_document import describe_confirmation, describe_data, describe_record
+from scalectl.report.json_document import (
+    describe_confirmation,
+    describe_data,
+    describe_outlook,
+    describe_record,
+)
 from scalectl.report.prose import count_trials
 from scalectl.report.tables import Column, Table
 from scalectl.report.tables.confirmation import tabulate_confirmations
@@ -261,7 +266,7 @@ TABLES = {
 
 def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:
     """Describe a search of architectures, for `report` and `nas`."""
-    trial, outlook = results.records[0].trial, results.outlook
+    trial = results.records[0].trial
     objective = results.config.objective
     return {
         "schema_version": 1,
@@ -282,6 +287,5 @@ def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:
         "confirmation": results.confirmation and describe_confirmation(results.confirmation),
         "records": [describe_record(record) for record in results.records],
         "damaged": [{"path": str(file.path), "reason": file.reason} for file in results.damaged],
-        "planned": outlook and outlook.planned,
-        "missing": outlook and len(outlook.missing),
+        **describe_outlook(results.outlook),
     }

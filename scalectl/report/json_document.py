@@ -14,6 +14,7 @@ from scalectl.report.tables.comparison import tabulate_runs
 from scalectl.report.tables.ranking import describe_summary
 from scalectl.search import followups, strategies
 from scalectl.search.plan import Plan, count_macs
+from scalectl.search.plan_file import Outlook
 from scalectl.search.results import Results
 from scalectl.trial import DataCard, Record
 
@@ -66,7 +67,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "latencies": dict(results.latencies),
         "damaged": [{"path": str(file.path), "reason": file.reason} for file in results.damaged],
         "fingerprints": list(results.fingerprints),
-        **_describe_outlook(results),
+        **describe_outlook(results.outlook),
     }
 
 
@@ -89,8 +90,8 @@ def _describe_account(card: DataCard) -> dict[str, Any] | None:
     return asdict(card.account) if card.account else None
 
 
-def _describe_outlook(results: Results) -> dict[str, Any]:
-    outlook = results.outlook
+def describe_outlook(outlook: Outlook | None) -> dict[str, Any]:
+    """Describe how much of a search is over; None where that is not known."""
     if outlook is None:
         return {"planned": None, "missing": None}
     missing = [{"fingerprint": trial.fingerprint, "seed": trial.seed} for trial in outlook.missing]

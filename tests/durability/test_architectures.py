@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from command_server import SMALL, CommandServer, table
+from factories import ROOT
+from jsonschema import Draft202012Validator
 
 from scalectl.cli import main
 
@@ -103,6 +105,8 @@ def test_the_winner_is_a_baseline(reference: Path, monkeypatch: pytest.MonkeyPat
         return result.exit_code, result.output
 
     document = json.loads(ask("report", "run", "--json")[1])
+    schema = json.loads((ROOT / "docs" / "schema.json").read_text())
+    Draft202012Validator({**schema, "anyOf": [{"$ref": "#/$defs/nas"}]}).validate(document)
     code, text = ask("scale", "--baseline", "run", "--phi", "1", "--coefficients", "dwr", "--json")
     assert code == 0, text
     size = json.loads(text[text.index("{") :])["sizes"][0]
