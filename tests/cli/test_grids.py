@@ -1,4 +1,5 @@
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_the_default_is_the_built_in_one() -> None:
         Config().watch,
         Config().resources,
     ):
-        for name in (field for field in part.__dataclass_fields__):
+        for name in (field.name for field in fields(part)):
             assert f"\n{name} = " in text or f"[{name}]" in text
 
 
