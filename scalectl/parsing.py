@@ -58,6 +58,23 @@ def list_shipped() -> list[str]:
     return sorted(path.stem for path in default.parent.glob("*.toml")) if default else []
 
 
+def find_grid(path: Path) -> Path:
+    """Return the file of that path, else the shipped one of that name, with or without ".toml".
+
+    Raises `ScalectlError` for a name that is neither.
+    """
+    if path.is_file():
+        return path
+    shipped = find_shipped(f"{path.stem}.toml") if len(path.parts) == 1 else None
+    if shipped is None and not path.suffix:
+        close = suggest(path.name, list_shipped())
+        raise ScalectlError(
+            f"There is no grid file {path}{f'; did you mean {close}?' if close else '.'}",
+            f"Give a .toml file, or a shipped one: {', '.join(list_shipped())}.",
+        )
+    return shipped or path
+
+
 def read_table(path: Path) -> dict[str, Any]:
     """Read a TOML file, or a JSON file with that suffix, whose content is a table of keys.
 

@@ -161,11 +161,12 @@ def grid(
     }
     for text in (text for text, holds in contradictions.items() if holds):
         raise click.UsageError(text)
+    from scalectl import parsing
     from scalectl.arch import loading
     from scalectl.search import config, engine, shards
     from scalectl.search.plan import make_plan
 
-    grid_file = _find_grid(grid_file) if grid_file else None
+    grid_file = parsing.find_grid(grid_file) if grid_file else None
     chosen = _choose(config.load_config(grid_file, overrides), baseline, data, seeds, stall)
     chosen = replace(chosen, planned_for=time_budget or 0.0)
     with reading(quiet=quiet):
@@ -196,22 +197,6 @@ def grid(
     elif shard and isinstance(last, engine.Searched):
         _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json or events)
         check_trials(last.failed)
-
-
-def _find_grid(path: Path) -> Path:
-    """Return the file of that path, else the shipped one of that name, with or without ".toml"."""
-    from scalectl.parsing import find_shipped, list_shipped, suggest
-
-    if path.is_file():
-        return path
-    shipped = find_shipped(f"{path.stem}.toml") if len(path.parts) == 1 else None
-    if shipped is None and not path.suffix:
-        close = suggest(path.name, list_shipped())
-        raise ScalectlError(
-            f"There is no grid file {path}{f'; did you mean {close}?' if close else '.'}",
-            f"Give a .toml file, or a shipped one: {', '.join(list_shipped())}.",
-        )
-    return shipped or path
 
 
 def _follow(

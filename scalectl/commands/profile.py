@@ -13,10 +13,10 @@ from scalectl.commands.shared.options import (
     classes_option,
     in_channels_option,
     json_option,
-    require_device,
 )
 from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.source import find_start
+from scalectl.executors.hardware import require_device
 
 if TYPE_CHECKING:  # its module loads torch
     from scalectl.training.latency import Latency

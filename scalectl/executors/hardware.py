@@ -1,6 +1,9 @@
 """What this machine has to train with."""
 
 import os
+import sys
+
+from scalectl.errors import ScalectlError
 
 
 def count_cores() -> int:
@@ -29,3 +32,24 @@ def count_gpus() -> int:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
+
+
+def require_device(name: str) -> None:
+    """Raise `ScalectlError` where this machine lacks the device, before anything starts."""
+    if name == "mps" and sys.platform != "darwin":
+        raise ScalectlError(
+            "--device mps is a GPU of Apple's, and this is no Mac.", "Leave --device out."
+        )
+    if not name.startswith("cuda"):
+        return
+    number, count = int(name.partition(":")[2] or 0), count_gpus()
+    if count == 0:
+        raise ScalectlError(
+            "There is no GPU of NVIDIA's here that torch can use.",
+            "Leave --device out, or install torch with CUDA.",
+        )
+    if number >= count:
+        raise ScalectlError(
+            f"There is no {name}: the last of this machine's GPUs is cuda:{count - 1}.",
+            "Numbers begin at 0.",
+        )

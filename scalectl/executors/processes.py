@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -19,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 
 from scalectl.errors import OutOfSpaceError
 from scalectl.executors import Cluster
@@ -84,7 +86,7 @@ class Processes:
 def start_server() -> None:
     """Start the server that all processes are forked from, and wait until it has loaded torch."""
     forkserver.set_forkserver_preload(["scalectl.executors.preload", "scalectl.training.loop"])
-    with ignoring_interrupts():
+    with ignoring_interrupts(), _hiding_main():
         forkserver.ensure_running()
     first = CONTEXT.Process(target=int, daemon=True)
     start(first)
@@ -95,7 +97,8 @@ def start(process: ForkServerProcess) -> None:
     """Start a process; where its server is killed meanwhile, once more from a fresh one."""
     for tries_left in range(TRIES, -1, -1):
         try:
-            process.start()
+            with _hiding_main():
+                process.start()
         except (EOFError, OSError):
             if not tries_left:
                 raise
@@ -108,6 +111,20 @@ TRIES = 3
 """Further starts of a process whose server was killed."""
 _SERVER_GONE = 255
 """What multiprocessing gives for the exit code of a process whose server can no longer tell it."""
+
+
+@contextmanager
+def _hiding_main() -> Iterator[None]:
+    """Have processes that are started meanwhile not run this one's script again.
+
+    They need nothing of it, and a user's script that searches would search in each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager

@@ -78,13 +78,17 @@ class DamagedError(ValueError):
         self.records = records
 
 
+def tabulate(records: Sequence[Record]) -> pa.Table:
+    """Make a table with the columns of `SCHEMA`, a row for each record."""
+    return pa.Table.from_pylist([_to_row(record) for record in records], schema=SCHEMA)
+
+
 def encode(records: Sequence[Record]) -> bytes:
     """Encode records as the content of a Parquet file with a checksum."""
-    table = pa.Table.from_pylist([_to_row(record) for record in records], schema=SCHEMA)
     buffer = io.BytesIO()
     # A dictionary for one row would be longer than the row.
     parquet.write_table(
-        table,
+        tabulate(records),
         buffer,
         compression="zstd",
         use_dictionary=len(records) > 1,

@@ -207,7 +207,7 @@ def test_report_shows_the_rest_of_a_damaged_run(run: Path, tmp_path: Path) -> No
 
 def test_failed_trials_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 6, with the reason in the report; nothing comes next, since nothing came out."""
-    monkeypatch.setattr("scalectl.commands.grid.require_device", lambda _: None)
+    monkeypatch.setattr("scalectl.commands.shared.searching.require_device", lambda _: None)
     folder = str(tmp_path / "run")
     result = invoke("grid", "-o", folder, "--executor", "inline", "--device", "cuda:99", *TINY_OPTIONS)  # fmt: skip
     assert result.exit_code == 6

@@ -1,14 +1,12 @@
 """Options that several commands have, and the checks and hints of their values."""
 
 import re
-import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from scalectl.errors import ScalectlError
 from scalectl.executors import EXECUTORS
 from scalectl.parsing import expand_home, suggest
 
@@ -109,29 +107,6 @@ def _find_key(name: str) -> str | None:
         if is_dataclass(part) and name in [field.name for field in fields(part)]:
             return f"{table.name}.{name}"
     return None
-
-
-def require_device(name: str) -> None:
-    """Raise `ScalectlError` where this machine lacks the device, before anything starts."""
-    from scalectl.executors.hardware import count_gpus
-
-    if name == "mps" and sys.platform != "darwin":
-        raise ScalectlError(
-            "--device mps is a GPU of Apple's, and this is no Mac.", "Leave --device out."
-        )
-    if not name.startswith("cuda"):
-        return
-    number, count = int(name.partition(":")[2] or 0), count_gpus()
-    if count == 0:
-        raise ScalectlError(
-            "There is no GPU of NVIDIA's here that torch can use.",
-            "Leave --device out, or install torch with CUDA.",
-        )
-    if number >= count:
-        raise ScalectlError(
-            f"There is no {name}: the last of this machine's GPUs is cuda:{count - 1}.",
-            "Numbers begin at 0.",
-        )
 
 
 def check_shard(

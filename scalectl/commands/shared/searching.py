@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scalectl.commands.shared.options import require_device
 from scalectl.commands.shared.output import say
 from scalectl.errors import ScalectlError
 from scalectl.executors import CLUSTERS
+from scalectl.executors.hardware import require_device
 from scalectl.report.render import pluralise
 from scalectl.trial import DataCard
 

@@ -56,6 +56,10 @@ class DescribedFigure:
     text: str
     """What the figure shows, or why there is none."""
 
+    def _repr_svg_(self) -> str | None:
+        """Show itself in a notebook; where there is no figure, its words are shown."""
+        return encode(self.figure, "svg").decode() if self.figure else None
+
 
 @contextmanager
 def _own_settings() -> Iterator[None]:
