@@ -9,6 +9,16 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 # Where scripts find what they share with the tests.
 HELPERS = {"PYTHONPATH": "tests:benchmarks"}
 
+DOCS = (
+    "annotated-types",
+    "click",
+    "mkdocs-click>=0.9",
+    "mkdocs-jupyter>=0.25",
+    "mkdocs-material>=9.6,<10",
+    "mkdocs>=1.6,<2",
+    "mkdocstrings[python]>=0.30",
+)
+
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -28,6 +38,15 @@ def tests(session: nox.Session) -> None:
     session.install(".[dev]")
     session.run("mypy")
     session.run("pytest", "-n", "2", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site of docs/, with no broken link: nox -s docs -- --site-dir site keeps it."""
+    session.install(*DOCS)
+    arguments = session.posargs or ("--site-dir", session.create_tmp())
+    # What the reference is made of needs neither torch nor the other numerics.
+    session.run("mkdocs", "build", "--strict", *arguments, env={"PYTHONPATH": "."})
 
 
 @nox.session(venv_backend="none", default=False)

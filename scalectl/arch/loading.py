@@ -24,7 +24,8 @@ def load_network(path: Path) -> Baseline:
     network = content.get("architecture")
     if not isinstance(network, dict):
         raise ScalectlError(
-            f"{path} has no [architecture].", "The README shows a network written by hand."
+            f"{path} has no [architecture].",
+            "The documentation shows one: How to, Your own network.",
         )
     if "target" in network:
         return parsing.validate(Factory, network, str(path))
