@@ -89,6 +89,8 @@ def encode(figure: Figure, form: str) -> bytes:
     content = BytesIO()
     with _own_settings():
         figure.savefig(content, format=form, metadata=_NO_DATES[form], dpi=200)
+    if form == "svg":  # whose readers may lack the font, and would take one with serifs
+        return content.getvalue().replace(b"'DejaVu Sans'", b"'DejaVu Sans', Verdana, sans-serif")
     return content.getvalue()
 
 
