@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -123,6 +124,15 @@ def list_ids(content: bytes) -> frozenset[str]:
     except _UNREADABLE as problem:
         records, damage = _salvage(content)
         raise DamagedError(damage or _describe(problem), records) from None
+
+
+def list_purposes(path: Path) -> frozenset[str]:
+    """List what the trials in a file are for, without decoding the rest; none if it is unreadable."""
+    try:
+        columns = parquet.ParquetFile(path).read(columns=["stage"]).to_pydict()
+    except _UNREADABLE:
+        return frozenset()
+    return frozenset(columns.get("stage", ()))  # files of older versions lack it
 
 
 _UNREADABLE = (ValueError, KeyError, TypeError, OSError, pa.ArrowException, ScalectlError)

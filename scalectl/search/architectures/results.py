@@ -17,6 +17,7 @@ from scalectl.search.plan_file import Outlook, look_ahead
 from scalectl.search.resume import read_settings
 from scalectl.store import reader
 from scalectl.store.json_file import write_json
+from scalectl.store.parquet import list_purposes
 from scalectl.trial import Record, State, Trial
 
 
@@ -81,7 +82,7 @@ class ArchitectureResults:
 def is_architecture_run(path: Path) -> bool:
     """Whether a run's folder, or a file of records, is of a search of architectures."""
     if path.is_file():
-        return any(record.trial.purpose == "nas" for record in reader.read(path).records)
+        return "nas" in list_purposes(path)
     return (path / ArchitectureConfig.FILE).exists()
 
 

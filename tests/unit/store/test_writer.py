@@ -9,6 +9,7 @@ from pyarrow import parquet
 from scalectl.errors import ScalectlError
 from scalectl.store import writer as store_module
 from scalectl.store.checksum import add_checksum
+from scalectl.store.parquet import list_purposes
 from scalectl.store.reader import ReadResult, read, read_run
 from scalectl.store.writer import Store, write_file
 from scalectl.trial import Record, State
@@ -73,6 +74,16 @@ def test_no_flipped_byte_of_a_record_is_believed(tmp_path: Path, records: list[R
         reading = read(run)
         assert all(record in records[:3] for record in reading.records)
         assert [damage.path for damage in reading.damaged] == [compact]
+
+
+def test_purposes_are_listed_without_the_rest(tmp_path: Path, records: list[Record]) -> None:
+    path = tmp_path / "all.parquet"
+    assert list_purposes(path) == frozenset()
+    confirmed = replace(records[0], trial=replace(records[0].trial, purpose="confirm"))
+    write_file([*records[:2], confirmed], path)
+    assert list_purposes(path) == {"search", "confirm"}
+    path.write_bytes(b"junk")
+    assert list_purposes(path) == frozenset()
 
 
 @pytest.mark.parametrize("cut", [0, 1, "half", -1])
