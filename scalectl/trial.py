@@ -14,6 +14,7 @@ from annotated_types import Ge, Lt
 
 from scalectl.arch.cost import Cost
 from scalectl.arch.factory import Baseline
+from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import Coefficients, Multipliers, Shares
 
 
@@ -64,6 +65,17 @@ class Candidate:
     cost: Cost
     phi: float = 1.0
     """The compute is to be 2^phi times the baseline's; 0 for the baseline."""
+
+    @property
+    def stages(self) -> Spread:
+        """How the blocks that it adds are spread over the stages."""
+        return self.architecture.rounding.stages
+
+    @property
+    def name(self) -> str:
+        """The control's name, or else the coefficients; "late" where later stages have all added blocks."""
+        late = ", late" if self.stages == "late" != self.control and self.shares else ""
+        return f"{self.control or self.coefficients}{late}"
 
     @property
     def fingerprint(self) -> str:

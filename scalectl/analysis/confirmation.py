@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from scalectl.analysis.response import Response, score
+from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.trial import Candidate, Record, State
 
@@ -60,8 +61,13 @@ class Confirmation:
     """One sentence: what may be said of it."""
 
 
-def confirm(records: Sequence[Record], chosen: Coefficients) -> tuple[Confirmation, ...]:
-    """Compare at each size at which the chosen coefficients were trained to be confirmed."""
+def confirm(
+    records: Sequence[Record], chosen: Coefficients, stages: Spread = "uniform"
+) -> tuple[Confirmation, ...]:
+    """Compare at each size at which the chosen coefficients were trained to be confirmed.
+
+    `stages`: how the chosen network spreads added blocks, where others spread them otherwise.
+    """
     done = [
         record
         for record in records
@@ -69,16 +75,20 @@ def confirm(records: Sequence[Record], chosen: Coefficients) -> tuple[Confirmati
     ]
     phis = sorted({record.trial.candidate.phi for record in done})
     confirmations = (
-        _confirm([record for record in done if record.trial.candidate.phi == phi], chosen)
+        _confirm([record for record in done if record.trial.candidate.phi == phi], chosen, stages)
         for phi in phis
     )
     return tuple(confirmation for confirmation in confirmations if confirmation)
 
 
-def _confirm(records: Sequence[Record], chosen: Coefficients) -> Confirmation | None:
-    candidates = (record.trial.candidate for record in records)
-    ours = (each.fingerprint for each in candidates if each.coefficients == chosen)
-    return compare_networks(records, next(ours, ""))
+def _confirm(
+    records: Sequence[Record], chosen: Coefficients, stages: Spread
+) -> Confirmation | None:
+    candidates = [record.trial.candidate for record in records]
+    ours = [each for each in candidates if each.coefficients == chosen]
+    # Where no blocks are added, all ways of spreading them are the same network.
+    ours.sort(key=lambda each: each.stages != stages)
+    return compare_networks(records, ours[0].fingerprint) if ours else None
 
 
 def compare_networks(records: Sequence[Record], ours: str) -> Confirmation | None:
@@ -229,7 +239,7 @@ def adjust(values: Sequence[float]) -> list[float]:
 
 def _claim(reference: Candidate, comparisons: Sequence[Comparison]) -> str:
     size = f" at phi = {reference.phi:g}" if reference.phi else ""
-    what = f"{reference.control or reference.coefficients}{size}"
+    what = f"{reference.name}{size}"
     if not comparisons:
         return f"{what}: no claim, since no control has been trained yet."
     names = [comparison.control.control for comparison in comparisons]

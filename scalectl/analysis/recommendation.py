@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scalectl.arch.factory import Baseline, parse_baseline
-from scalectl.arch.rounding import RoundingRule
+from scalectl.arch.rounding import RoundingRule, Spread
 from scalectl.arch.scaling import Coefficients
 from scalectl.store.json_file import read_json, write_json
 
@@ -25,6 +25,8 @@ class Recommendation:
     """At full size, with its own rounding of widths and resolutions."""
     rounding: RoundingRule
     """Of the search: sizes are rounded as the candidates were."""
+    stages: Spread = "uniform"
+    """How added blocks are spread over the stages."""
     note: str = ""
     """What must be known wherever the coefficients go, such as that the data were a demo."""
     files: tuple[str, ...]
@@ -32,8 +34,9 @@ class Recommendation:
 
     @property
     def scaled_baseline(self) -> Baseline:
-        """The baseline as the search's rounding rule scales it."""
-        return replace(self.baseline, rounding=replace(self.baseline.rounding, rule=self.rounding))
+        """The baseline as the search's rounding rule scales it, with blocks added where it says."""
+        rounding = replace(self.baseline.rounding, rule=self.rounding, stages=self.stages)
+        return replace(self.baseline, rounding=rounding)
 
 
 def write(recommendation: Recommendation, run: Path) -> None:
@@ -56,6 +59,7 @@ def _parse(content: dict[str, Any]) -> Recommendation:
         coefficients=Coefficients(**content["coefficients"]),
         baseline=parse_baseline(content["baseline"]),
         rounding=content["rounding"],
+        stages=content.get("stages", "uniform"),
         note=content.get("note", ""),
         files=tuple(content["files"]),
     )

@@ -23,6 +23,7 @@ from scalectl.analysis.preference import By, Preference
 from scalectl.analysis.recommendation import Status
 from scalectl.analysis.summaries import Summary, summarise
 from scalectl.analysis.surface import Place, draw_surface
+from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import NAMED, Coefficients, Shares
 from scalectl.trial import Candidate, Record
 
@@ -75,6 +76,11 @@ class Selection:
     def winner(self) -> Summary | None:
         """Return the recommended network where it is identified."""
         return self.network if self.status == "identified" else None
+
+    @property
+    def stages(self) -> Spread:
+        """Return how the recommended network spreads added blocks over the stages."""
+        return self.network.candidate.stages if self.network else "uniform"
 
     @property
     def standing(self) -> Standing | None:

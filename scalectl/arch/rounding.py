@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 RoundingRule = Literal["official", "nearest"]
+Spread = Literal["uniform", "late"]
+"""uniform: each stage's blocks are multiplied. late: as many blocks are added, all of them to the later
+half of the stages, in proportion to their own (Tan & Le 2021, section 3.3)."""
 FixedPart = Literal["stem", "head", "first_repeats", "last_repeats"]
 
 SLACK = 1e-9
@@ -33,6 +36,8 @@ class Rounding:
     """Smallest part of a width that the official rule may leave; EfficientNetV2 has no limit (0)."""
     fixed: tuple[FixedPart, ...] = ()
     """Parts of the network that never scale."""
+    stages: Spread = "uniform"
+    """How added blocks are spread over the stages."""
     head_minimum: Annotated[int, Ge(0)] = 0
     """Fewest channels of the head."""
 

@@ -1,7 +1,7 @@
 """Compound scaling: coefficients, multipliers, and the network they make (Tan & Le 2019, section 3)."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, overload
@@ -134,9 +134,11 @@ def scale(
     if head_width and "head" not in rounding.fixed:
         head_width = _multiply(head_width, multipliers.width, rounding.round_width)
         head_width = max(rounding.head_minimum, head_width)
-    deeper: Iterable[Stage] = architecture.stages
+    deeper = architecture.stages
     if multipliers.depth != 1:
-        deeper = _deepen(architecture.stages, multipliers.depth, rounding)
+        deeper = tuple(_deepen(architecture.stages, multipliers.depth, rounding))
+    if rounding.stages == "late":
+        deeper = _add_late(architecture.stages, deeper, rounding)
     return replace(
         architecture,
         resolution=resolution,
@@ -167,6 +169,27 @@ def _deepen(stages: Sequence[Stage], depth: float, rounding: Rounding) -> Iterat
             shared.insert(0, replace(stage, repeats=share))
             left, wanted = left - stage.repeats, wanted - share
         yield from shared
+
+
+def _add_late(
+    stages: tuple[Stage, ...], deeper: tuple[Stage, ...], rounding: Rounding
+) -> tuple[Stage, ...]:
+    """Give all blocks that `deeper` adds to the later half of the stages, in proportion to their own.
+
+    One after the other, so that no stage ever loses a block when more are added.
+    """
+    first, last = (len(stages) + 1) // 2, len(stages) - ("last_repeats" in rounding.fixed)
+    added = sum(new.repeats - old.repeats for new, old in zip(deeper, stages, strict=True))
+    if added <= 0 or first >= last:
+        return deeper
+    given = dict.fromkeys(range(first, last), 0)
+    for _ in range(added):  # d'Hondt's highest averages
+        place = max(given, key=lambda place: (stages[place].repeats / (given[place] + 1), place))
+        given[place] += 1
+    return tuple(
+        replace(stage, repeats=stage.repeats + given.get(place, 0))
+        for place, stage in enumerate(stages)
+    )
 
 
 @lru_cache(maxsize=2**16)  # sizes of one baseline share most of their stages

@@ -116,6 +116,8 @@ def describe_rounding(rounding: Rounding) -> str:
         words.append(f"head >= {rounding.head_minimum}")
     if rounding.fixed:
         words.append(f"fixed {', '.join(rounding.fixed)}".replace("_", " "))
+    if rounding.stages == "late":
+        words.append("added blocks late")
     return "; ".join(words)
 
 

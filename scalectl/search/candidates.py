@@ -9,6 +9,7 @@ from itertools import product
 
 from scalectl.arch.architecture import Architecture, Stage
 from scalectl.arch.factory import Baseline, Factory, cost_of
+from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import NAMED, Coefficients, Multipliers, Shares, scale
 from scalectl.errors import ScalectlError
 from scalectl.search.config import GROWTH, Design, Proxy
@@ -86,7 +87,7 @@ def enumerate_candidates(
     proposals = [*NAMED.items()]
     if not controls_only:
         proposals += (("", coefficients) for coefficients in _propose(design))
-    for candidate in _realise(proposals, design, baseline, native):
+    for candidate in _realise_all(proposals, design, baseline, native):
         if isinstance(candidate, Rejected):
             rejected.append(candidate)
         elif candidate.fingerprint in kept:
@@ -112,9 +113,10 @@ def make_candidate(
     baseline: Baseline,
     native: int,
     phi: float = 1.0,
+    stages: Spread = "uniform",
 ) -> Candidate | Rejected:
     """Find the network of 2^phi times the baseline's MACs that is nearest to the coefficients."""
-    (candidate,) = _realise([(control, coefficients)], design, baseline, native, phi)
+    (candidate,) = _realise([(control, coefficients)], design, baseline, native, phi, stages)
     return candidate
 
 
@@ -182,15 +184,25 @@ def _propose(design: Design) -> Iterator[Coefficients]:
     return star(design.degree) if design.kind == "star" else simplex(design.degree)
 
 
+def _realise_all(
+    proposals: Sequence[tuple[str, Coefficients]], design: Design, baseline: Baseline, native: int
+) -> Iterator[Candidate | Rejected]:
+    """Realise the proposals with each spread of blocks; controls are those of the first."""
+    for number, stages in enumerate(dict.fromkeys(design.stages)):
+        named = [("" if number else control, request) for control, request in proposals]
+        yield from _realise(named, design, baseline, native, stages=stages)
+
+
 def _realise(
     proposals: Sequence[tuple[str, Coefficients]],
     design: Design,
     baseline: Baseline,
     native: int,
     phi: float = 1.0,
+    stages: Spread = "uniform",
 ) -> Iterator[Candidate | Rejected]:
     """Find the networks of (control or "", coefficients) pairs, and reject those that break a rule."""
-    for candidate in _match(proposals, design, baseline, phi):
+    for candidate in _match(proposals, design, baseline, phi, stages):
         reason = _reason_against(candidate, design, native)
         if reason:
             yield Rejected(
@@ -204,9 +216,13 @@ def _realise(
 
 
 def _match(
-    proposals: Sequence[tuple[str, Coefficients]], design: Design, baseline: Baseline, phi: float
+    proposals: Sequence[tuple[str, Coefficients]],
+    design: Design,
+    baseline: Baseline,
+    phi: float,
+    stages: Spread,
 ) -> Iterator[Candidate]:
-    rounding = replace(baseline.rounding, rule=design.rounding)
+    rounding = replace(baseline.rounding, rule=design.rounding, stages=stages)
     requests = [coefficients for _, coefficients in proposals]
     if design.budget == "nominal":
         sizes = [scale(baseline, request.at(phi), rounding) for request in requests]

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 
 from scalectl.analysis.preference import Preference
-from scalectl.arch.rounding import RoundingRule
+from scalectl.arch.rounding import RoundingRule, Spread
 from scalectl.errors import ScalectlError
 from scalectl.executors import Resources
 from scalectl.parsing import forbid_extra, read_table, refuse_unknown_keys, validate
@@ -43,6 +43,8 @@ class Design:
     max_deviation: Annotated[float, Gt(0), Le(1)] = 0.07
     """Largest |log2(MACs / MACs of the baseline) - phi| of the realised budget; 0.07 is 5 %."""
     rounding: RoundingRule = "nearest"
+    stages: Annotated[tuple[Spread, ...], MinLen(1)] = ("uniform",)
+    """How added blocks are spread over the stages; with several, every candidate is tried with each."""
     max_candidates: Annotated[int, Ge(0)] = 0
     """Most candidates: of more, a space-filling subset that keeps the controls; 0 means all."""
 

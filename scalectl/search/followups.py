@@ -6,9 +6,10 @@ from dataclasses import replace
 from scalectl.analysis.confirmation import detectable
 from scalectl.analysis.evidence import list_trained
 from scalectl.analysis.response import measure_noise, observe
+from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.search.candidates import Rejected, make_candidate, spread
-from scalectl.search.config import FRESH
+from scalectl.search.config import FRESH, Design
 from scalectl.search.plan import Plan, make_block
 from scalectl.search.results import Results, find_reference
 from scalectl.trial import Candidate, Trial
@@ -16,7 +17,7 @@ from scalectl.trial import Candidate, Trial
 
 def follow_up(plan: Plan, results: Results) -> tuple[tuple[Trial, ...], tuple[Rejected, ...]]:
     """Plan what the grid file asks for after a choice; return also networks without such a size."""
-    trials, rejected = confirm(plan, find_reference(plan.config, results.selection))
+    trials, rejected = confirm(plan, *find_reference(plan.config, results.selection))
     trained = [summary.candidate for summary in results.summaries if summary.candidate.shares]
     return (*trials, *train_longer(plan, trained)), rejected
 
@@ -35,7 +36,9 @@ def find_detectable(plan: Plan, results: Results) -> float | None:
 _CONTROLS = ("dwr", "paper", "depth", "width", "resolution")
 
 
-def confirm(plan: Plan, chosen: Coefficients) -> tuple[tuple[Trial, ...], tuple[Rejected, ...]]:
+def confirm(
+    plan: Plan, chosen: Coefficients, stages: Spread = "uniform"
+) -> tuple[tuple[Trial, ...], tuple[Rejected, ...]]:
     """Plan the confirmation: the choice and its controls on fresh seeds, at each size asked for.
 
     Networks that cannot be realised at a size are returned as the second. Both are empty where the
@@ -46,9 +49,9 @@ def confirm(plan: Plan, chosen: Coefficients) -> tuple[tuple[Trial, ...], tuple[
     rejected: list[Rejected] = []
     for phi in wanted.phis if wanted.seeds else ():
         networks: dict[str, Candidate] = {}
-        for coefficients, control in _name(chosen).items():
+        for (coefficients, where), control in _name(chosen, stages, plan.config.design).items():
             candidate = make_candidate(
-                coefficients, control, plan.config.design, plan.baseline, plan.native, phi
+                coefficients, control, plan.config.design, plan.baseline, plan.native, phi, where
             )
             if isinstance(candidate, Rejected):
                 rejected.append(candidate)
@@ -59,10 +62,16 @@ def confirm(plan: Plan, chosen: Coefficients) -> tuple[tuple[Trial, ...], tuple[
     return tuple(trials), tuple(rejected)
 
 
-def _name(chosen: Coefficients) -> dict[Coefficients, str]:
-    """Name the coefficients to confirm; the choice first, before a control that is the same network."""
-    controls = {NAMED[name]: name for name in _CONTROLS}
-    return {chosen: controls.get(chosen, "")} | controls
+def _name(
+    chosen: Coefficients, stages: Spread, design: Design
+) -> dict[tuple[Coefficients, Spread], str]:
+    """Name what is confirmed; the choice first, before a control that is the same network.
+
+    The choice's coefficients with every other spread of blocks are controls too.
+    """
+    others = {(chosen, other): other for other in design.stages if other != stages}
+    controls = {(NAMED[name], design.stages[0]): name for name in _CONTROLS}
+    return {(chosen, stages): controls.get((chosen, stages), "")} | others | controls
 
 
 def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ...]:
@@ -75,7 +84,7 @@ def train_longer(plan: Plan, candidates: Sequence[Candidate]) -> tuple[Trial, ..
     return tuple(trial for seed in seeds for trial in make_block(like, chosen, seed))
 
 
-def expect(plan: Plan, chosen: Coefficients = NAMED["dwr"]) -> list[Trial]:
+def expect(plan: Plan) -> list[Trial]:
     """Predict the trials that will follow the search; dwr stands for the choice."""
-    trials, _ = confirm(plan, chosen)
+    trials, _ = confirm(plan, NAMED["dwr"], plan.config.design.stages[0])
     return [*trials, *train_longer(plan, plan.enumeration.candidates[1:])]

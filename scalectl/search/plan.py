@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scalectl.arch.factory import Baseline
+from scalectl.arch.factory import Baseline, Factory
 from scalectl.data import open_dataset
 from scalectl.errors import ScalectlError
 from scalectl.search.candidates import Enumeration, enumerate_candidates, shrink, spread
@@ -60,6 +60,7 @@ def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
     Raises `ScalectlError` as `check_data` does, and for a design that leaves no candidate.
     """
     check_data(config.proxy, card)
+    _check_stages(config, baseline)
     enumeration = enumerate_candidates(
         config.design,
         shrink(baseline, config.proxy, card.classes),
@@ -67,6 +68,22 @@ def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
         controls_only=config.strategy.kind == "optuna",
     )
     return _lay_out(config, baseline, card, enumeration)
+
+
+def _check_stages(config: Config, baseline: Baseline) -> None:
+    """Raise `ScalectlError` where `design.stages` asks for what cannot be tried."""
+    if config.design.stages == ("uniform",):
+        return
+    if isinstance(baseline, Factory):
+        raise ScalectlError(
+            f"design.stages: {baseline.target} is a factory, which spreads its blocks itself.",
+            "Leave it out.",
+        )
+    if config.strategy.kind == "optuna":
+        raise ScalectlError(
+            "design.stages: the strategy optuna proposes coefficients alone.",
+            "Choose strategy.kind adaptive or all.",
+        )
 
 
 def check_data(proxy: Proxy, card: DataCard) -> None:

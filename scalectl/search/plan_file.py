@@ -111,6 +111,6 @@ def _describe(trial: Trial) -> PlannedTrial:
     return PlannedTrial(
         trial_id=trial.id,
         fingerprint=candidate.fingerprint,
-        name=candidate.control or str(candidate.coefficients),
+        name=candidate.name,
         seed=trial.seed,
     )

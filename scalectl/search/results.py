@@ -11,6 +11,7 @@ from scalectl.analysis.recommendation import Recommendation, list_files
 from scalectl.analysis.selection import Selection, select
 from scalectl.analysis.summaries import Summary, summarise
 from scalectl.arch.factory import Factory
+from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.errors import ScalectlError
 from scalectl.search import latencies
@@ -98,7 +99,7 @@ def read_results(path: Path) -> Results:
         summaries=summarise(searched),
         selection=selection,
         latencies=measured,
-        confirmations=confirm(reading.records, find_reference(config, selection)),
+        confirmations=confirm(reading.records, *find_reference(config, selection)),
         fidelity=compare_epochs(reading.records),
         outlook=look_ahead(path, reading.records),
         absent=_explain_absent(config, searched) if config and searched else {},
@@ -106,10 +107,11 @@ def read_results(path: Path) -> Results:
     )
 
 
-def find_reference(config: Config | None, selection: Selection) -> Coefficients:
-    """Find the coefficients that all others are compared with in the confirmation."""
-    name = config.confirm.reference if config else "choice"
-    return NAMED.get(name, selection.recommended)
+def find_reference(config: Config | None, selection: Selection) -> tuple[Coefficients, Spread]:
+    """Find what all others are compared with in the confirmation: coefficients, and where blocks go."""
+    if config and config.confirm.reference != "choice":
+        return NAMED[config.confirm.reference], config.design.stages[0]
+    return selection.recommended, selection.stages
 
 
 def _read_config(run: Path, damaged: Sequence[reader.DamagedFile]) -> Config | None:
@@ -131,10 +133,7 @@ def _explain_absent(config: Config, searched: Sequence[Record]) -> dict[str, str
     if isinstance(trial.baseline, Factory):
         return {}  # its code is not run to be read
     candidates = {record.trial.candidate.fingerprint: record.trial.candidate for record in searched}
-    names = {
-        name: candidate.control or str(candidate.coefficients)
-        for name, candidate in candidates.items()
-    }
+    names = {name: candidate.name for name, candidate in candidates.items()}
     small = shrink(trial.baseline, config.proxy, trial.data.classes)
     return explain_absent(config.design, small, limit_resolution(config, trial.data), names)
 
@@ -155,6 +154,7 @@ def recommend(results: Results) -> Recommendation:
         coefficients=results.selection.recommended,
         baseline=trial.baseline,
         rounding=trial.candidate.architecture.rounding.rule,
+        stages=results.selection.stages,
         note=trial.data.note,
         files=results.files,
     )

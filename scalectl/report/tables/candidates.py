@@ -45,8 +45,8 @@ def tabulate_candidates(candidates: Iterable[Candidate]) -> Table:
 
 
 def name_candidate(candidate: Candidate) -> str:
-    """Return the control's name, or for other candidates their coefficients."""
-    return candidate.control or str(candidate.coefficients)
+    """Return the control's name, or for other candidates their coefficients; and whether it grows late."""
+    return candidate.name
 
 
 def describe_candidate(candidate: Candidate) -> dict[str, object]:

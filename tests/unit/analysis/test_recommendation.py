@@ -1,9 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from factories import RECORDS
 
 from scalectl.analysis import recommendation
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.scaling import Multipliers, scale
 from scalectl.search.results import read_results, recommend
 from scalectl.store.reader import read
 from scalectl.store.writer import Store
@@ -32,6 +35,18 @@ def test_a_verdict_older_than_its_records_is_not_believed(run: Path) -> None:
     assert recommendation.read(run) is None
     (run / "selection.json").write_text("{")
     assert recommendation.read(run) is None
+
+
+def test_sizes_grow_where_the_chosen_network_grew(run: Path) -> None:
+    """Stores of versions that knew no other way grow uniformly."""
+    late = replace(recommend(read_results(run)), stages="late")
+    recommendation.write(late, run)
+    read_again = recommendation.read(run)
+    assert read_again == late
+    deeper = scale(late.scaled_baseline, Multipliers(depth=2.0))
+    assert isinstance(deeper, Architecture)
+    assert deeper.stages[0].repeats == 1
+    assert deeper.depth == 32
 
 
 def test_sizes_are_rounded_as_the_search_rounded(run: Path) -> None:

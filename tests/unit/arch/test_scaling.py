@@ -1,5 +1,5 @@
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import given
@@ -39,6 +39,27 @@ def test_cost_never_falls_as_phi_grows(
     """What the bisection for phi relies on."""
     low, high = (cost_of(scale(B0, coefficients.at(phi))).macs for phi in sorted((first, second)))
     assert low <= high
+
+
+def test_late_stages_take_all_added_blocks() -> None:
+    """As many as are added uniformly, in proportion to what the later stages have; nothing else moves."""
+    roundings = [replace(B0.rounding, stages="uniform"), replace(B0.rounding, stages="late")]
+    deeper, late = (scale(B0, Multipliers(depth=2.0), rounding) for rounding in roundings)
+    assert [stage.repeats for stage in late.stages] == [1, 2, 2, 3, 9, 12, 3]
+    assert late.depth == deeper.depth == 32
+    wider = Multipliers(width=1.5, resolution=1.5)
+    same = (scale(B0, wider, rounding) for rounding in roundings)
+    assert len({network.fingerprint for network in same}) == 1
+
+
+@given(st.floats(1, 8), st.floats(1, 8))
+def test_late_stages_never_lose_a_block_as_depth_grows(first: float, second: float) -> None:
+    low, high = (
+        scale(B0, Multipliers(depth=depth), replace(B0.rounding, stages="late"))
+        for depth in sorted((first, second))
+    )
+    pairs = zip(low.stages, high.stages, strict=True)
+    assert all(fewer.repeats <= more.repeats for fewer, more in pairs)
 
 
 def test_the_papers_coefficients_grow_compute_by_less_than_two() -> None:

@@ -3,6 +3,7 @@ from dataclasses import astuple, replace
 
 import pytest
 
+from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.arch.scaling import NAMED
 from scalectl.errors import ScalectlError
@@ -89,6 +90,23 @@ def test_single_dimension_controls_move_one_dimension(default: Enumeration, cont
     (candidate,) = (candidate for candidate in default.candidates if candidate.control == control)
     assert candidate.shares is not None
     assert getattr(candidate.shares, control) == pytest.approx(1)
+
+
+def test_late_candidates_cost_as_much_as_uniform_ones() -> None:
+    """Each proposal that adds blocks is tried with both; controls are the uniform ones."""
+    baseline = shrink(B0, Proxy(), classes=16)
+    candidates = enumerate_candidates(
+        Design(stages=("uniform", "late")), baseline, native=72
+    ).candidates
+    late = [candidate for candidate in candidates[1:] if candidate.stages == "late"]
+    assert len(late) >= 3
+    assert all(abs(math.log2(candidate.realised_ratio) - 1) <= 0.07 for candidate in late)
+    assert {candidate.control for candidate in late} == {""}
+    assert all(candidate.name.endswith("), late") for candidate in late)
+    networks = [candidate.architecture for candidate in late]
+    assert {
+        network.stages[0].repeats for network in networks if isinstance(network, Architecture)
+    } == {1}
 
 
 def test_resolutions_above_the_native_size_are_rejected() -> None:

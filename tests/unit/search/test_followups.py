@@ -7,6 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 from factories import TINY
 
+from scalectl.analysis.confirmation import confirm
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.cli import main
@@ -14,6 +15,7 @@ from scalectl.search import followups
 from scalectl.search.config import FRESH, load_config
 from scalectl.search.plan import Plan, make_plan
 from scalectl.store.reader import read_run
+from scalectl.trial import Record, State
 
 SETTINGS = (*TINY, "confirm.seeds=2", "confirm.phis=[1.0, 2.0]", "fidelity.seeds=1")
 
@@ -43,6 +45,19 @@ def test_what_is_not_asked_for_is_not_reported_missing() -> None:
     """Even where the images could not carry it."""
     wanted = make("proxy.train_images=32", "confirm.phis=[2.5]")
     assert followups.confirm(wanted, NAMED["dwr"]) == ((), ())
+
+
+def test_a_choice_that_grows_late_is_compared_with_the_uniform_one() -> None:
+    """And with the controls; the records know which is which."""
+    wanted = make(*SETTINGS, 'design.stages=["uniform", "late"]')
+    chosen = Coefficients(1.5, 1.1, 1.05)
+    trials, _ = followups.confirm(wanted, chosen, "late")
+    names = {trial.candidate.name for trial in trials if trial.candidate.phi == 1}
+    assert {f"{chosen}, late", "uniform", "depth", "dwr"} <= names
+    done = [Record(trial=trial, state=State.DONE, top1=0.5, loss=1.0) for trial in trials]
+    first, _ = confirm(done, chosen, "late")
+    assert first.reference.stages == "late"
+    assert "uniform" in [comparison.control.name for comparison in first.comparisons]
 
 
 def test_a_chosen_control_is_itself() -> None:
