@@ -1,5 +1,6 @@
 """Checks: `nox` runs them all."""
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -9,6 +10,23 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 # Where scripts find what they share with the tests.
 HELPERS = {"PYTHONPATH": "tests:benchmarks"}
 
+# Schema -> the files that obey it.
+GITHUB_FILES = {
+    "citation-file-format": "CITATION.cff",
+    "dependabot": ".github/dependabot.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "github-workflows": ".github/workflows/*.yml",
+}
+SMALL = (
+    *("seeds=1", "design.degree=1", "design.max_candidates=2", "proxy.epochs=1"),
+    *("proxy.train_images=64", "proxy.select_images=64", "proxy.test_images=16"),
+)
+FIRST_COMMANDS = (
+    ("-c", "import scalectl; assert 'site-packages' not in scalectl.__file__, scalectl.__file__"),
+    ("-m", "scalectl", "grid", *(word for key in SMALL for word in ("--set", key))),
+    ("-m", "scalectl", "report", "--html", "page.html"),
+    ("-m", "scalectl", "scale", "--phi", "4", "--to", "torch"),
+)
 DOCS = (
     "annotated-types",
     "click",
@@ -25,11 +43,16 @@ nox.options.reuse_existing_virtualenvs = True
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting, style, and which package may import which."""
-    session.install("ruff", "import-linter")
+    """Formatting, style, spelling, metadata, and which package may import which."""
+    session.install("ruff", "import-linter", "codespell", "validate-pyproject", "check-jsonschema")
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
     session.run("lint-imports")
+    session.run("codespell")
+    session.run("validate-pyproject", "pyproject.toml")
+    for schema, files in GITHUB_FILES.items():
+        paths = sorted(map(str, Path.cwd().glob(files)))
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *paths)
 
 
 @nox.session
@@ -38,6 +61,24 @@ def tests(session: nox.Session) -> None:
     session.install(".[dev]")
     session.run("mypy")
     session.run("pytest", "-n", "2", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """The source archive and its wheel; and what a user does first, by the wheel alone.
+
+    Its dependencies are those of the tests' environment, which must have been made before.
+    """
+    session.install("build")
+    python, folder = Path.cwd() / ".nox" / "tests" / "bin" / "python", Path(session.create_tmp())
+    shutil.rmtree(folder)
+    session.run("python", "-m", "build", "--outdir", str(folder / "dist"))
+    (wheel,) = (folder / "dist").glob("*.whl")
+    session.install("--no-deps", "--target", str(folder / "wheel"), str(wheel))
+    environment = {**ONE_THREAD, "PYTHONPATH": str(folder.resolve() / "wheel")}
+    session.chdir(folder)
+    for command in FIRST_COMMANDS:
+        session.run(str(python), *command, env=environment, external=True)
 
 
 @nox.session
