@@ -3,14 +3,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from command_server import TRIALS, CommandServer, search_in
 from factories import RECORDS, ROOT, TINY
 from jsonschema import Draft202012Validator
 from PIL import Image
+from processes import wait_until
 
 from scalectl.cli import main
 from scalectl.store.checksum import add_checksum
@@ -259,29 +260,46 @@ def test_a_run_of_images_that_another_version_drew_is_not_continued(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-    ids=["ctrl-c", "terminate", "hang up"],
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
 )
-def test_an_interrupted_search_continues(number: int, code: int, tmp_path: Path) -> None:
-    """It says how, leaves no process, and the same command ends it."""
-    options = [*TINY_OPTIONS, "--set", "proxy.epochs=12", "--jobs", "2"]
-    command = [sys.executable, "-m", "scalectl", "grid", "-o", "run", *options]
+def test_an_interrupted_search_says_how_to_continue(number: int, code: int, tmp_path: Path) -> None:
+    """And leaves no process: a terminal tells all of them, others the command alone."""
+    arguments = [*search_in(tmp_path), "--executor", "processes", "--set", "proxy.epochs=1000"]
+    command = [sys.executable, "-m", "scalectl", *arguments]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
-    stored = tmp_path / "run" / "trials"
-    for _ in range(600):
-        if stored.is_dir() and any(stored.glob("*.parquet")):
-            break
-        time.sleep(0.1)
+    wait_until(lambda: list((tmp_path / "run" / "checkpoints").glob("[!.]*")))
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
     assert "to continue, run the same command: scalectl grid -o run" in said
     assert "Traceback" not in said
-    kept = len(list(stored.glob("*.parquet")))
-    assert kept >= 1
-    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert f"{kept} of " in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["ctrl-c", "terminate", "hang up"],
+)
+def test_an_interrupted_search_continues(
+    number: int, code: int, server: CommandServer, tmp_path: Path
+) -> None:
+    """The same command keeps what is stored, and ends it."""
+    arguments = [*search_in(tmp_path), "--set", "proxy.epochs=20"]
+    process = server.start(arguments, tmp_path)
+    wait_until(lambda: list_stored(tmp_path))
+    os.kill(process, number)
+    assert server.wait(process) == code
+    said = (tmp_path / "stderr").read_text()
+    assert "to continue, run the same command: scalectl" in said
+    assert "Traceback" not in said
+    kept = len(list_stored(tmp_path))
+    assert kept < TRIALS
+    assert server.run(arguments, tmp_path) == 0
+    assert f"{kept} of {TRIALS} trials are in run already" in (tmp_path / "stderr").read_text()
+
+
+def list_stored(folder: Path) -> list[Path]:
+    return list((folder / "run" / "trials").glob("[!.]*.parquet"))
 
 
 NET = """

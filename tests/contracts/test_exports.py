@@ -101,7 +101,7 @@ EXPRESSED = {
         "convnext_tiny",
     },
 }
-RANDOM_SIZES = 10
+RANDOM_SIZES = 5
 
 
 def draw(name: str, number: int) -> Size:

@@ -30,7 +30,7 @@ def run_apart(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.skipif(not can_mount(), reason="needs a file system of its own, to fill it")
 @pytest.mark.parametrize(
     ("size", "executor"),
-    [("12k", "inline"), ("64k", "inline"), ("160k", "inline"), ("240k", "processes")],
+    [("12k", "inline"), ("160k", "inline"), ("240k", "processes")],
 )
 def test_a_full_disk_ends_the_search_and_space_continues_it(
     size: str, executor: str, undisturbed: str, tmp_path: Path

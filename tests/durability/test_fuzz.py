@@ -21,7 +21,7 @@ from scalectl.store.reader import read
 from scalectl.trial import Record, State
 
 fuzz = settings(
-    max_examples=200,
+    max_examples=100,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -139,7 +139,7 @@ def test_any_bytes_as_a_run_or_a_config(content: bytes, tmp_path: Path) -> None:
 RECORDS = read(ROOT / "grids" / "efficientnet_b0-fashion_mnist.parquet").records
 
 
-@settings(fuzz, max_examples=50)
+@settings(fuzz, max_examples=15)
 @given(
     order=st.permutations(range(len(RECORDS))),
     failed=st.lists(

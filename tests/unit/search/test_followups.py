@@ -4,7 +4,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
+from command_server import search_in
 from factories import TINY
 
 from scalectl.analysis.confirmation import confirm
@@ -17,7 +19,8 @@ from scalectl.search.plan import Plan, make_plan
 from scalectl.store.reader import read_run
 from scalectl.trial import Record, State
 
-SETTINGS = (*TINY, "confirm.seeds=2", "confirm.phis=[1.0, 2.0]", "fidelity.seeds=1")
+FOLLOW_UPS = ("confirm.seeds=2", "confirm.phis=[1.0, 2.0]", "fidelity.seeds=1")
+SETTINGS = (*TINY, *FOLLOW_UPS)
 
 
 def make(*settings: str) -> Plan:
@@ -77,10 +80,11 @@ def test_longer_trainings_take_the_seeds_of_the_search() -> None:
     assert {"depth", "width", "resolution"} <= {trial.candidate.control for trial in trials}
 
 
-def test_grid_follows_up(tmp_path: Path) -> None:
+def test_grid_follows_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Search, confirmation and longer trainings in one command; run again, it has nothing to do."""
-    line = ["grid", "-o", str(tmp_path / "run"), "--json", "--executor", "inline"]
-    for setting in SETTINGS:
+    monkeypatch.chdir(tmp_path)
+    line = [*search_in(tmp_path), "--json"]
+    for setting in FOLLOW_UPS:
         line += ["--set", setting]
     result = CliRunner().invoke(main, line)
     assert result.exit_code == 0, result.stderr
@@ -110,12 +114,12 @@ def test_the_test_images_are_not_those_of_the_choice() -> None:
     assert replace(search, purpose="fidelity").id == search.id
 
 
-def test_the_fastest_wins_where_latency_is_asked_for(tmp_path: Path) -> None:
+def test_the_fastest_wins_where_latency_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every network is measured once; a run without measurements falls back to activations."""
-    run = tmp_path / "run"
-    line = ["grid", "-o", str(run), "--json", "--executor", "inline"]
-    for setting in (*TINY, "select.by=latency"):
-        line += ["--set", setting]
+    monkeypatch.chdir(tmp_path)
+    run, line = tmp_path / "run", [*search_in(tmp_path), "--json", "--set", "select.by=latency"]
     first = json.loads(CliRunner().invoke(main, line).stdout)
     names = {candidate["fingerprint"] for candidate in first["candidates"]}
     assert first["latencies"].keys() == names
