@@ -1,7 +1,7 @@
 """`scalectl grid`: the search, or what it would train."""
 
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
@@ -50,7 +50,6 @@ from scalectl.trial import Record
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.engine import Concluded, Event
-    from scalectl.search.optuna_mirror import Mirror
     from scalectl.search.plan import Plan
     from scalectl.search.results import Results
     from scalectl.search.shards import Shard
@@ -69,6 +68,20 @@ def _check_duration(
         raise click.BadParameter(
             f"{text!r} is not a time above 0, such as 90s, 45m, 2h, 1h30m or 1d."
         ) from None
+
+
+def _check_trackers(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    from scalectl.parsing import suggest
+    from scalectl.search.trackers import TRACKERS
+
+    logs = tuple((kind, where) for kind, _, where in (text.partition(":") for text in texts))
+    for kind in (kind for kind, _ in logs if kind not in TRACKERS):
+        close = suggest(kind, TRACKERS)
+        asked = f"; did you mean {close}?" if close else "."
+        raise click.BadParameter(f"{kind!r} is none of {', '.join(TRACKERS)}{asked}")
+    return logs
 
 
 @click.command(cls=DocumentedCommand)
@@ -100,7 +113,15 @@ def _check_duration(
 @click.option(
     "--optuna-storage",
     metavar="URL",
-    help="Show the search in Optuna too: sqlite:///FILE.db, or the path of a journal.",
+    help="The same as --log optuna:URL: sqlite:///FILE.db, or the path of a journal.",
+)
+@click.option(
+    "--log",
+    "logs",
+    metavar="TRACKER[:WHERE]",
+    multiple=True,
+    callback=_check_trackers,
+    help="Show each trial in tensorboard:FOLDER, mlflow:URI, wandb:PROJECT or optuna:URL. Repeatable.",
 )
 @click.option(
     "--time-budget",
@@ -134,6 +155,7 @@ def grid(
     address: str,
     stall: float | None,
     optuna_storage: str | None,
+    logs: tuple[tuple[str, str], ...],
     time_budget: float | None,
     shard: "Shard | None",
     dry_run: bool,
@@ -163,9 +185,11 @@ def grid(
         raise click.UsageError(text)
     from scalectl import parsing
     from scalectl.arch import loading
-    from scalectl.search import config, engine, shards
+    from scalectl.search import config, engine, shards, trackers
     from scalectl.search.plan import make_plan
 
+    logs += (("optuna", optuna_storage),) if optuna_storage else ()
+    trackers.check_installed(kind for kind, _ in logs)
     grid_file = parsing.find_grid(grid_file) if grid_file else None
     chosen = _choose(config.load_config(grid_file, overrides), baseline, data, seeds, stall)
     chosen = replace(chosen, planned_for=time_budget or 0.0)
@@ -185,7 +209,7 @@ def grid(
         return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        follow = partial(_follow, plan=whole, storage=optuna_storage, quiet=quiet, lines=events)
+        follow = partial(_follow, plan=whole, logs=logs, quiet=quiet, lines=events)
         if shard:
             last = follow(engine.search_share(plan, whole, run, make(), device))
         else:
@@ -202,32 +226,32 @@ def grid(
 def _follow(
     events: "Generator[Event, None, object]",
     plan: "Plan",
-    storage: str | None,
+    logs: Iterable[tuple[str, str]],
     *,
     quiet: bool,
     lines: bool,
 ) -> "Event":
-    """Show the events, and in Optuna's storage too if one is named; the last one says how it ended."""
+    """Show the events, and the trials in trackers too; the last event says how it ended."""
     from rich.console import Console
 
     from scalectl.report.events import describe_event
     from scalectl.report.progress import Live
     from scalectl.search.engine import Begun
+    from scalectl.search.mirror import Mirror, name_search
 
-    mirror: Mirror | None = None
+    mirrors: list[Mirror] = []
     with Live(Console(stderr=True), quiet=quiet) as live, closing(events):
         for event in events:
             live.show(event)
             if lines:
                 print_line(describe_event(event))
-            if isinstance(event, Begun) and storage:
-                from scalectl.search import optuna_mirror
-
-                name = optuna_mirror.name_study(plan, event.store.folder)
-                mirror = optuna_mirror.Mirror(storage, event.store, name, live.say)
-            elif isinstance(event, Record) and mirror:
-                mirror.add([event])
-    if mirror:
+            if isinstance(event, Begun) and logs:
+                name = name_search(plan, event.store.folder)
+                mirrors += [Mirror(*log, event.store, name, live.say) for log in logs]
+            elif isinstance(event, Record):
+                for mirror in mirrors:
+                    mirror.add([event])
+    for mirror in mirrors:
         mirror.add(patience=30)
     return event
 

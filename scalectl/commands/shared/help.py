@@ -67,7 +67,7 @@ _GROUPS = {
         "What is searched": ("baseline", "data", "seeds", "time_budget", "overrides"),
         "Where it runs": ("run", "device", "jobs", "executor", "address", "shard", "stall"),
         "Before and after": ("dry_run", "no_probe", "require"),
-        "What is printed": ("quiet", "events", "as_json", "optuna_storage"),
+        "What is printed": ("quiet", "events", "as_json", "logs", "optuna_storage"),
     },
     "scale": {
         "How large": ("phi", "macs", "params", "activations", "at_most", "family", "official"),

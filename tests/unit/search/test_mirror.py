@@ -24,7 +24,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.errors import ScalectlError
-from scalectl.search.optuna_mirror import Mirror, name_study
+from scalectl.search import trackers
+from scalectl.search.mirror import Mirror, name_search
 from scalectl.search.plan import Plan, make_plan
 from scalectl.store.locks import Locks
 from scalectl.store.reader import read_run
@@ -124,14 +125,14 @@ def test_each_search_has_a_study_of_its_own(tiny: Plan, tmp_path: Path) -> None:
     first, second = tmp_path / "a" / "run", tmp_path / "b" / "run"
     more = make_plan(replace(tiny.config, seeds=tiny.config.seeds + 1), B0)
     other = make_plan(replace(tiny.config, proxy=replace(tiny.config.proxy, epochs=9)), B0)
-    assert name_study(tiny, first) == name_study(more, second) != name_study(other, first)
-    assert name_study(other, first).startswith("run-")
+    assert name_search(tiny, first) == name_search(more, second) != name_search(other, first)
+    assert name_search(other, first).startswith("run-")
 
 
 def test_a_storage_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for storage in ("~/mirror.log", "sqlite:///~/mirror.db"):
-        Mirror(storage, Store(tmp_path / "run"), "run", pytest.fail)
+        Mirror("optuna", storage, Store(tmp_path / "run"), "run", pytest.fail)
     assert (tmp_path / "mirror.log").exists()
     assert (tmp_path / "mirror.db").exists()
 
@@ -141,7 +142,7 @@ def test_a_trial_without_a_result_failed(tiny: Plan, tmp_path: Path) -> None:
     store, said, path = Store(tmp_path / "run"), list[str](), tmp_path / "mirror.log"
     trial = tiny.trials[0]
     store.write(Record(trial=trial, state=State.STALLED, error="it took no step"))
-    mirror = Mirror(str(path), store, "run", said.append)
+    mirror = Mirror("optuna", str(path), store, "run", said.append)
     done = Record(trial=trial, state=State.DONE, top1=0.5, curve=(2.0, 1.5))
     for _ in range(2):
         mirror.add([done])
@@ -154,7 +155,7 @@ def test_a_trial_without_a_result_failed(tiny: Plan, tmp_path: Path) -> None:
 def test_while_another_command_adds_it_waits(tiny: Plan, tmp_path: Path) -> None:
     """Without holding up the search; the next time brings both."""
     store = Store(tmp_path / "run")
-    mirror = Mirror(str(tmp_path / "mirror.log"), store, "run", pytest.fail)
+    mirror = Mirror("optuna", str(tmp_path / "mirror.log"), store, "run", pytest.fail)
     other = Locks(store.locks, 30)
     assert other.acquire("mirror")
     first, second = (Record(trial=trial, state=State.DONE, top1=0.5) for trial in tiny.trials[:2])
@@ -168,7 +169,7 @@ def test_while_another_command_adds_it_waits(tiny: Plan, tmp_path: Path) -> None
 def test_a_storage_that_fails_is_done_without(tiny: Plan, tmp_path: Path) -> None:
     """Said once; a later command adds what is missing."""
     store, said, path = Store(tmp_path / "run"), list[str](), tmp_path / "mirror.log"
-    mirror = Mirror(str(path), store, "run", said.append)
+    mirror = Mirror("optuna", str(path), store, "run", said.append)
     kept = path.read_bytes()
     path.unlink()
     path.mkdir()
@@ -180,7 +181,7 @@ def test_a_storage_that_fails_is_done_without(tiny: Plan, tmp_path: Path) -> Non
     assert text.startswith("Warning: the Optuna storage failed: ")
     path.rmdir()
     path.write_bytes(kept)
-    Mirror(str(path), store, "run", pytest.fail)
+    Mirror("optuna", str(path), store, "run", pytest.fail)
     assert len(read("mirror.log", tmp_path)) == 3
 
 
@@ -224,12 +225,12 @@ def test_an_unusable_storage_is_refused(
     assert read_run(tmp_path / "run").records == ()
 
 
-def test_optuna_is_loaded_when_asked_for(tmp_path: Path) -> None:
+def test_trackers_are_loaded_when_asked_for(tmp_path: Path) -> None:
     loaded = list_modules(PROBE, *search_in(tmp_path), folder=tmp_path)
     assert "scalectl.training.loop" in loaded
-    assert "optuna" not in loaded
+    assert not loaded & trackers.TRACKERS.keys()
 
 
 def test_the_error_names_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(ScalectlError, match="or the path of a journal"):
-        Mirror("nope://x", Store(tmp_path / "run"), "run", pytest.fail)
+        Mirror("optuna", "nope://x", Store(tmp_path / "run"), "run", pytest.fail)

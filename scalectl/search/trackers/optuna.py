@@ -1,0 +1,89 @@
+"""Show a search as an Optuna study, as optuna-dashboard does."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import optuna
+from optuna.distributions import FloatDistribution
+from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from scalectl.parsing import expand_home
+from scalectl.trial import Record, State
+
+TITLE = "the Optuna storage"
+PLACES = "Give a URL such as sqlite:///search.db, or the path of a journal file."
+
+
+def open_tracker(where: str, _run: Path, name: str) -> "Study":
+    """Open a storage, as Optuna takes it: the URL of a database, or the path of a journal."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return Study(
+        optuna.create_study(
+            storage=_open(where), study_name=name, direction="maximize", load_if_exists=True
+        )
+    )
+
+
+class Study:
+    """The study of a search."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._read = 0
+        self._there = set[tuple[str, str]]()
+
+    def log(self, record: Record) -> None:
+        """Add the record unless the study has it, of this or of another command."""
+        trials = self._study.get_trials(deepcopy=False)
+        attributes = [trial.user_attrs for trial in trials[self._read :]]
+        self._there |= {(one.get("trial_id", ""), one.get("state", "")) for one in attributes}
+        self._read = len(trials)
+        if (record.trial.id, str(record.state)) not in self._there:
+            self._study.add_trial(_convert(record))
+
+
+_SPACE = {name: FloatDistribution(1.0, 4.0) for name in ("alpha", "beta", "gamma")}
+"""Range of the coefficients: from no growth to the largest that a design takes."""
+
+
+def _open(storage: str) -> BaseStorage:
+    if not storage:
+        raise ValueError("it is not said which")
+    if "://" in storage:
+        return get_storage(storage.replace("sqlite:///~", f"sqlite:///{Path.home()}"))
+    path = expand_home(storage)
+    # Optuna would take another file for a journal that is torn, and append to it.
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(1) not in (b"", b"{"):
+                raise ValueError(f"{path} is no journal; a database is named like sqlite:///{path}")
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def _convert(record: Record) -> FrozenTrial:
+    """Make Optuna's trial of a record, with the coefficients asked for; the baseline's are all 1."""
+    trial, candidate = record.trial, record.trial.candidate
+    asked = asdict(candidate.coefficients) if candidate.shares else dict.fromkeys(_SPACE, 1.0)
+    done = record.state is State.DONE
+    return optuna.create_trial(
+        state=TrialState.COMPLETE if done else TrialState.FAIL,
+        value=record.top1 if done else None,
+        params=asked,
+        distributions=dict(_SPACE),
+        intermediate_values=dict(enumerate(record.curve, 1)),
+        user_attrs={
+            "trial_id": trial.id,
+            "state": str(record.state),
+            "stage": trial.purpose,
+            "control": candidate.control,
+            "seed": trial.seed,
+            "epochs": trial.recipe.epochs,
+            "realised_ratio": candidate.realised_ratio,
+            **asdict(candidate.cost),
+            "loss": record.loss,
+            "seconds": record.seconds,
+            "error": record.error,
+        },
+    )

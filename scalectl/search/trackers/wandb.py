@@ -1,0 +1,95 @@
+"""Show a search as a group of runs of Weights & Biases, one for each trial."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
+import wandb
+
+from scalectl.search.trackers import (
+    describe_scores,
+    describe_settings,
+    list_curves,
+    name_record,
+)
+from scalectl.store import atomic
+from scalectl.trial import Record, State
+
+TITLE = "Weights & Biases"
+PLACES = "Give wandb:PROJECT, or wandb alone for the project scalectl."
+
+
+def open_tracker(where: str, run: Path, name: str) -> "Group":
+    """Open the folder wandb/ in the run, where `wandb sync` finds what it uploads to the project."""
+    return Group(run / "wandb", where or "scalectl", name)
+
+
+class Group:
+    """The runs of a search, in files; at once on a server too where WANDB_MODE is online."""
+
+    def __init__(self, folder: Path, project: str, name: str) -> None:
+        self._folder = folder
+        self._project = project
+        self._name = name
+        atomic.make_folder(folder)
+
+    def log(self, record: Record) -> None:
+        """Write a run, and keep its file as a whole; one of the same name on a server is replaced."""
+        key = f"{self._project} {self._name} {record.trial.id} {record.state}"
+        name = hashlib.sha256(key.encode()).hexdigest()[:16]
+        if any(self._folder.glob(f"*run-*-{name}/run-{name}.wandb")):
+            return
+        with TemporaryDirectory() as temporary:
+            self._write(record, name, temporary)
+            (path,) = Path(temporary).glob(f"wandb/*run-*/run-{name}.wandb")
+            kept = self._folder / path.parent.name / path.name
+            atomic.make_folder(kept.parent)
+            atomic.publish(kept, path.read_bytes())
+
+    def _write(self, record: Record, name: str, folder: str) -> None:
+        run = wandb.init(
+            project=self._project,
+            group=self._name,
+            id=name,
+            name=name_record(record),
+            notes=record.error or None,
+            config=describe_settings(record),
+            dir=folder,
+            reinit="create_new",
+            settings=_SETTINGS,
+        )
+        try:
+            for epoch, values in _list_epochs(record):
+                run.log(values, step=epoch)
+            run.summary.update(describe_scores(record))
+        finally:
+            run.finish(exit_code=0 if record.state is State.DONE else 1)
+            wandb.teardown()  # which alone waits until the file is whole, and leaves no process
+
+
+def _list_epochs(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield each epoch's number, from 1, and what is known of it."""
+    curves = list_curves(record)
+    for epoch in range(1, max(map(len, curves.values())) + 1):
+        yield (
+            epoch,
+            {key: values[epoch - 1] for key, values in curves.items() if epoch <= len(values)},
+        )
+
+
+_SETTINGS = wandb.Settings(
+    silent=True,
+    console="off",
+    # Nothing about the machine, its user, or what else is on it.
+    host="",
+    disable_code=True,
+    disable_git=True,
+    x_disable_meta=True,
+    x_disable_stats=True,
+    x_save_requirements=False,
+)
