@@ -4,9 +4,7 @@ What is proposed is a function of the plan and of the records of earlier rounds 
 strategy's rounds are: never of time, or of the order in which trials end.
 """
 
-import random
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -47,8 +45,6 @@ def _follow(name: str, plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[
     seeks_front = config.objective.kind == "pareto"
     directions = ["maximize", "minimize"] if seeks_front else ["maximize"]
     study = optuna.create_study(directions=directions, sampler=_make_sampler(name, config))
-    for choices in _draw(plan):
-        study.enqueue_trial(choices)
     space = {name: CategoricalDistribution(values) for name, values in plan.dimensions.items()}
     known = {trial.id for trial in plan.trials}
     left, batch, control = config.trials, config.startup, "random"
@@ -72,14 +68,8 @@ def _follow(name: str, plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[
         batch = left if name == "random" else config.batch  # what is random waits for no result
 
 
-def _draw(plan: ArchitecturePlan) -> Iterator[dict[str, Any]]:
-    """Draw the networks that every sampler starts with."""
-    dice = random.Random(0)
-    for _ in range(plan.config.startup):
-        yield {name: dice.choice(values) for name, values in plan.dimensions.items()}
-
-
 def _make_sampler(name: str, config: ArchitectureConfig) -> BaseSampler:
+    """Make a sampler; with equal seeds all of them draw the same networks until they know enough."""
     if name == "nsga2":
         return NSGAIISampler(seed=0, population_size=config.startup)
     if name == "tpe":

@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,27 @@ def test_proposals_are_a_function_of_the_records(sampler: str, kind: str) -> Non
     assert list_ids(play(plan, {**turned, stranger.id: invent(stranger)})) == list_ids(expected)
     part = dict(list(records.items())[:7])
     assert list_ids(play(plan, part)) == list_ids(expected)
+
+
+def test_all_samplers_start_with_the_same_networks_and_then_part() -> None:
+    """So they are trained once; and each has its share of trials."""
+    names = ("tpe", "nsga2", "random")
+    alone = {
+        name: [
+            trial
+            for trials in play(make_plan("trials=9", f'samplers=["{name}"]'), {})
+            for trial in trials
+        ]
+        for name in names
+    }
+    starts = {tuple(trial.id for trial in trials[:6]) for trials in alone.values()}
+    assert len(starts) == 1
+    assert {len(trials) for trials in alone.values()} == {10}
+    rest = [{trial.id for trial in trials[6:]} for trials in alone.values()]
+    assert all(not one & other for one, other in combinations(rest, 2))
+    together = make_plan("trials=9", 'samplers=["tpe", "nsga2", "random"]')
+    asked = {trial.id for trials in play(together, {}) for trial in trials}
+    assert len(asked) == proposals.at_most(together.config) == 1 + 5 + 3 * 4
 
 
 def test_more_trials_go_on_where_fewer_ended() -> None:
