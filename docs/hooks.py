@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from scalectl.search.config import Config
 
@@ -102,11 +102,12 @@ def describe(kind: Any) -> str:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) is tuple:
         return f"list: {describe(get_args(kind)[0])}"
-    return {int: "whole number", float: "number", bool: "true or false", str: "text"}[kind]
+    words = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+    return words.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def describe_bound(bound: object) -> str:
     """Put a limit into words."""
-    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
+    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below", MinLen: "entries at least"}
     (value,) = (getattr(bound, field.name) for field in fields(bound))  # type: ignore[arg-type]
     return f"{words[type(bound)]} {value:g}"
