@@ -103,6 +103,9 @@ class Recipe:
     """Decay, per step, of a moving average of the weights, which is then scored; 0 means none."""
     orthogonal: bool = False
     """Begin with orthogonal kernels, so that narrow layers lose nothing by an unlucky draw."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Whether a GPU trains networks as torch.compile makes them; auto: where that takes a small part of
+    the training."""
 
 
 @dataclass(frozen=True, slots=True)

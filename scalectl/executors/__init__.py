@@ -14,14 +14,15 @@ from scalectl.trial import News, Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one trial asks of a cluster."""
+    """What one trial asks of a cluster, or many that share GPUs."""
 
     cpus: Annotated[float, Gt(0)] = 1.0
-    """Cores; a trial computes on one. Slurm gives whole ones."""
+    """Cores; a trial computes on one, and so do all that share GPUs. Slurm gives whole ones."""
     gpus: Annotated[float, Ge(0)] = 0.0
-    """0.25 puts four trials on one GPU of a Ray cluster; Slurm gives whole ones."""
+    """Whole GPUs, as a rule 1, on which as many trials as fill them are trained at once; 0 trains on
+    cores. Of a part, Ray makes 1."""
     minutes: Annotated[int, Ge(1)] = 60
-    """Time limit of a Slurm job; a trial that takes longer goes on in the next job."""
+    """Time limit of a Slurm job; what takes longer goes on in the next job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Cluster:
     address: str = ""
     """The cluster's address, as the executor takes it, or "" for the usual one."""
     resources: Resources = field(default_factory=Resources)
-    """What each trial asks for."""
+    """What each trial asks for, or all that share GPUs."""
 
 
 class Executor(Protocol):

@@ -45,7 +45,7 @@ _POLL = 2e-4
 
 @dataclass(frozen=True, slots=True)
 class Crowded:
-    """A trial for which a process had no memory beside the others."""
+    """A trial for which a process had no memory beside others, or beside what it kept for later."""
 
     trial: Trial
 
@@ -210,7 +210,7 @@ class Pool:
             return False
         if len(others) >= self._most[worker.device]:
             return False
-        return bool(self._told) or sum(map(_count_activations, (trial, *others))) <= _FULL
+        return bool(self._told) or count_activations((trial, *others)) <= _FULL
 
     def _runs_alone(self, trial: Trial) -> bool:
         """Whether a trial must run alone: a user's network may draw random numbers that others draw."""
@@ -266,6 +266,17 @@ class Pool:
         self._workers.append(_start(worker.device, self._workspace))
 
 
+def train_once(
+    trials: Iterable[Trial], devices: list[str], workspace: Workspace
+) -> Generator[News, None, None]:
+    """Train every trial on these devices, on which nothing stays."""
+    pool = Pool(devices, 0, workspace)
+    try:
+        yield from pool.run(trials)
+    finally:
+        pool.close()
+
+
 def list_devices(gpus: float) -> list[str]:
     """Name the devices of a job or task that has so many GPUs of a cluster; it gets whole ones."""
     return [f"cuda:{number}" for number in range(math.ceil(gpus))]
@@ -273,13 +284,12 @@ def list_devices(gpus: float) -> list[str]:
 
 def is_full(trials: Collection[Trial], gpus: int = 1) -> bool:
     """Whether so many GPUs that train these at once gain nothing by another trial."""
-    activations = sum(map(_count_activations, trials))
-    return len(trials) >= MOST * gpus or activations >= _FULL * gpus
+    return len(trials) >= MOST * gpus or count_activations(trials) >= _FULL * gpus
 
 
-def _count_activations(trial: Trial) -> int:
-    """Count the elements out of convolutions in one step."""
-    return trial.candidate.cost.activations * trial.recipe.batch_size
+def count_activations(trials: Iterable[Trial]) -> int:
+    """Count the elements out of convolutions in a step of all trials."""
+    return sum(trial.candidate.cost.activations * trial.recipe.batch_size for trial in trials)
 
 
 def _start(device: str, workspace: Workspace) -> _Worker:
@@ -318,7 +328,7 @@ def _work(workspace: Workspace, pipe: Connection, parent: Connection, gpus: str 
             if isinstance(news, Record):
                 del running[news.trial.id]
                 _leave_if_broken()
-                if news.state is State.OUT_OF_MEMORY and running:
+                if news.state is State.OUT_OF_MEMORY and (pool.forget() or running):
                     pipe.send(Crowded(news.trial))
                     continue
             pipe.send(news)

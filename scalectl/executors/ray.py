@@ -1,8 +1,9 @@
-"""Train trials as tasks of a Ray cluster (Ray Core): each in a process on a node, watched there.
+"""Train trials on a Ray cluster (Ray Core): each as a task in a process on a node, watched there; on
+GPUs many at once, by an actor for each GPU, which keeps it full.
 
-A task streams the trial's news to the driver, with the checkpoint after each epoch, so that nodes need
-no disk in common; they need scalectl and the images. A worker or node that is lost is not the trial's
-doing: the trial goes on from its last checkpoint on another one, in the same command.
+Tasks and actors stream news to the driver, with checkpoints, so that nodes need no disk in common;
+they need scalectl and the images. A worker or node that is lost is not the trial's doing: the trial
+goes on from its last checkpoint on another one, in the same command.
 """
 
 import logging
@@ -14,15 +15,18 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from scalectl.errors import OutOfSpaceError, ScalectlError
-from scalectl.executors import Cluster, Resources
+from scalectl.executors import Cluster, Resources, gpu
 from scalectl.executors.hardware import count_cores, count_memory
 from scalectl.executors.processes import Processes
 from scalectl.store import atomic
@@ -33,6 +37,8 @@ _LOSSES = 3
 """Workers lost without an epoch in between, after which the trial counts as killed."""
 _GRACE = 60.0
 """Seconds that news may be on its way, and that a suitable node may be missing."""
+_GATHER = 10.0
+"""Seconds to wait for the actors of all GPUs before the first trials are dealt among those there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class _Node:
     gpus: float
 
     def count_room(self, resources: Resources) -> int:
-        """Return how many tasks fit at once."""
+        """Return how many tasks or actors fit at once."""
         rooms = [self.cpus / resources.cpus]
         if resources.gpus:
             rooms.append(self.gpus / resources.gpus)
@@ -59,6 +65,8 @@ class _Task:
     """When it last gave a sign of life, in monotonic seconds; None before the first."""
     losses: int = 0
     """Workers lost since its last epoch."""
+    actor: Any = None
+    """The actor that trains it, if it is one."""
 
 
 _Running = dict[Any, _Task]
@@ -70,49 +78,64 @@ class Ray:
 
     def __init__(self, jobs: int, cluster: Cluster) -> None:
         self._most = jobs
-        self._resources = cluster.resources
+        self._resources = replace(cluster.resources, gpus=math.ceil(cluster.resources.gpus))
         self._room, self._counted = 0, -math.inf
+        self._actors: _Actors | None = None
+        """Those of the last run, where it came to its end."""
         _connect(cluster.address)
         self._refuse_the_impossible()
 
     @property
     def jobs(self) -> int:
-        """Number of tasks at once: as asked for, or as many as there is room for now."""
-        return self._most or max(1, self._count_room())
+        """Number of trials at once: as asked for, or as many as there is room for now."""
+        return self._most or max(1, self._count_room()) * int(gpu.MOST * self._resources.gpus or 1)
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
-        """Start the trials in order, whenever there is room; yield news in the order of arrival."""
-        import ray
+        """Start the trials in order, whenever there is room; yield news in the order of arrival.
 
-        source, running = iter(trials), _Running()
+        Actors stay for the next run, as of a search in rounds, and end with this executor.
+        """
+        source, lost, running = map(_Task, trials), deque[_Task](), _Running()
         workspace = replace(workspace, device=self._choose_device(workspace.device))
+        site = self._take_site(workspace)
         fitted = time.monotonic()
         try:
-            while True:
-                while len(running) < self.jobs and (trial := next(source, None)):
-                    self._start(_Task(trial), workspace, running)
-                if not running:
-                    return
-                ready, _ = ray.wait(list(running), timeout=1.0, fetch_local=False)
-                for stream in ready:
-                    yield from self._settle(stream, workspace, running)
+            while not _start_trials(source, lost, site, running) or running:
+                for stream in site.wait(running):
+                    yield from self._settle(stream, site, running, lost)
                 for stream in _find_stalled(running, workspace.stall + _GRACE):
-                    ray.cancel(stream, force=True)
-                    yield _describe_stalled(running.pop(stream), workspace.stall)
+                    site.stop(stream, task := running.pop(stream))
+                    yield _describe_stalled(task, workspace.stall)
                 fitted = self._see_room(fitted)
-        finally:
-            for stream in running:
-                with suppress(ray.exceptions.RayError):
-                    ray.cancel(stream, force=True)
+        except BaseException:
+            for stream, task in running.items():
+                site.stop(stream, task)
+            site.close()
+            raise
+        if isinstance(site, _Actors):
+            self._actors = site
 
-    def _settle(self, stream: Any, workspace: Workspace, running: _Running) -> Iterator[News]:
-        """Yield a stream's next news; a trial whose worker was lost goes on in another one."""
+    def _take_site(self, workspace: Workspace) -> "_Tasks | _Actors":
+        if workspace.device != "cuda":
+            return _Tasks(self._resources, workspace, self._most, self._count_room)
+        actors, self._actors = self._actors, None
+        if actors and actors.suits(workspace):
+            return actors
+        if actors:
+            actors.close()
+        return _Actors(self._resources, workspace, self._most, self._count_room)
+
+    def _settle(
+        self, stream: Any, site: "_Tasks | _Actors", running: _Running, lost: deque[_Task]
+    ) -> Iterator[News]:
+        """Yield a stream's next news; a trial whose worker was lost waits for another one."""
         task = running.pop(stream)
-        news = _receive(stream, task, workspace)
+        news = _receive(stream, task, site.workspace)
         if news is None:
+            site.stop(stream, task)
             task.losses += 1
             if task.losses < _LOSSES:
-                self._start(task, workspace, running)
+                lost.append(task)
             else:
                 yield Record(trial=task.trial, state=State.KILLED, error=_GIVEN_UP)
             return
@@ -122,18 +145,6 @@ class Ray:
             running[stream] = task  # behind the others, which are served first
         yield news
 
-    def _start(self, task: _Task, workspace: Workspace, running: _Running) -> None:
-        import ray
-
-        task.heard = None
-        train = ray.remote(num_returns="streaming", max_retries=0)(_train).options(
-            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, name=task.trial.id
-        )
-        # If it is damaged, that is found out where it is read.
-        saved = workspace.checkpoints / task.trial.id
-        checkpoint = saved.read_bytes() if saved.exists() else b""
-        running[train.remote(task.trial, workspace, checkpoint, self._resources.cpus)] = task
-
     def _choose_device(self, name: str) -> str:
         """Return "cuda" or "cpu". Raises `ScalectlError` for a numbered GPU, since Ray chooses."""
         if name == "auto":
@@ -141,7 +152,7 @@ class Ray:
         if ":" in name or (name == "cuda" and not self._resources.gpus):
             raise ScalectlError(
                 f"--device {name} does not go with resources.gpus = {self._resources.gpus:g}: on a "
-                "cluster, that key says how much of a GPU each trial gets, and Ray which one.",
+                "cluster, that key says whether GPUs train, and Ray which ones.",
                 "Leave --device out.",
             )
         return name
@@ -174,7 +185,174 @@ class Ray:
         )
 
 
+class _Tasks:
+    """A task of Ray for each trial."""
+
+    def __init__(
+        self, resources: Resources, workspace: Workspace, most: int, count_room: Callable[[], int]
+    ) -> None:
+        self._resources, self.workspace = resources, workspace
+        self._most, self._count_room = most, count_room
+
+    def has_room(self, running: _Running) -> bool:
+        """Whether one more may start; one may always, since Ray lets it wait."""
+        return len(running) < (self._most or max(1, self._count_room()))
+
+    def start(self, task: _Task, _running: _Running) -> Any:
+        """Start a trial, and return its stream."""
+        import ray
+
+        task.heard = None
+        train = ray.remote(num_returns="streaming", max_retries=0)(_train).options(
+            num_cpus=self._resources.cpus,
+            num_gpus=self._resources.gpus,
+            name=task.trial.id,
+        )
+        checkpoint = _read_checkpoint(self.workspace, task.trial)
+        return train.remote(task.trial, self.workspace, checkpoint, self._resources.cpus)
+
+    def wait(self, running: _Running) -> list[Any]:
+        """Return streams that have news, after a second at most."""
+        import ray
+
+        return ray.wait(list(running), timeout=1.0, fetch_local=False)[0]  # type: ignore[no-any-return]
+
+    def stop(self, stream: Any, _task: _Task) -> None:
+        """End a trial that has no record."""
+        import ray
+
+        with suppress(ray.exceptions.RayError):
+            ray.cancel(stream, force=True)
+
+    def close(self) -> None:
+        """Nothing stays once its tasks have ended."""
+
+
+class _Actors:
+    """An actor for each GPU, or for as many as `resources.gpus` says, that trains many trials at once."""
+
+    def __init__(
+        self, resources: Resources, workspace: Workspace, most: int, count_room: Callable[[], int]
+    ) -> None:
+        self._resources, self.workspace = resources, workspace
+        self._most, self._count_room = most, count_room
+        self._gpus = int(resources.gpus)
+        self._coming = dict[Any, Any]()
+        """What an actor says when it is there -> the actor."""
+        self._ready: list[Any] = []
+        self._failures = 0
+        """Actors in a row that could not be made."""
+        self._gathered = time.monotonic() + _GATHER
+
+    def suits(self, workspace: Workspace) -> bool:
+        """Whether this is its workspace."""
+        return self.workspace == workspace
+
+    def has_room(self, running: _Running) -> bool:
+        """Whether one more may start."""
+        if self._coming and time.monotonic() < self._gathered:
+            return False
+        if self._most and len(running) >= self._most:
+            return False
+        loads = self._list_loads(running)
+        return any(not gpu.is_full(load, self._gpus) for load in loads.values())
+
+    def start(self, task: _Task, running: _Running) -> Any:
+        """Start a trial where the fewest activations are, and return its stream."""
+        task.heard = None
+        loads = self._list_loads(running)
+        task.actor = min(
+            (actor for actor in self._ready if not gpu.is_full(loads[actor], self._gpus)),
+            key=lambda actor: gpu.count_activations(loads[actor]),
+        )
+        checkpoint = _read_checkpoint(self.workspace, task.trial)
+        train = task.actor.train.options(num_returns="streaming", name=task.trial.id)
+        return train.remote(task.trial, checkpoint)
+
+    def wait(self, running: _Running) -> list[Any]:
+        """Return streams that have news, after a second at most; meanwhile actors come."""
+        import ray
+
+        self._call_actors()
+        if not (self._coming or running):
+            time.sleep(1.0)
+            return []
+        sources = [*self._coming, *running]
+        ready, _ = ray.wait(sources, timeout=1.0, fetch_local=False)
+        for greeting in self._coming.keys() & set(ready):
+            self._welcome(greeting)
+        return [source for source in ready if source in running]
+
+    def stop(self, _stream: Any, task: _Task) -> None:
+        """End the actor that trains a trial, since it, or its node, is gone or hangs."""
+        import ray
+
+        if task.actor in self._ready:
+            self._ready.remove(task.actor)
+            ray.kill(task.actor)
+
+    def close(self) -> None:
+        """End all actors."""
+        import ray
+
+        for actor in (*self._ready, *self._coming.values()):
+            ray.kill(actor)
+
+    def _list_loads(self, running: _Running) -> dict[Any, list[Trial]]:
+        loads: dict[Any, list[Trial]] = {actor: [] for actor in self._ready}
+        for task in running.values():
+            if task.actor in loads:
+                loads[task.actor].append(task.trial)
+        return loads
+
+    def _call_actors(self) -> None:
+        """Make actors until there is one for all that the cluster has room for, or that are asked for."""
+        import ray
+
+        room = self._count_room()
+        wanted = min(room, self._most or room) - len(self._ready) - len(self._coming)
+        make = ray.remote(_Actor).options(
+            num_cpus=self._resources.cpus,
+            num_gpus=self._gpus,
+            max_concurrency=gpu.MOST * self._gpus + 1,
+        )
+        for _ in range(wanted):
+            actor = make.remote(gpu.list_devices(self._gpus), self._most, self.workspace)
+            self._coming[actor.greet.remote()] = actor
+
+    def _welcome(self, greeting: Any) -> None:
+        """Take an actor in. Raises `ScalectlError` where several in a row could not be made."""
+        import ray
+
+        actor = self._coming.pop(greeting)
+        try:
+            ray.get(greeting)
+        except ray.exceptions.RayError as problem:
+            self._failures += 1
+            if self._failures >= _LOSSES:
+                reason = str(problem).strip().splitlines()[-1]
+                raise ScalectlError(
+                    f"Ray started {_LOSSES} actors in a row that ended at once: {reason}",
+                    "Every node needs the same versions of Python, Ray and scalectl.",
+                ) from None
+        else:
+            self._failures = 0
+            self._ready.append(actor)
+
+
 _GIVEN_UP = f"its worker was lost {_LOSSES} times without an epoch in between"
+
+
+def _start_trials(
+    source: Iterator[_Task], lost: deque[_Task], site: "_Tasks | _Actors", running: _Running
+) -> bool:
+    """Start trials, lost ones first, while there is room; return whether none is left."""
+    while site.has_room(running):
+        task = lost.popleft() if lost else next(source, None)
+        if task is None:
+            return True
+        running[site.start(task, running)] = task
+    return False
 
 
 def _connect(address: str) -> None:
@@ -249,6 +427,8 @@ def _receive(stream: Any, task: _Task, workspace: Workspace) -> News | None:
     try:
         news, checkpoint = get(next(stream), timeout=workspace.stall)
     except exceptions.OutOfMemoryError:
+        if task.actor:
+            return None  # another of its trials may have taken it
         reason = "the node was short of memory, and Ray stopped its largest worker"
         return Record(trial=task.trial, state=State.OUT_OF_MEMORY, error=reason)
     except exceptions.RayTaskError as problem:
@@ -281,13 +461,19 @@ def _describe_stalled(task: _Task, stall: float) -> Record:
     return Record(trial=task.trial, state=State.STALLED, error=reason)
 
 
+def _read_checkpoint(workspace: Workspace, trial: Trial) -> bytes:
+    """Read what is stored of a trial, or b"". If it is damaged, that is found out where it is used."""
+    saved = workspace.checkpoints / trial.id
+    return saved.read_bytes() if saved.exists() else b""
+
+
 def _train(
     trial: Trial, workspace: Workspace, checkpoint: bytes, cpus: float
 ) -> Iterator[tuple[News | OutOfSpaceError, bytes]]:
     """Train on a node; yield each news with the checkpoint that came before it, or b""."""
     yield Heartbeat(trial=trial, steps=0), b""
-    place = _find_place()
     part = min(1.0, cpus / count_cores())
+    place = _find_place()
     try:
         with tempfile.TemporaryDirectory(dir=place) as name:
             here = replace(
@@ -300,11 +486,74 @@ def _train(
             if checkpoint:
                 atomic.replace(saved, checkpoint)
             with closing(Processes(1).run([trial], here)) as events:
-                for news in events:
-                    moved = isinstance(news, Progress) and saved.exists()
-                    yield news, saved.read_bytes() if moved else b""
+                yield from _attach_checkpoints(events, saved)
     except OutOfSpaceError as problem:
         yield problem, b""
+
+
+class _Actor:
+    """Trains many trials at once on the GPUs that Ray gave to this process, each told by its own call."""
+
+    def __init__(self, devices: list[str], told: int, workspace: Workspace) -> None:
+        self._devices, self._told, place = devices, told, _find_place()
+        checkpoints = Path(tempfile.mkdtemp(dir=place))
+        self._workspace = replace(workspace, cache=place / "cache", checkpoints=checkpoints)
+        self._arriving = SimpleQueue[Trial]()
+        self._news = dict[str, SimpleQueue[News | OutOfSpaceError]]()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def greet(self) -> None:
+        """Return where trials may come."""
+
+    def train(
+        self, trial: Trial, checkpoint: bytes
+    ) -> Iterator[tuple[News | OutOfSpaceError, bytes]]:
+        """Train beside others; yield each news with the checkpoint that came before it, or b""."""
+        saved = self._workspace.checkpoints / trial.id
+        arriving = self._news[trial.id] = SimpleQueue()
+        try:
+            if checkpoint:
+                atomic.replace(saved, checkpoint)
+            self._arriving.put(trial)
+            yield from _attach_checkpoints(iter(arriving.get, None), saved)
+        except OutOfSpaceError as problem:
+            yield problem, b""
+        del self._news[trial.id]
+
+    def _work(self) -> None:
+        """Keep the GPUs full. An error ends the process, and its trials go on elsewhere."""
+        try:
+            pool = gpu.Pool(self._devices, self._told, self._workspace)
+            while True:
+                while pool.is_idle or not self._arriving.empty():
+                    pool.add(self._arriving.get())
+                for news in pool.look():
+                    self._news[news.trial.id].put(news)
+        except OutOfSpaceError as problem:
+            for arriving in list(self._news.values()):
+                arriving.put(problem)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+
+def _attach_checkpoints(
+    events: Iterable[News | OutOfSpaceError], saved: Path
+) -> Iterator[tuple[News | OutOfSpaceError, bytes]]:
+    """Yield each news, up to the last, with the checkpoint that was stored since, or b""."""
+    known = None
+    for news in events:
+        checkpoint = b""
+        if isinstance(news, Progress) and saved.exists():
+            status = saved.stat()
+            stamp = status.st_ino, status.st_mtime_ns
+            if stamp != known:
+                known, checkpoint = stamp, saved.read_bytes()
+        if isinstance(news, Record):
+            saved.unlink(missing_ok=True)
+        yield news, checkpoint
+        if isinstance(news, Record | OutOfSpaceError):
+            return
 
 
 def _find_place() -> Path:

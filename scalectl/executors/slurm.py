@@ -1,4 +1,5 @@
-"""Train trials as jobs of a Slurm array, by submitit: each in a process, watched there.
+"""Train trials as jobs of a Slurm array, by submitit: each in a process, watched there; with GPUs, as
+many in a job as fill them.
 
 The run's folder has to be on a disk that all nodes share: there jobs leave what happens, and a trial
 that was preempted, or took longer than a job may, finds its checkpoint when Slurm starts it again.
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import islice
 from math import ceil
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster
+from scalectl.executors import Cluster, gpu
 from scalectl.executors.processes import Processes, ignoring_interrupts
 from scalectl.store import atomic
 from scalectl.store.parquet import decode, encode
@@ -39,7 +40,7 @@ _LOOK = 5.0
 _ABANDONED = 180.0
 """Seconds without a sign of life of the command, after which its jobs leave."""
 _LOSSES = 3
-"""Jobs that ended without an epoch in between, after which the trial counts as killed."""
+"""Jobs that ended without an epoch in between, after which its trials count as killed."""
 _TIMEOUTS = 1000
 """How often a job may go on after its time was over."""
 _OVERHEAD = 4.0
@@ -48,17 +49,16 @@ _OVERHEAD = 4.0
 
 @dataclass(slots=True)
 class _Job:
-    """A trial that runs, or waits in Slurm's queue."""
+    """Trials that run together, or wait in Slurm's queue."""
 
-    trial: Trial
+    trials: dict[str, Trial]
+    """Those without a record, by id."""
     handle: Any
     """The job, as submitit knows it."""
-    is_over: bool = False
-    """Whether it has a record."""
-    epoch: int = 0
-    """The last epoch whose scores have arrived."""
+    epochs: dict[str, int] = field(default_factory=dict)
+    """The last epoch of each trial whose scores have arrived."""
     missed: int = 0
-    """Looks in a row at which the job was over without a record."""
+    """Looks in a row at which the job was over without all records."""
     losses: int = 0
     """Jobs lost since the last epoch."""
 
@@ -67,9 +67,11 @@ class Slurm:
     """An executor that keeps jobs in Slurm's queue."""
 
     def __init__(self, jobs: int, cluster: Cluster) -> None:
-        self.jobs = jobs or _ARRAY
+        self._most = jobs or _ARRAY
+        """Most jobs in the queue."""
         self._kind = cluster.address or "slurm"
         self._resources = cluster.resources
+        self.jobs = self._most * int(gpu.MOST * self._resources.gpus or 1)
         if find_spec("submitit") is None:
             raise ScalectlError(
                 "--executor slurm needs submitit, which is not installed.",
@@ -93,14 +95,16 @@ class Slurm:
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
         """Submit as many trials as there is room for, at first as one array; yield their news."""
         source, run = iter(trials), workspace.checkpoints.absolute().parent
+        devices = [] if workspace.device == "cpu" else gpu.list_devices(self._resources.gpus)
         atomic.make_folder(run)
         with atomic.explain_errors(run):  # for this user alone: submitit runs what it finds there
             folder = Path(tempfile.mkdtemp(prefix="slurm-", dir=run))
         try:
-            queue = _Queue(self._make_executor(folder, workspace), folder, workspace)
+            queue = _Queue(self._make_executor(folder, workspace), folder, workspace, devices)
             try:
                 while True:
-                    queue.submit(list(islice(source, self.jobs - len(queue))))
+                    shares = _share_out(source, len(devices))
+                    queue.submit(list(islice(shares, self._most - len(queue))))
                     if not len(queue):
                         return
                     yield from queue.look()
@@ -120,19 +124,34 @@ class Slurm:
             timeout_min=self._resources.minutes,
             cpus_per_task=ceil(self._resources.cpus),
             gpus_per_node=int(self._resources.gpus),
-            slurm_array_parallelism=self.jobs,
+            slurm_array_parallelism=self._most,
             slurm_additional_parameters={"requeue": True},
             **({"mem_gb": memory + _OVERHEAD} if memory else {}),
         )
         return executor
 
 
+def _share_out(trials: Iterator[Trial], gpus: int) -> Iterator[list[Trial]]:
+    """Yield the trials of each job, in order: as many as fill the GPUs, or one where there is none."""
+    share: list[Trial] = []
+    for trial in trials:
+        share.append(trial)
+        if not gpus or gpu.is_full(share, gpus):
+            yield share
+            share = []
+    if share:
+        yield share
+
+
 class _Queue:
     """The jobs of one command, and the folder where they leave what happens."""
 
-    def __init__(self, executor: Any, folder: Path, workspace: Workspace) -> None:
+    def __init__(
+        self, executor: Any, folder: Path, workspace: Workspace, devices: list[str]
+    ) -> None:
         self._executor = executor
         self._folder = folder
+        self._devices = devices
         self._workspace = replace(
             workspace,
             cache=workspace.cache.absolute(),
@@ -146,9 +165,10 @@ class _Queue:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def submit(self, trials: Sequence[Trial]) -> None:
-        """Submit trials as one array. Raises `ScalectlError` where Slurm refuses them."""
-        self._jobs += map(_Job, trials, self._hand_over(trials))
+    def submit(self, shares: Sequence[Sequence[Trial]]) -> None:
+        """Submit the trials of each job, as one array. Raises `ScalectlError` where Slurm refuses."""
+        named = [{trial.id: trial for trial in share} for share in shares]
+        self._jobs += map(_Job, named, self._hand_over(shares))
 
     def look(self) -> Iterator[News]:
         """Yield what jobs have left since the last look; submit lost ones again."""
@@ -162,7 +182,7 @@ class _Queue:
         names = {path.name for path in self._folder.iterdir()}
         for job in self._jobs:
             yield from self._collect(job, names)
-        self._jobs = [job for job in self._jobs if not job.is_over]
+        self._jobs = [job for job in self._jobs if job.trials]
         if time.monotonic() - self._asked > _LOOK:
             self._asked = time.monotonic()
             yield from self._replace_lost()
@@ -185,12 +205,14 @@ class _Queue:
         while time.monotonic() < patience and not all(job.done() for job in self._handles):
             time.sleep(0.05)
 
-    def _hand_over(self, trials: Sequence[Trial]) -> list[Any]:
-        if not trials:
+    def _hand_over(self, shares: Sequence[Sequence[Trial]]) -> list[Any]:
+        if not shares:
             return []
         from submitit.core.utils import FailedJobError
 
-        work = [_Work(trial, self._workspace, self._folder) for trial in trials]
+        work = [
+            _Work(tuple(share), self._workspace, self._folder, self._devices) for share in shares
+        ]
         try:
             with ignoring_interrupts():
                 handles: list[Any] = self._executor.submit_array(work)
@@ -203,34 +225,39 @@ class _Queue:
         return handles
 
     def _collect(self, job: _Job, names: set[str]) -> Iterator[News]:
-        trial, last = job.trial, job.trial.recipe.epochs
+        for trial in list(job.trials.values()):
+            yield from self._collect_trial(trial, job, names)
+
+    def _collect_trial(self, trial: Trial, job: _Job, names: set[str]) -> Iterator[News]:
+        last = trial.recipe.epochs
         # One is missing where a job was stopped right after its checkpoint.
-        for epoch in range(job.epoch + 1, last + 1):
+        for epoch in range(job.epochs.get(trial.id, 0) + 1, last + 1):
             if (scores := _name_epoch(trial.id, epoch)) in names:
-                job.epoch, job.losses = epoch, 0
+                job.epochs[trial.id], job.losses = epoch, 0
                 content = json.loads((self._folder / scores).read_bytes())
                 yield Progress(trial=trial, epoch=epoch, **content)
         if _name_record(trial.id) in names:
             (record,) = decode((self._folder / _name_record(trial.id)).read_bytes())
-            job.is_over = True
+            del job.trials[trial.id]
             yield record
         else:
-            yield Heartbeat(trial=trial, steps=trial.steps * job.epoch // last)
+            yield Heartbeat(trial=trial, steps=trial.steps * job.epochs.get(trial.id, 0) // last)
 
     def _replace_lost(self) -> Iterator[News]:
-        """Submit again what Slurm did not know twice: once, the record may be on its way."""
+        """Submit again what Slurm did not know twice: once, the records may be on their way."""
         for job in self._jobs:
             job.missed = job.missed + 1 if job.handle.done() else 0
             if job.missed < 2:
                 continue
             job.losses += 1
             if job.losses >= _LOSSES:
-                yield Record(trial=job.trial, state=State.KILLED, error=_GIVEN_UP)
-                job.is_over = True
+                for trial in job.trials.values():
+                    yield Record(trial=trial, state=State.KILLED, error=_GIVEN_UP)
+                job.trials.clear()
                 continue
-            (job.handle,) = self._hand_over([job.trial])
+            (job.handle,) = self._hand_over([list(job.trials.values())])
             job.missed = 0
-        self._jobs = [job for job in self._jobs if not job.is_over]
+        self._jobs = [job for job in self._jobs if job.trials]
 
 
 _ALIVE = "alive"
@@ -254,14 +281,18 @@ def _name_epoch(name: str, epoch: int) -> str:
 class _Work:
     """The work of a job; submitit calls it again after the job was preempted."""
 
-    trial: Trial
+    trials: tuple[Trial, ...]
     workspace: Workspace
     folder: Path
+    devices: list[str]
+    """The GPUs that it gets, if any."""
 
     def __call__(self) -> None:
-        """Train; leave each epoch's scores, and the record, in the folder."""
+        """Train those without a record; leave each epoch's scores, and the records, in the folder."""
         threading.Thread(target=_leave_with_command, args=(self.folder,), daemon=True).start()
-        with closing(Processes(1).run([self.trial], self.workspace)) as events:
+        names = {path.name for path in self.folder.iterdir()}
+        left = [trial for trial in self.trials if _name_record(trial.id) not in names]
+        with closing(self._train(left)) as events:
             for news in events:
                 name = news.trial.id
                 if isinstance(news, Progress):
@@ -271,8 +302,13 @@ class _Work:
                 elif isinstance(news, Record):
                     atomic.replace(self.folder / _name_record(name), encode([news]))
 
+    def _train(self, trials: Sequence[Trial]) -> Generator[News, None, None]:
+        if not self.devices:
+            return Processes(1).run(trials, self.workspace)
+        return gpu.train_once(trials, self.devices, self.workspace)
+
     def checkpoint(self) -> Any:
-        """Ask submitit to submit the same again: the trial's own checkpoint is in the run's folder."""
+        """Ask submitit to submit the same again: the checkpoints are in the run's folder."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)

@@ -9,7 +9,7 @@ each on a stream of its own, with the bits that it would have alone.
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scalectl.training.augmentation import augment
+from scalectl.training.compilation import compile_network, compiling
 from scalectl.training.learner import (
     EVALUATION_BATCH,
     Images,
@@ -31,6 +32,8 @@ from scalectl.trial import Recipe
 _AHEAD = 16
 """Most steps in the GPU's queue, so that it seldom waits for the CPU. Not more: CUDA loads a kernel
 when it is first used, and waits for the whole queue before it does."""
+_AHEAD_STREAMED = 4
+"""The same where the images come batch by batch, each of which keeps its place in pinned memory."""
 _SECOND_DECAY, _EPSILON = 0.999, 1e-8
 """Decay of AdamW's second moment, and its epsilon: torch's defaults."""
 
@@ -39,7 +42,9 @@ class GraphLearner:
     """A learner whose weights, moments and averages are flat tensors, which graphs change in place.
 
     Convolutions and linear layers compute in bfloat16, on one copy of the weights for each step.
-    Where there is no CUDA, each step runs as it is, in float32.
+    Where there is no CUDA, each step runs as it is, in float32. Images without room on the device are
+    copied ahead of their steps, through pinned memory. With `compiles`, whole batches go through the
+    network as torch.compile makes it.
     """
 
     def __init__(
@@ -51,13 +56,14 @@ class GraphLearner:
         *,
         flip: bool,
         memory_format: torch.memory_format = torch.contiguous_format,
+        compiles: bool = False,
     ) -> None:
-        device = images.pixels.device
+        device = images.labels.device
         self._format = memory_format
         self._recipe, self._images, self._held_out, self._flip = recipe, images, held_out, flip
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._half = torch.bfloat16 if device.type == "cuda" else torch.float32
-        self._mean, self._spread = measure_channels(images.pixels)
+        self._mean, self._spread = measure_channels(images)
         self._network = network.to(device)
         self._parameters = list(self._network.parameters())
         self._weights, self._weight_views = _flatten(self._parameters)
@@ -72,6 +78,8 @@ class GraphLearner:
             self._average_buffers = self._buffers.clone()
         _lower_precision(self._network, self._half)
         self._network.to(memory_format=memory_format)
+        self._whole = compile_network(self._network) if compiles else self._network
+        """The network for whole batches."""
         self._taken = 0
         self._step = torch.zeros(1, dtype=torch.int64, device=device)
         self._table = _tabulate_schedule(recipe, len(images)).to(device)
@@ -83,7 +91,16 @@ class GraphLearner:
         whole, rest = divmod(len(images), recipe.batch_size)
         # Batch norm has no variance of one image on a 1 x 1 map.
         self._batches = [recipe.batch_size] * whole + [rest] * (rest > 1)
-        self._graphs = self._record()
+        self._ahead = _AHEAD_STREAMED if images.streamed else _AHEAD
+        if images.streamed:
+            count, *shape = images.pixels.permute(0, 2, 3, 1).shape
+            shape = [min(count, recipe.batch_size), *shape]
+            self._batch = torch.zeros(shape, dtype=torch.uint8, device=device)
+            self._pinned = torch.zeros(
+                self._ahead + 1, *shape, dtype=torch.uint8, pin_memory=self._stream is not None
+            )
+        with compiling() if compiles else nullcontext():
+            self._graphs = self._record()
 
     @property
     def steps(self) -> int:
@@ -98,11 +115,13 @@ class GraphLearner:
             self._draws.copy_(sources[1], non_blocking=True)
             self._total.zero_()
         queue = deque[torch.cuda.Event]()
-        for size in self._batches:
+        for number, size in enumerate(self._batches):
+            if self._images.streamed:
+                self._copy_batch(order, number, size)
             with self._computing():
                 self._graphs[size]()
                 queue.append(self._mark())
-            while len(queue) > _AHEAD or (queue and queue[0].query()):
+            while len(queue) > self._ahead or (queue and queue[0].query()):
                 if queue[0].query():
                     queue.popleft()
                     self._taken += 1
@@ -114,11 +133,11 @@ class GraphLearner:
 
     def evaluate(self, images: Images) -> Generator[None, None, Scores]:
         """As in `Learns`."""
-        with self._computing():
-            if images is self._held_out:
+        if images is self._held_out and 0 in self._graphs:
+            with self._computing():
                 self._graphs[0]()
-            else:
-                self._evaluate(images)
+        else:
+            yield from self._evaluate(images)
         score = yield from self._fetch(self._score)
         loss, top1, balanced_top1 = (score / len(images)).tolist()
         return Scores(loss, top1, min(1.0, balanced_top1))
@@ -164,7 +183,8 @@ class GraphLearner:
             size: lambda size=size: self._train(size)  # type: ignore[misc]
             for size in dict.fromkeys(self._batches)
         }
-        tasks[0] = lambda: self._evaluate(self._held_out)
+        if not self._held_out.streamed:
+            tasks[0] = self._evaluate_held_out
         if self._stream is None:
             return tasks
         self._stream.wait_stream(torch.cuda.default_stream())
@@ -181,12 +201,15 @@ class GraphLearner:
         start = (self._step % len(self._batches)) * self._recipe.batch_size
         place = start + torch.arange(size, device=self._order.device)
         chosen = self._order[place]
-        pixels = augment(
-            self._images.pixels[chosen], self._draws[place], self._recipe.shift, flip=self._flip
-        )
+        if self._images.streamed:
+            pixels = self._batch[:size].permute(0, 3, 1, 2)
+        else:
+            pixels = self._images.pixels[chosen]
+        pixels = augment(pixels, self._draws[place], self._recipe.shift, flip=self._flip)
         self._network.train()
+        network = self._whole if size == self._recipe.batch_size else self._network
         loss = functional.cross_entropy(
-            self._logits(pixels),
+            self._logits(network, pixels),
             self._images.labels[chosen],
             label_smoothing=self._recipe.label_smoothing,
         )
@@ -200,6 +223,17 @@ class GraphLearner:
             ]
             torch._foreach_copy_(self._gradient_views, gradients)
             self._update()
+
+    def _copy_batch(self, order: Tensor, number: int, size: int) -> None:
+        """Copy the images of a step to the device, once the steps before it are done there.
+
+        Their place in pinned memory is free: no more steps are in the queue than there are places.
+        """
+        place = self._pinned[number % len(self._pinned), :size]
+        chosen = order[number * self._recipe.batch_size :][:size]
+        torch.index_select(self._images.pixels.permute(0, 2, 3, 1), 0, chosen, out=place)
+        with self._computing():
+            self._batch[:size].copy_(place, non_blocking=True)
 
     def _update(self) -> None:
         """Clip the gradients, and apply AdamW (Loshchilov & Hutter 2019) with this step's numbers."""
@@ -220,34 +254,43 @@ class GraphLearner:
             self._average_buffers.lerp_(self._buffers, row[4])
         self._step += 1
 
-    def _evaluate(self, images: Images) -> None:
-        with torch.no_grad():
+    def _evaluate_held_out(self) -> None:
+        for _ in self._evaluate(self._held_out):
+            pass
+
+    def _evaluate(self, images: Images) -> Iterator[None]:
+        """Add up loss and hits on the device, batch by batch."""
+        with self._computing(), torch.no_grad():
             self._network.eval()
             if self._average_views is not None:
                 kept = self._buffers.clone()
                 self._buffers.copy_(self._average_buffers)
                 self._load(self._average_views)
-            batches = zip(
-                images.pixels.split(EVALUATION_BATCH),
-                images.labels.split(EVALUATION_BATCH),
-                weigh_classes(images.labels, self._classes).split(EVALUATION_BATCH),
-                strict=True,
-            )
+            weights = weigh_classes(images.labels, self._classes)
             self._score.zero_()
-            for pixels, labels, weights in batches:
-                logits = self._logits(pixels)
+        batches = zip(
+            images.pixels.split(EVALUATION_BATCH),
+            images.labels.split(EVALUATION_BATCH),
+            weights.split(EVALUATION_BATCH),
+            strict=True,
+        )
+        for pixels, labels, weight in batches:
+            with self._computing(), torch.no_grad():
+                logits = self._logits(self._network, pixels.to(labels.device))
                 right = logits.argmax(1) == labels
                 self._score[0] += functional.cross_entropy(logits, labels, reduction="sum")
                 self._score[1] += right.sum()
-                self._score[2] += (right * weights).sum()
-            if self._average_views is not None:
+                self._score[2] += (right * weight).sum()
+            yield
+        if self._average_views is not None:
+            with self._computing(), torch.no_grad():
                 self._buffers.copy_(kept)
                 self._load(self._weight_views)
 
-    def _logits(self, pixels: Tensor) -> Tensor:
+    def _logits(self, network: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
         scaled = ((pixels.float() - self._mean) / self._spread).expand(-1, 3, -1, -1)
         with torch.autocast(pixels.device.type, torch.bfloat16, self._stream is not None):
-            logits: Tensor = self._network(scaled.contiguous(memory_format=self._format))
+            logits = network(scaled.contiguous(memory_format=self._format))
         return logits.float()
 
     def _load(self, views: Sequence[Tensor]) -> None:
@@ -335,7 +378,12 @@ def _capture(task: Callable[[], None], stream: "torch.cuda.Stream") -> Callable[
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.stream(stream):
         graph.capture_begin(capture_error_mode="thread_local")  # other learners go on meanwhile
-        task()
+        try:
+            task()
+        except BaseException:
+            with suppress(RuntimeError):
+                graph.capture_end()  # else nothing on this GPU could go on
+            raise
         graph.capture_end()
     replay: Callable[[], None] = graph.replay
     return replay
@@ -386,3 +434,11 @@ class LearnerPool:
         self._idle.append((key, learner))
         if len(self._idle) > self._most:
             self._idle.popleft()
+
+    def forget(self) -> bool:
+        """Let go of all idle learners, whose graphs hold memory; return whether there were any."""
+        had = bool(self._idle)
+        self._idle.clear()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+        return had

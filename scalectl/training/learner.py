@@ -24,15 +24,23 @@ _SHORTEST_CYCLE = 5
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Images:
-    """The images of one split on the device that trains."""
+    """The images of one split for the device that trains."""
 
     pixels: Tensor
-    """uint8 (N, C, H, W) with 1 or 3 channels."""
+    """uint8 (N, C, H, W) with 1 or 3 channels; on the device, or mapped from the cache."""
     labels: Tensor
-    """int64 (N,)"""
+    """int64 (N,), on the device."""
+    streamed: bool = False
+    """Whether pixels have no room on the device, and come batch by batch."""
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def take(self, chosen: Tensor) -> Tensor:
+        """Return the pixels of some images on the device."""
+        if self.streamed:
+            return self.pixels[chosen.cpu()].to(self.labels.device)
+        return self.pixels[chosen]
 
 
 class Scores(NamedTuple):
@@ -74,8 +82,8 @@ class Learner:
 
     def __init__(self, network: nn.Module, recipe: Recipe, images: Images, *, flip: bool) -> None:
         self._recipe, self._images, self._flip = recipe, images, flip
-        self._mean, self._spread = measure_channels(images.pixels)
-        device = images.pixels.device
+        self._mean, self._spread = measure_channels(images)
+        device = images.labels.device
         self._network = hasten(network.to(device).to(memory_format=torch.channels_last))
         self._optimizer = torch.optim.AdamW(
             self._network.parameters(),
@@ -99,7 +107,7 @@ class Learner:
 
     def learn(self, order: Tensor, draws: Tensor) -> Generator[None, None, float]:
         """As in `Learns`."""
-        recipe, device = self._recipe, self._images.pixels.device
+        recipe, device = self._recipe, self._images.labels.device
         order, draws = order.to(device), draws.to(device)
         total = torch.zeros((), device=device)
         for chosen, draw in zip(
@@ -107,7 +115,7 @@ class Learner:
         ):
             if len(chosen) == 1:
                 continue  # batch norm has no variance of one image on a 1 x 1 map
-            batch = augment(self._images.pixels[chosen], draw, recipe.shift, flip=self._flip)
+            batch = augment(self._images.take(chosen), draw, recipe.shift, flip=self._flip)
             total += self.step(batch, self._images.labels[chosen]) * len(chosen)
             yield
         return (total / len(self._images)).item()
@@ -136,7 +144,7 @@ class Learner:
         outputs = []
         for batch in images.pixels.split(EVALUATION_BATCH):
             with torch.inference_mode():
-                outputs.append(self._logits(network, batch))
+                outputs.append(self._logits(network, batch.to(images.labels.device)))
             yield
         logits = torch.cat(outputs)
         loss = functional.cross_entropy(logits, images.labels).item()
@@ -216,8 +224,8 @@ def weigh_classes(labels: Tensor, classes: int) -> Tensor:
     return len(labels) / (counts * counts.count_nonzero())[labels]
 
 
-def measure_channels(images: Tensor) -> tuple[Tensor, Tensor]:
+def measure_channels(images: Images) -> tuple[Tensor, Tensor]:
     """Measure each channel's mean and standard deviation, (1, C, 1, 1), over up to 2,000 images."""
-    part = images[:2000].float()
+    part = images.pixels[:2000].to(images.labels.device).float()
     axes = (0, 2, 3)
     return part.mean(axes, keepdim=True), part.std(axes, keepdim=True).clamp_min(1)

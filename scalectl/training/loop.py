@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from scalectl.arch.factory import Factory
 from scalectl.data import Split
-from scalectl.errors import OutOfSpaceError, describe
+from scalectl.errors import OutOfSpaceError, ScalectlError, describe
 from scalectl.nn.build import build
 from scalectl.store import atomic
 from scalectl.training import checkpoint
+from scalectl.training.compilation import can_compile
 from scalectl.training.devices import choose_device, describe_environment, peak_memory, repeat_bits
 from scalectl.training.graph_learner import GraphLearner, LearnerPool
 from scalectl.training.learner import (
@@ -87,6 +88,8 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
     device = choose_device(workspace.device)
     repeat_bits(device)
     environment = describe_environment(device)
+    if _compiles(trial, device):
+        environment["compiler"] = "torch.compile"
     images, held_out = (
         pool.load(
             (trial.data.digests[split], split, trial.candidate.architecture.resolution),
@@ -122,7 +125,7 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
             break
 
     probed = min(len(images), len(held_out))
-    part = Images(images.pixels[:probed], images.labels[:probed])
+    part = replace(images, pixels=images.pixels[:probed], labels=images.labels[:probed])
     fit = yield from _beat(learner.evaluate(part), trial, learner)
     whole = replace(past, seconds=time.monotonic() - began)
     forward = (3 * len(images) + len(held_out)) * len(past.curve) + probed
@@ -135,22 +138,54 @@ def _make_learner(trial: Trial, images: Images, held_out: Images, pool: LearnerP
     """Make the trial's learner: CUDA graphs on a GPU, single calls on CPUs and for users' networks."""
     network, flip = _begin(trial), trial.recipe.flip and trial.data.flip
     is_own = not isinstance(trial.candidate.architecture, Factory)
-    if not (is_own and images.pixels.is_cuda):
+    if not (is_own and images.labels.is_cuda):
         return Learner(network, trial.recipe, images, flip=flip)
     known = pool.take(_describe_shape(trial))
     if known:
         known.restart(network)
         return known
-    work = 3 * trial.candidate.cost.macs * len(images) * trial.recipe.epochs
-    memory_format = torch.channels_last if work >= _CHANNELS_LAST_FROM else torch.contiguous_format
+    is_long = _count_work(trial) >= _CHANNELS_LAST_FROM
     return GraphLearner(
-        network, trial.recipe, images, held_out, flip=flip, memory_format=memory_format
+        network,
+        trial.recipe,
+        images,
+        held_out,
+        flip=flip,
+        memory_format=torch.channels_last if is_long else torch.contiguous_format,
+        compiles=_compiles(trial, images.labels.device),
     )
 
 
 _CHANNELS_LAST_FROM = 1e14
 """Multiply-adds of a training from which on kernels for channels that lie last are worth their
 preparation, some seconds for each network."""
+_COMPILED_FROM = 2e15
+"""Multiply-adds of a training from which on compiling its network, about a minute, is worth it: ten
+minutes of EfficientNet-B0 on an H100. An estimate."""
+
+
+def _count_work(trial: Trial) -> int:
+    """Count the multiply-adds of a training; a backward pass takes as many as two forward ones."""
+    images = trial.data.sizes["train"] * trial.recipe.epochs
+    return 3 * trial.candidate.cost.macs * images
+
+
+def _compiles(trial: Trial, device: torch.device) -> bool:
+    """Whether a trial's network is compiled: on a GPU, as the recipe says, none of a user's own.
+
+    Raises `ScalectlError` where the recipe wants what this machine cannot do.
+    """
+    wish = trial.recipe.compile
+    if device.type != "cuda" or isinstance(trial.candidate.architecture, Factory) or wish == "off":
+        return False
+    if wish == "auto":
+        return _count_work(trial) >= _COMPILED_FROM and can_compile()
+    if not can_compile():
+        raise ScalectlError(
+            "torch.compile needs torch 2.10 or later, Triton, a C compiler and Python's headers.",
+            'Install them, or set proxy.compile to "auto" or "off".',
+        )
+    return True
 
 
 def _describe_shape(trial: Trial) -> Hashable:
@@ -229,10 +264,19 @@ def _load(trial: Trial, workspace: Workspace, split: Split, device: torch.device
     images, labels = workspace.render(trial, split)
     with warnings.catch_warnings(action="ignore"):  # that the images must not be written to
         pixels = torch.from_numpy(images)
-    whole = Images(pixels.permute(0, 3, 1, 2).to(device), torch.from_numpy(labels).to(device))
+    pixels = pixels.permute(0, 3, 1, 2)
+    streamed = not _has_room(pixels, device)
+    whole = Images(
+        pixels if streamed else pixels.to(device), torch.from_numpy(labels).to(device), streamed
+    )
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # learners read it on streams of their own
     return whole
+
+
+def _has_room(pixels: Tensor, device: torch.device) -> bool:
+    """Whether a split may lie on a device: on a GPU, if it takes at most half of what is free."""
+    return device.type != "cuda" or pixels.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
 
 
 def _seed(trial_id: str, epoch: int) -> None:

@@ -22,7 +22,7 @@ from ray.cluster_utils import Cluster as Simulated
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.cli import main
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, Executor, Resources, make_executor
+from scalectl.executors import Cluster, Executor, Resources, gpu, make_executor
 from scalectl.search import engine, resume
 from scalectl.search.config import load_config
 from scalectl.search.plan import Plan, make_plan
@@ -77,12 +77,15 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def train(
-    executor: Executor, folder: Path, disturb: Callable[[int], None] = lambda _: None
+    executor: Executor,
+    folder: Path,
+    disturb: Callable[[int], None] = lambda _: None,
+    device: str = "cpu",
 ) -> Counter[tuple[str, int]]:
     """Search in `folder`; how often each epoch of each trial was heard of. `disturb` gets how many were."""
     plan = make_plan(load_config(None, SETTINGS), B0)
     store, _ = resume.claim(plan, folder / "run")
-    place = engine.make_workspace(plan, store, "cpu")
+    place = engine.make_workspace(plan, store, device)
     heard = Counter[tuple[str, int]]()
     for news in engine.train(
         resume.list_remaining(plan.trials, store, 2), executor, place, store, 0
@@ -102,12 +105,9 @@ def title(process: int) -> bytes:
 
 
 def list_workers() -> list[int]:
-    """Processes of the simulated cluster that train: they are called by the trial."""
-    return [
-        process
-        for process in find_processes(MARK)
-        if re.match(rb"ray::[0-9a-f]{16}", title(process))
-    ]
+    """Processes of the simulated cluster that train: they are called by the trial, or are actors."""
+    name = rb"ray::([0-9a-f]{16}|_Actor)"
+    return [process for process in find_processes(MARK) if re.match(name, title(process))]
 
 
 def test_what_is_killed_costs_no_more_than_an_epoch(
@@ -129,7 +129,7 @@ def test_what_is_killed_costs_no_more_than_an_epoch(
                 cluster.remove_node(node, allow_graceful=False)
 
     node = cluster.add_node(**NODE)
-    wait_until(lambda: executor.jobs == 3)
+    wait_until(lambda: executor.jobs == 3 * gpu.MOST)
     heard = train(executor, tmp_path, kill)
     assert [*cluster.worker_nodes] == [node]
     assert len(killed) == 1
@@ -197,16 +197,35 @@ def test_what_no_node_has_is_not_waited_for(cluster: Simulated) -> None:
 
 
 def test_trials_share_a_gpu(cluster: Simulated) -> None:
-    """As many as have room on both nodes; --jobs is less or more."""
+    """As many as fill those of both nodes; --jobs is less or more. Of a part of one Ray makes a whole."""
     place = Cluster(address=cluster.address, resources=Resources(cpus=0.5, gpus=0.25))
-    assert make_executor("ray", 0, place).jobs == 8
+    assert make_executor("ray", 0, place).jobs == 2 * gpu.MOST
     assert make_executor("ray", 3, place).jobs == 3
+
+
+def test_an_actor_trains_many_trials_at_once(
+    executor: Executor, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One on each GPU, here a core. What one was training when it was killed ends in another one."""
+    monkeypatch.setattr(gpu, "list_devices", lambda _: ["cpu"])
+    actors: list[int] = []
+
+    def kill(heard: int) -> None:
+        if heard == 4:
+            actors.extend(list_workers())
+            os.kill(actors[0], signal.SIGKILL)
+
+    heard = train(executor, tmp_path, kill, device="auto")
+    assert len(actors) == 2
+    assert len(heard) == 5 * EPOCHS
+    assert table(tmp_path / "run") == expected
+    assert set(actors) & set(list_workers()) == {actors[1]}
 
 
 def test_ray_says_which_gpu(cluster: Simulated, tiny: Plan, workspace: Workspace) -> None:
     place = Cluster(address=cluster.address)
     for device in ("cuda", "cuda:1"):
-        with pytest.raises(ScalectlError, match="says how much of a GPU"):
+        with pytest.raises(ScalectlError, match="says whether GPUs train"):
             list(
                 make_executor("ray", 0, place).run(
                     tiny.trials[:1], replace(workspace, device=device)

@@ -15,7 +15,7 @@ from command_server import search_in, table
 
 from scalectl.cli import main
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, make_executor
+from scalectl.executors import Cluster, Resources, gpu, make_executor, slurm
 from scalectl.search.plan import Plan
 from scalectl.training.workspace import Workspace
 from scalectl.trial import Progress, Record, State
@@ -96,6 +96,46 @@ def test_a_job_that_is_stopped_goes_on_from_its_checkpoint(
     assert isinstance(expected, Record)
     assert (record.curve, record.top1) == (expected.curve, expected.top1)
     assert not list(tmp_path.glob("slurm-*"))
+
+
+def test_a_job_with_a_gpu_trains_what_fills_it(
+    tiny: Plan, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here a core. Killed, it goes on without the trials that ended, and to the same bits."""
+    monkeypatch.setattr(gpu, "list_devices", lambda _: ["cpu"])
+    first, *others = tiny.trials[:3]
+    trials = [replace(first, recipe=replace(first.recipe, epochs=150)), *others]
+    elsewhere = replace(workspace, checkpoints=tmp_path / "elsewhere" / "checkpoints")
+    expected = {
+        news.trial.id: (news.curve, news.top1)
+        for news in make_executor("inline", 1).run(trials, elsewhere)
+        if isinstance(news, Record)
+    }
+    records, stopped = dict[str, Record](), list[int]()
+    place = replace(LOCAL, resources=Resources(gpus=1.0))
+    executor = make_executor("slurm", 1, place)
+    assert executor.jobs == gpu.MOST
+    for news in executor.run(trials, replace(workspace, device="auto")):
+        if isinstance(news, Record):
+            assert news.trial.id not in records
+            records[news.trial.id] = news
+            if len(records) == 2:
+                stopped = list_jobs(tmp_path)
+                for job in stopped:
+                    os.kill(job, signal.SIGKILL)
+    assert len(stopped) == 1
+    assert {name: (record.curve, record.top1) for name, record in records.items()} == expected
+
+
+def test_jobs_share_trials_in_order(tiny: Plan) -> None:
+    """As many as fill a GPU, by number or by activations; one for each job without GPUs."""
+    small = [replace(tiny.trials[0], seed=seed) for seed in range(20)]
+    cost = replace(small[0].candidate.cost, activations=10**9)
+    large = [replace(trial, candidate=replace(trial.candidate, cost=cost)) for trial in small[:2]]
+    sizes = [len(share) for share in slurm._share_out(iter([*large, *small]), 1)]
+    assert sizes == [1, 1, gpu.MOST, 4]
+    assert [len(share) for share in slurm._share_out(iter(small), 2)] == [20]
+    assert [len(share) for share in slurm._share_out(iter(small), 0)] == [1] * 20
 
 
 def test_closing_leaves_no_job(tiny: Plan, workspace: Workspace, tmp_path: Path) -> None:

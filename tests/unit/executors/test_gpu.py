@@ -50,8 +50,12 @@ def train_alone(trials: Sequence[Trial], workspace: Workspace) -> dict[str, Reco
     return list_records(Inline(1, Cluster()).run(trials, place))
 
 
-def test_trials_side_by_side_end_as_alone(executor: Gpu, tiny: Plan, workspace: Workspace) -> None:
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_trials_side_by_side_end_as_alone(
+    device: str, executor: Gpu, tiny: Plan, workspace: Workspace
+) -> None:
     """To the bit: the neighbours of a trial do not decide it."""
+    workspace = replace(workspace, device=device)
     trials = [*tiny.trials, *(replace(trial, seed=trial.seed + 1) for trial in tiny.trials)]
     together = list_records(executor.run(trials, workspace))
     alone = train_alone(trials, workspace)
@@ -78,9 +82,14 @@ def train_and_kill(
     return records
 
 
-@pytest.mark.parametrize("save_every", [0.0, 1000.0])
+@pytest.mark.parametrize(
+    ("device", "save_every", "epochs"),
+    [("cpu", 0.0, 4), ("cpu", 1000.0, 4), pytest.param("cuda", 0.0, 300, marks=pytest.mark.gpu)],
+)
 def test_a_lost_process_loses_no_trial(
+    device: str,
     save_every: float,
+    epochs: int,
     executor: Gpu,
     tiny: Plan,
     workspace: Workspace,
@@ -88,7 +97,10 @@ def test_a_lost_process_loses_no_trial(
 ) -> None:
     """What it trained goes on in a fresh one, or begins anew there, with the same results."""
     monkeypatch.setattr(gpu, "_SAVE_EVERY", save_every)
-    trials = [replace(trial, recipe=replace(trial.recipe, epochs=4)) for trial in tiny.trials[:2]]
+    workspace = replace(workspace, device=device)
+    trials = [
+        replace(trial, recipe=replace(trial.recipe, epochs=epochs)) for trial in tiny.trials[:2]
+    ]
     undisturbed = train_alone(trials, workspace)
     records = train_and_kill(executor, trials, workspace)
     assert list_scores(records) == list_scores(undisturbed)

@@ -99,6 +99,36 @@ def test_its_graphs_serve_every_seed(
     assert finish(used.evaluate(images)) == finish(fresh.evaluate(images))
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("kind", [Learner, GraphLearner])
+def test_images_without_room_on_the_device_teach_the_same(
+    kind: type, device: str, tiny: Plan, recipe: Recipe, images: Images
+) -> None:
+    """To the bit, though they come batch by batch."""
+    scores = []
+    for streamed in (False, True):
+        here = place(images, device)
+        if streamed:
+            here = replace(here, pixels=images.pixels, streamed=True)
+        held_out = {"held_out": here} if kind is GraphLearner else {}
+        learner = kind(begin(tiny), recipe, here, **held_out, flip=True)
+        losses = [finish(learner.learn(*draw(epoch))) for epoch in range(2)]
+        scores.append((losses, finish(learner.evaluate(here))))
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.gpu
+def test_a_compiled_network_repeats_its_bits(tiny: Plan, recipe: Recipe, images: Images) -> None:
+    """And learns what the other one learns, up to rounding."""
+    images = place(images, "cuda")
+    losses = []
+    for compiles in (True, True, False):
+        learner = GraphLearner(begin(tiny), recipe, images, images, flip=True, compiles=compiles)
+        losses.append([finish(learner.learn(*draw(epoch))) for epoch in range(2)])
+    assert losses[0] == losses[1]
+    assert losses[0] == pytest.approx(losses[2], rel=0.05)
+
+
 @pytest.mark.gpu
 def test_trainings_side_by_side_have_the_bits_of_each_alone(
     tiny: Plan, recipe: Recipe, images: Images
@@ -131,4 +161,7 @@ def test_a_pool_keeps_what_was_given_last(tiny: Plan, recipe: Recipe, images: Im
     assert pool.take("first") is None
     assert pool.take("third") is learner
     assert pool.take("third") is None
+    assert pool.forget()
+    assert pool.take("second") is None
+    assert not pool.forget()
     assert pool.load("images", lambda: images) is pool.load("images", lambda: place(images, "cpu"))

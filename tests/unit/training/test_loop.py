@@ -3,7 +3,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import torch
 from factories import TINY
 
 from scalectl.arch.loading import find_baseline
+from scalectl.errors import ScalectlError
 from scalectl.search.config import load_config
 from scalectl.search.plan import Plan, make_plan
 from scalectl.training import checkpoint, loop
@@ -221,3 +222,43 @@ def test_checkpoints_may_wait_for_some_seconds(tiny: Plan, workspace: Workspace)
     record = train(tiny.trials[0], replace(workspace, save_every=1e6))[1]
     assert record.state is State.DONE
     assert not (workspace.checkpoints / tiny.trials[0].id).exists()
+
+
+def lengthen(trial: Trial) -> Trial:
+    """Make it a training of hours on a GPU."""
+    return replace(trial, recipe=replace(trial.recipe, epochs=10**8))
+
+
+@pytest.mark.parametrize(
+    ("compile_", "device", "can", "is_long", "expected"),
+    [
+        ("auto", "cuda", True, True, True),
+        ("auto", "cuda", True, False, False),
+        ("auto", "cuda", False, True, False),
+        ("auto", "cpu", True, True, False),
+        ("on", "cuda", True, False, True),
+        ("on", "cpu", True, True, False),
+        ("off", "cuda", True, True, False),
+    ],
+)
+def test_networks_are_compiled_where_that_is_worth_it(
+    compile_: Literal["auto", "on", "off"],
+    device: str,
+    can: bool,
+    is_long: bool,
+    expected: bool,
+    tiny: Plan,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "can_compile", lambda: can)
+    trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, compile=compile_))
+    trial = lengthen(trial) if is_long else trial
+    assert loop._compiles(trial, torch.device(device)) is expected
+
+
+def test_a_machine_that_cannot_compile_says_so(tiny: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "can_compile", lambda: False)
+    trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, compile="on"))
+    with pytest.raises(ScalectlError, match="needs torch"):
+        loop._compiles(trial, torch.device("cuda"))
+    assert trial.id != tiny.trials[0].id
