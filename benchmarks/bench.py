@@ -15,6 +15,7 @@ from pathlib import Path
 import bench_scale
 import bench_search
 import bench_training
+import gpu
 import torch
 
 from scalectl.executors.hardware import count_cores
@@ -25,6 +26,7 @@ SECTIONS: dict[str, tuple[str, Callable[[], Iterable[tuple[str, str]]]]] = {
     "training": ("Training", bench_training.measure),
     "search": ("A whole search", bench_search.measure),
     "scale": ("Commands and stores", bench_scale.measure),
+    "gpu": ("A GPU", gpu.measure),
 }
 
 
@@ -35,7 +37,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"into {TARGET.name}")
     options = parser.parse_args()
     text = ""
-    for name in options.sections or SECTIONS:
+    for name in options.sections or list_possible():
         title, measure = SECTIONS[name]
         text += f"\n## {title}\n\n{inspect.getdoc(measure)}\n\n| what | figure |\n| --- | ---: |\n"
         for what, figure in measure():
@@ -47,7 +49,13 @@ def main() -> None:
     sys.stdout.write(text)
 
 
+def list_possible() -> list[str]:
+    """Sections that this machine can measure."""
+    return [name for name in SECTIONS if name != "gpu" or torch.cuda.is_available()]
+
+
 def _introduce() -> str:
+    gpus = torch.cuda.get_device_name(0) + ", " if torch.cuda.is_available() else ""
     found = describe_environment(torch.device("cpu"))
     versions = ", ".join(
         f"{name} {version(name)}" for name in ("torch", "timm", "numpy", "pyarrow")
@@ -55,7 +63,7 @@ def _introduce() -> str:
     return f"""# Benchmarks
 
 `nox -s bench -- --write` wrote this on {datetime.now(UTC):%Y-%m-%d}: {count_cores()} cores of {found["hardware"]}
-({found["capability"]}), {found["system"]}, Python {platform.python_version()}, scalectl {version("scalectl")},
+({found["capability"]}), {gpus}{found["system"]}, Python {platform.python_version()}, scalectl {version("scalectl")},
 {versions}. Machines are noisy: the ratios count, of what ran in turn.
 """
 
