@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from scalectl import __version__, parsing
+from scalectl import parsing
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline, count_channels
 from scalectl.arch.sizes import Size
@@ -23,7 +24,7 @@ def claim(size: Size) -> dict[str, Any]:
     resolution, channels = network.resolution, count_channels(network)
     claims = {
         "schema_version": 1,
-        "created_by": f"scalectl {__version__}",
+        "created_by": f"scalectl {version('scalectl')}",
         "name": size.name,
         "source": size.source,
         "phi": size.phi,

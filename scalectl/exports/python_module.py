@@ -4,13 +4,13 @@ import ast
 import re
 import sys
 import warnings
+from importlib.metadata import version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from pprint import pformat
 from types import ModuleType
 from typing import Any
 
-from scalectl import __version__
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
@@ -52,7 +52,7 @@ def write_module(
     dropping = isinstance(size.architecture, Architecture) and size.architecture.dropout
     return _TEMPLATE.format(
         name=size.name,
-        version=__version__,
+        version=version("scalectl"),
         library=form,
         source=_harmless(size.source),
         scaling=""

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import scalectl
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline, Factory
 from scalectl.arch.sizes import Size
@@ -52,7 +51,7 @@ class Torch:
             }
             return write_module(size, "torch", builder, usage, _CALL, numbers)
         assert isinstance(network, Architecture)
-        builder = read_builder(Path(scalectl.__file__).parent / "nn" / "blocks.py")
+        builder = read_builder(Path(__file__).parents[1] / "nn" / "blocks.py")
         return write_module(size, "torch", builder, usage, _FUNCTION, network.unroll())
 
     def verify(self, path: Path) -> Verification:

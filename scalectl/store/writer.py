@@ -22,10 +22,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
-from scalectl import __version__
 from scalectl.store import atomic, reader
 from scalectl.store.checksum import add_checksum
 from scalectl.store.parquet import DamagedError, encode, list_ids
@@ -177,7 +177,7 @@ class Store:
         return self._compacted[path.name]
 
     def _publish_format(self) -> None:
-        content = {"format": reader.FORMAT, "created_by": f"scalectl {__version__}"}
+        content = {"format": reader.FORMAT, "created_by": f"scalectl {version('scalectl')}"}
         path = self.folder / "FORMAT.json"
         atomic.publish(path, add_checksum(f"{json.dumps(content)}\n".encode(), path.suffix))
 

@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
+from importlib.metadata import version
 from statistics import fmean
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from scalectl import __version__
 from scalectl.analysis.evidence import say_amount
 from scalectl.errors import printable
 from scalectl.report import figures
@@ -78,7 +78,7 @@ def build(runs: Sequence[tuple[str, Results]]) -> bytes:
         runs=[_collect(f"r{number}", *run) for number, run in enumerate(runs, 1)],
         comparison=tabulate_runs([results for _, results in runs]) if len(runs) > 1 else None,
         dark=DARK,
-        version=__version__,
+        version=version("scalectl"),
         # Nothing in it comes from a run, and its digest is what the page's policy lets run.
         script=Markup(script),  # noqa: S704
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -184,7 +184,7 @@ def _list_facts(results: Results) -> Iterator[Fact]:
 def _list_provenance(results: Results, run: str) -> Iterator[tuple[str, str]]:
     trial = results.records[0].trial
     card = trial.data
-    yield "Report", f"scalectl {__version__}"
+    yield "Report", f"scalectl {version('scalectl')}"
     for number, environment in enumerate(results.fingerprints, 1):
         name = f"Trained with ({number})" if len(results.fingerprints) > 1 else "Trained with"
         yield name, ", ".join(f"{key} {value}" for key, value in environment.items())
