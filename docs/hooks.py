@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: object) -> str:
     """Fill in the keys, and send links to files of the repository there."""
     folder = (ROOT / "docs" / page.file.src_uri).parent
-    source = f"{config['repo_url']}/blob/main/"
+    source = f"{config['extra']['source']}/blob/main/"
 
     def lead_out(link: re.Match[str]) -> str:
         path = (folder / link[1]).resolve()
@@ -110,4 +110,4 @@ def describe_bound(bound: object) -> str:
     """Put a limit into words."""
     words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below", MinLen: "entries at least"}
     (value,) = (getattr(bound, field.name) for field in fields(bound))  # type: ignore[arg-type]
-    return f"{words[type(bound)]} {value:g}"
+    return f"{words[type(bound)]} {value:,}"

@@ -61,6 +61,7 @@ class Run:
     """A run and what its records support."""
 
     path: Path
+    """The run's folder, or its file of records."""
     results: "Results"
     """All that reports are made of: summaries, selection, confirmations, what is missing."""
 

@@ -55,8 +55,8 @@ def _write_verdict(head: SubFigure, results: Results) -> None:
         f"trainings: within {say_amount(evidence.delta, evidence)} of the best of these networks "
         f"with a probability of {standing.chance_within:.0%}"
     )
-    head.text(0.01, 0.92, _say_verdict(selection), fontsize=13, fontweight="bold", va="top")
-    head.text(0.01, 0.1, rest, fontsize=9.5, color=MUTED, va="bottom")
+    head.text(0.01, 0.85, _say_verdict(selection), fontsize=13, fontweight="bold", va="top")
+    head.text(0.01, 0.05, rest, fontsize=9.5, color=MUTED, va="bottom")
 
 
 def _list_controls(selection: Selection) -> list[Standing]:
