@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from scalectl.search.architectures.config import ArchitectureConfig
 from scalectl.search.config import Config
 
 ROOT = Path(__file__).parents[1]
@@ -29,13 +30,17 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: object) -> s
         return f"]({source}{path.relative_to(ROOT)})"
 
     markdown = re.sub(r"\]\((\.\./[^)#]+)\)", lead_out, markdown)
-    return re.sub("<!-- keys -->", lambda _: describe_keys(), markdown)
+    return re.sub(r"<!-- keys: (\w+) -->", lambda kind: describe_keys(FILES[kind[1]]), markdown)
 
 
-def describe_keys() -> str:
-    """Write a table for each table of a grid file, from the types and docstrings of `Config`."""
-    tables = {part.name: getattr(Config(), part.name) for part in fields(Config)}
-    sections = [("Keys before any table", list_keys(Config))]
+FILES = {"grid": Config, "space": ArchitectureConfig}
+"""What the files of commands are read as."""
+
+
+def describe_keys(file: type) -> str:
+    """Write a table for each table of a file, from the types and docstrings of its dataclass."""
+    tables = {part.name: getattr(file(), part.name) for part in fields(file)}
+    sections = [("Keys before any table", list_keys(file))]
     sections += [
         (f"[{name}]", list_keys(type(table)))
         for name, table in tables.items()
@@ -71,7 +76,12 @@ def list_keys(table: type) -> list[Key]:
         meanings |= dict(read_docstrings(part))
     hints = get_type_hints(table, include_extras=True)
     return [
-        Key(part.name, getattr(table(), part.name), describe(hints[part.name]), meanings[part.name])
+        Key(
+            part.name,
+            getattr(table(), part.name),
+            describe(hints[part.name]),
+            meanings.get(part.name, ""),
+        )
         for part in fields(table)
         if not is_dataclass(getattr(table(), part.name))
     ]
