@@ -1,13 +1,16 @@
 """`scalectl scale`: coefficients applied to a baseline, and configs of what comes of it."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.factory import Baseline
 from scalectl.arch.rounding import RoundingRule
 from scalectl.arch.scaling import PHI_LIMIT
 from scalectl.arch.sizes import LADDER, Size, fit, official_size, size_at, sizes_around
@@ -16,6 +19,7 @@ from scalectl.commands.shared.options import (
     BASELINE_HELP,
     PATH,
     Choice,
+    check_device,
     classes_option,
     in_channels_option,
     json_option,
@@ -24,8 +28,14 @@ from scalectl.commands.shared.options import (
 from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.source import Start, find_start
 from scalectl.errors import ScalectlError
-from scalectl.exports import EXPORTS, Written, check_installed, write
+from scalectl.executors.hardware import require_device
+from scalectl.exports import EXPORTS, WITH_WEIGHTS, Written, check_installed, write
 from scalectl.report.render import pluralise
+
+if TYPE_CHECKING:  # their modules load torch, or what only a table needs
+    from scalectl.exports.weights import Source
+    from scalectl.report.tables import Table
+    from scalectl.training.fitting import Around, Measured
 
 
 @click.command(cls=DocumentedCommand)
@@ -48,6 +58,13 @@ from scalectl.report.render import pluralise
 @click.option("--macs", metavar="N", help="The largest size of so many multiply-adds: 1.2G.")
 @click.option("--params", metavar="N", help="The largest size of so many parameters: 8M.")
 @click.option("--activations", metavar="N", help="The largest size of so many: 20M.")
+@click.option("--latency", metavar="T", help="The largest size that takes so long here: 12ms.")
+@click.option("--memory", metavar="N", help="The largest size of so many bytes at its peak: 500M.")
+@click.option(
+    "--device",
+    callback=check_device,
+    help="Where --latency and --memory measure: auto, cpu, mps, cuda or cuda:NUMBER.  [default: auto]",
+)
 @click.option(
     "--at-most/--nearest",
     default=True,
@@ -89,6 +106,13 @@ from scalectl.report.render import pluralise
     help="Folder for the configs.  [default: the current one]",
 )
 @click.option("--no-verify", is_flag=True, help="Do not rebuild what was written.")
+@click.option(
+    "--weights-from",
+    "weights",
+    metavar="FILE",
+    type=PATH,
+    help="Start from a smaller network's weights, .pth or .safetensors, written beside configs of timm and torch.",
+)
 @json_option
 def scale(
     run: Path | None,
@@ -98,6 +122,9 @@ def scale(
     macs: str | None,
     params: str | None,
     activations: str | None,
+    latency: str | None,
+    memory: str | None,
+    device: str | None,
     at_most: bool,
     family: bool,
     official: str | None,
@@ -109,42 +136,56 @@ def scale(
     formats: tuple[str, ...],
     folder: Path,
     no_verify: bool,
+    weights: Path | None,
     as_json: bool,
 ) -> None:
     """Apply coefficients to a baseline: sizes, their cost, and configs that load.
 
-    Say how large by one of --phi, --macs, --params, --activations, --family and --official. Each
-    config is built again from its file, and compared, before it is called good.
+    Say how large by one of --phi, --macs, --params, --activations, --latency, --memory, --family and
+    --official. Each config is built again from its file, and compared, before it is called good.
     """
     targets = {"macs": macs, "params": params, "activations": activations}
-    wishes = [*targets.values(), phi, family, official, explain]
-    if sum(map(bool, wishes)) != 1:
-        raise click.UsageError(
-            "Say how large, by one of --phi 4, --phi 1..7, --macs 1.2G, --params 8M, "
-            "--activations 20M, --family and --official b4; or --explain."
-        )
-    if not at_most and not any(targets.values()):
-        raise click.UsageError("--nearest goes with --macs, --params and --activations.")
+    wishes = [*targets.values(), latency, memory, phi, family, official, explain]
+    asked = sum(map(bool, wishes))
+    contradictions = {
+        "Say how large, by one of --phi 4, --phi 1..7, --macs 1.2G, --params 8M, --activations 20M, "
+        "--latency 12ms, --memory 500M, --family and --official b4; or --explain.": asked != 1,
+        "--nearest goes with --macs, --params and --activations.": not at_most
+        and not any(targets.values()),
+        "--device goes with --latency and --memory, which are measured.": device
+        and not (latency or memory),
+        "--official stands alone: it is a published network.": official
+        and (run or coefficients or baseline or max_resolution or rounding or weights),
+        f"--weights-from goes with --to {' or --to '.join(WITH_WEIGHTS)}.": weights
+        and not set(formats) & set(WITH_WEIGHTS),
+    }
+    for text in (text for text, holds in contradictions.items() if holds):
+        raise click.UsageError(text)
     if explain:
         _explain(as_json)
         return
-    budget = None
+    budget, around, source = None, None, None
     if official:
-        if run or coefficients or baseline or max_resolution or rounding:
-            raise click.UsageError("--official stands alone: it is a published network.")
         sizes = [official_size(official.lower(), classes, channels)]
     else:
         start = _round_by(find_start(run, coefficients, baseline), rounding)
+        source = _read_source(weights, start.baseline)
         start = replace(start, baseline=fit(start.baseline, classes, channels))
         if any(targets.values()):
             size, budget = _solve(start, targets, max_resolution, at_most=at_most)
             sizes = [size]
+        elif latency or memory:
+            around, budget = _measure(start, latency, memory, max_resolution, device or "auto")
+            sizes = [around.chosen.size]
         else:
             sizes = _apply(start, _parse_phis(phi), max_resolution)
         _comment(start, sizes, max_resolution)
     check_installed(formats)
     written = _write_all(sizes, dict.fromkeys(formats), folder, verify=not no_verify)
-    _show_sizes(sizes, written, budget, as_json)
+    started = _write_weights(source, sizes, written)
+    _show_sizes(sizes, written, started, budget, as_json)
+    if around and not as_json:
+        print_table(_tabulate(around))
     if not formats:
         say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
     _judge_exports([export for exports in written for export in exports])
@@ -165,6 +206,48 @@ def _write_all(
             say(f"{export.path}: {export.note}", err=True)
         raise
     return written
+
+
+def _read_source(path: Path | None, baseline: Baseline) -> "Source | None":
+    """Read the weights of the baseline, or of a published size of it; None where no file is given."""
+    if path is None:
+        return None
+    from scalectl.arch.baselines import BASELINES
+    from scalectl.exports.weights import read_source
+
+    published = (
+        entry.architecture
+        for entry in BASELINES.values()
+        if entry.base.fingerprint == baseline.fingerprint
+    )
+    return read_source(path, [baseline, *published])
+
+
+def _write_weights(
+    source: "Source | None", sizes: Sequence[Size], written: Sequence[Sequence[Written]]
+) -> list[dict[str, Any] | None]:
+    """Write each size's starting weights beside its configs; describe them for `--json`."""
+    if source is None:
+        return [None] * len(sizes)
+    from scalectl.exports.weights import start, write_weights
+
+    entries: list[dict[str, Any] | None] = []
+    for size, exports in zip(sizes, written, strict=True):
+        assert isinstance(size.architecture, Architecture)  # else its weights were refused
+        network, growth = start(source, size.architecture)
+        files = [
+            write_weights(network, size.architecture, export.format, Path(export.path))
+            for export in exports
+            if export.path and export.format in WITH_WEIGHTS
+        ]
+        say(
+            f"{', '.join(map(str, files))}: {growth.used / growth.of_source:.1%} of the "
+            f"{growth.of_source:,} parameters of {source.name} are used, and give "
+            f"{growth.filled / growth.of_size:.1%} of {growth.of_size:,}; the rest is as initialised.",
+            err=True,
+        )
+        entries.append({"source": source.name, **asdict(growth), "files": list(map(str, files))})
+    return entries
 
 
 def _explain(as_json: bool) -> None:
@@ -251,6 +334,58 @@ def _solve(
     }
 
 
+def _measure(
+    start: Start, latency: str | None, memory: str | None, max_resolution: int | None, device: str
+) -> "tuple[Around, dict[str, Any]]":
+    """Find the largest size within what a device is allowed, and describe that for `--json`."""
+    require_device(device)
+    name, quantity = ("latency", "seconds") if latency else ("memory", "peak_memory")
+    target = _parse_latency(latency) if latency else parse_count(memory or "", "--memory")
+    from scalectl.training.fitting import describe_amount, find_largest, make_measure
+
+    def at(phi: float) -> Size:
+        return size_at(start.baseline, start.coefficients, phi, start.source, max_resolution)
+
+    around = find_largest(at, make_measure(quantity, device), quantity, target)
+
+    def describe(one: "Measured") -> str:
+        amount = getattr(one.latency, quantity)
+        return f"phi = {one.size.phi:.9g} takes {describe_amount(quantity, amount)}"
+
+    text = f"{describe(around.chosen)} of the {describe_amount(quantity, target)} asked for."
+    if around.larger:
+        text += f" The next larger size: {describe(around.larger)}."
+    say(text, err=True)
+    larger = around.larger and around.larger.size
+    return around, {
+        "quantity": name,
+        "target": target,
+        "at_most": True,
+        "next": {"phi": larger.phi, **asdict(larger.cost)} if larger else None,
+        "measured": [
+            {"name": one.size.name, "phi": one.size.phi, **asdict(one.latency)}
+            for one in around.sizes
+        ],
+    }
+
+
+def _tabulate(around: "Around") -> "Table":
+    """List the sizes around a target with what they took."""
+    from scalectl.report.networks import tabulate_measured
+
+    return tabulate_measured([(one.size, one.latency) for one in around.sizes])
+
+
+def _parse_latency(text: str) -> float:
+    """Return the seconds that "12ms", "800us" or "0.5s" stands for."""
+    match = re.fullmatch(r"(\d+\.?\d*)(us|ms|s)", text)
+    if not match or float(match[1]) == 0:
+        raise click.BadParameter(
+            f"{text!r} is not a time above 0, such as 12ms, 800us or 0.5s.", param_hint="--latency"
+        )
+    return float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]]
+
+
 def _comment(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> None:
     """Print whose coefficients these are, and warnings: shrunk, capped or surprisingly rounded."""
     first = sizes[0]
@@ -296,6 +431,7 @@ def _list_excesses(start: Start, sizes: Sequence[Size], max_resolution: int | No
 def _show_sizes(
     sizes: Sequence[Size],
     written: Sequence[list[Written]],
+    started: Sequence[dict[str, Any] | None],
     budget: dict[str, Any] | None,
     as_json: bool,
 ) -> None:
@@ -304,8 +440,8 @@ def _show_sizes(
     coefficients = sizes[0].coefficients
     if as_json:
         entries = [
-            {**describe_size(size), "exports": list(map(asdict, exports))}
-            for size, exports in zip(sizes, written, strict=True)
+            {**describe_size(size), "exports": list(map(asdict, exports)), "weights": weights}
+            for size, exports, weights in zip(sizes, written, started, strict=True)
         ]
         print_json(
             {

@@ -52,6 +52,8 @@ EXPORTS = {
     "toml": "scalectl.exports.config:Toml",
 }
 """Format -> module:class; imported when it is chosen."""
+WITH_WEIGHTS = ("timm", "torch")
+"""Formats beside whose files starting weights can be written."""
 
 
 def make_export(name: str) -> Export:

@@ -1,14 +1,21 @@
 """Tables about networks alone, for `scalectl profile` and `scalectl baselines`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines import BASELINES
 from scalectl.arch.cost import compute_stage_costs
 from scalectl.arch.factory import Baseline, cost_of
 from scalectl.arch.rounding import Rounding
+from scalectl.arch.sizes import Size
 from scalectl.exports import EXPORTS, make_export
+from scalectl.report.render import pluralise
 from scalectl.report.tables import Column, Table
+
+if TYPE_CHECKING:  # its module loads torch
+    from scalectl.training.latency import Latency
 
 BASELINE_COLUMNS = (
     Column("name", "baseline"),
@@ -27,6 +34,15 @@ PROFILE_COLUMNS = (
     Column("macs", "MACs", ",d"),
     Column("macs_share", "of MACs", ".1%"),
     Column("activations", "activations", ",d"),
+)
+MEASURED_COLUMNS = (
+    Column("name", "size"),
+    Column("phi", "phi", ".9g"),
+    Column("milliseconds", "median, ms", ".2f"),
+    Column("fastest", "fastest", ".2f"),
+    Column("slowest", "slowest", ".2f"),
+    Column("runs", "runs", "d"),
+    Column("megabytes", "peak memory, MB", ",.1f"),
 )
 _UNIVERSAL = ("onnx", "torch", "json", "toml")
 """Formats that every network of stages can be exported to."""
@@ -83,6 +99,29 @@ def tabulate_profile(network: Baseline, *, per_stage: bool) -> Table:
         columns=PROFILE_COLUMNS,
         rows=(*rows, total),
         notes=tuple(notes),
+    )
+
+
+def tabulate_measured(sizes: Sequence[tuple[Size, "Latency"]]) -> Table:
+    """List what one image took in each size, on one device."""
+    _, first = sizes[0]
+    return Table(
+        name="measured",
+        title=f"One image at a time on {first.device} with {pluralise(first.threads, 'thread')}",
+        columns=MEASURED_COLUMNS,
+        rows=tuple(
+            {
+                "name": size.name,
+                "phi": size.phi,
+                "milliseconds": 1000 * latency.seconds,
+                "fastest": 1000 * latency.fastest,
+                "slowest": 1000 * latency.slowest,
+                "runs": latency.runs,
+                "megabytes": latency.peak_memory / 1e6,
+            }
+            for size, latency in sizes
+        ),
+        notes=("Memory is the allocator's on a GPU, else the whole process's, torch included.",),
     )
 
 

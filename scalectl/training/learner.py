@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from scalectl.nn.blocks import Residual
 from scalectl.nn.depthwise import hasten
+from scalectl.nn.growth import silence
 from scalectl.training.augmentation import augment
 from scalectl.trial import Recipe
 
@@ -196,9 +197,7 @@ def start_as_identity(network: nn.Module) -> nn.Module:
     """
     for block in network.modules():
         if isinstance(block, Residual) and block.shortcut is not None:
-            norms = [part for part in block.body.modules() if isinstance(part, nn.BatchNorm2d)]
-            for last in norms[-1:]:  # none in ConvNeXt, whose layer scale starts small
-                nn.init.zeros_(last.weight)
+            silence(block)
     return network
 
 

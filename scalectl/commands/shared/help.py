@@ -70,9 +70,12 @@ _GROUPS = {
         "What is printed": ("quiet", "events", "as_json", "logs", "optuna_storage"),
     },
     "scale": {
-        "How large": ("phi", "macs", "params", "activations", "at_most", "family", "official"),
+        "How large": (
+            *("phi", "macs", "params", "activations", "at_most", "latency", "memory", "device"),
+            *("family", "official"),
+        ),
         "From what": ("run", "coefficients", "baseline", "max_resolution", "rounding"),
-        "Configs": ("formats", "folder", "no_verify", "classes", "channels"),
+        "Configs": ("formats", "folder", "no_verify", "weights", "classes", "channels"),
     },
     "report": {
         "On the terminal": ("table", "everything", "form", "as_json", "watch"),

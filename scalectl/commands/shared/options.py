@@ -47,9 +47,9 @@ in_channels_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
-def check_device(_context: click.Context, _option: click.Parameter, name: str) -> str:
+def check_device(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """Return the name of a device, as click asks; raise `click.BadParameter` for what is none."""
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+    if name and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
         raise click.BadParameter(f"{name!r} is not auto, cpu, mps, cuda or cuda:NUMBER.")
     return name
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
 import wandb
@@ -30,7 +29,7 @@ def open_tracker(where: str, run: Path, name: str) -> "Group":
 
 
 class Group:
-    """The runs of a search, in files; at once on a server too where WANDB_MODE is online."""
+    """The runs of a search, in files."""
 
     def __init__(self, folder: Path, project: str, name: str) -> None:
         self._folder = folder
@@ -39,7 +38,7 @@ class Group:
         atomic.make_folder(folder)
 
     def log(self, record: Record) -> None:
-        """Write a run, and keep its file as a whole; one of the same name on a server is replaced."""
+        """Write a run, and keep its file as a whole."""
         key = f"{self._project} {self._name} {record.trial.id} {record.state}"
         name = hashlib.sha256(key.encode()).hexdigest()[:16]
         if any(self._folder.glob(f"*run-*-{name}/run-{name}.wandb")):
@@ -59,6 +58,7 @@ class Group:
             name=name_record(record),
             notes=record.error or None,
             config=describe_settings(record),
+            mode="offline",  # else it may ask for a key, and wait
             dir=folder,
             reinit="create_new",
             settings=_SETTINGS,
