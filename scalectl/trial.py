@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
 from statistics import fmean
@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Lt
 
 from scalectl.arch.cost import Cost
-from scalectl.arch.factory import Baseline
-from scalectl.arch.rounding import Spread
+from scalectl.arch.factory import Baseline, cost_of
+from scalectl.arch.rounding import Spread, round_to_multiple
 from scalectl.arch.scaling import Coefficients, Multipliers, Shares
 
 
@@ -103,6 +103,9 @@ class Recipe:
     """Decay, per step, of a moving average of the weights, which is then scored; 0 means none."""
     orthogonal: bool = False
     """Begin with orthogonal kernels, so that narrow layers lose nothing by an unlucky draw."""
+    progressive: bool = False
+    """Train on small images first, from half the side to the whole one in equal steps, an epoch each; shifts
+    grow with them (Tan & Le 2021, section 4). The number of images stays, and scores are of whole ones."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether a GPU trains networks as torch.compile makes them; auto: where that takes a small part of
     the training."""
@@ -216,6 +219,25 @@ class Trial:
             content["split"] = self.split
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(b"scalectl-trial-v1\0" + text.encode()).hexdigest()[:16]
+
+    def size_at(self, epoch: int) -> int:
+        """Return the side, in pixels, of the images of an epoch, which are counted from 1."""
+        whole, last = self.candidate.architecture.resolution, self.recipe.epochs
+        if not self.recipe.progressive or epoch >= last:
+            return whole
+        return round_to_multiple(whole * (1 + (epoch - 1) / (last - 1)) / 2, 2)
+
+    def count_macs(self, epochs: int) -> int:
+        """Count the multiply-adds of so many epochs' training; a backward pass counts as two forward ones."""
+        network = self.candidate.architecture
+        sizes = [self.size_at(epoch) for epoch in range(1, epochs + 1)]
+        macs = (
+            self.candidate.cost.macs
+            if size == network.resolution
+            else cost_of(replace(network, resolution=size)).macs
+            for size in sizes
+        )
+        return 3 * self.data.sizes["train"] * sum(macs)
 
     @property
     def steps(self) -> int:

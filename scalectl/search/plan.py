@@ -43,10 +43,7 @@ class Plan:
 
 def count_macs(trials: Iterable[Trial]) -> int:
     """Count the multiply-adds of all forward and backward passes over the training images."""
-    return sum(
-        3 * trial.candidate.cost.macs * trial.data.sizes["train"] * trial.recipe.epochs
-        for trial in trials
-    )
+    return sum(trial.count_macs(trial.recipe.epochs) for trial in trials)
 
 
 def make_plan(config: Config, baseline: Baseline) -> Plan:
@@ -61,6 +58,11 @@ def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
     """
     check_data(config.proxy, card)
     _check_stages(config, baseline)
+    if config.proxy.progressive and isinstance(baseline, Factory):
+        raise ScalectlError(
+            f"proxy.progressive: {baseline.target} is a factory, which builds for one size of images.",
+            "Leave it out.",
+        )
     enumeration = enumerate_candidates(
         config.design,
         shrink(baseline, config.proxy, card.classes),
@@ -99,6 +101,11 @@ def check_data(proxy: Proxy, card: DataCard) -> None:
             f"proxy.resolution is {proxy.resolution} px, but the images of {card.name} carry "
             f"no information above {card.native} px.",
             "Lower it, or set proxy.allow_upsampling = true.",
+        )
+    if proxy.progressive and proxy.epochs < 2:
+        raise ScalectlError(
+            "proxy.progressive has small images in early epochs, and proxy.epochs is 1.",
+            "Raise proxy.epochs, or leave it out.",
         )
 
 

@@ -83,6 +83,8 @@ class Learner:
 
     def __init__(self, network: nn.Module, recipe: Recipe, images: Images, *, flip: bool) -> None:
         self._recipe, self._images, self._flip = recipe, images, flip
+        self.size = images.pixels.shape[-1]
+        """Side to which images are made smaller before a step, in pixels."""
         self._mean, self._spread = measure_channels(images)
         device = images.labels.device
         self._network = hasten(network.to(device).to(memory_format=torch.channels_last))
@@ -116,7 +118,9 @@ class Learner:
         ):
             if len(chosen) == 1:
                 continue  # batch norm has no variance of one image on a 1 x 1 map
-            batch = augment(self._images.take(chosen), draw, recipe.shift, flip=self._flip)
+            shift = recipe.shift * self.size / self._images.pixels.shape[-1]
+            batch = augment(self._images.take(chosen), draw, shift, flip=self._flip)
+            batch = shrink(batch, self.size)
             total += self.step(batch, self._images.labels[chosen]) * len(chosen)
             yield
         return (total / len(self._images)).item()
@@ -182,6 +186,13 @@ class Learner:
         with self._precision:
             logits: Tensor = network(scaled.contiguous(memory_format=torch.channels_last))
         return logits.float()
+
+
+def shrink(images: Tensor, size: int) -> Tensor:
+    """Make square images, (N, C, H, W), as small as `size` pixels; such ones stay as they are."""
+    if images.shape[-1] == size:
+        return images
+    return functional.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, images: int) -> OneCycleLR:

@@ -104,8 +104,9 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
         learner.restore(state)
     began = saved = time.monotonic() - past.seconds
     for epoch in range(len(past.curve) + 1, trial.recipe.epochs + 1):
-        if isinstance(learner, Learner):  # graphs draw nothing
+        if isinstance(learner, Learner):  # graphs draw nothing, and have one size
             _seed(trial.id, epoch)
+            learner.size = trial.size_at(epoch)
         order, draws = _draw(trial.seed, epoch, len(images))
         train_loss = yield from _beat(learner.learn(order, draws[order]), trial, learner)
         scores = yield from _beat(learner.evaluate(held_out), trial, learner)
@@ -128,17 +129,18 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
     part = replace(images, pixels=images.pixels[:probed], labels=images.labels[:probed])
     fit = yield from _beat(learner.evaluate(part), trial, learner)
     whole = replace(past, seconds=time.monotonic() - began)
-    forward = (3 * len(images) + len(held_out)) * len(past.curve) + probed
+    scored = len(held_out) * len(past.curve) + probed
+    spent = trial.count_macs(len(past.curve)) + scored * trial.candidate.cost.macs
     if isinstance(learner, GraphLearner):
         pool.give(_describe_shape(trial), learner)
-    yield _conclude(trial, whole, fit, forward, peak_memory(device), environment)
+    yield _conclude(trial, whole, fit, spent, peak_memory(device), environment)
 
 
 def _make_learner(trial: Trial, images: Images, held_out: Images, pool: LearnerPool) -> Learns:
     """Make the trial's learner: CUDA graphs on a GPU, single calls on CPUs and for users' networks."""
     network, flip = _begin(trial), trial.recipe.flip and trial.data.flip
     is_own = not isinstance(trial.candidate.architecture, Factory)
-    if not (is_own and images.labels.is_cuda):
+    if trial.recipe.progressive or not (is_own and images.labels.is_cuda):
         return Learner(network, trial.recipe, images, flip=flip)
     known = pool.take(_describe_shape(trial))
     if known:
@@ -224,14 +226,14 @@ def _conclude(
     trial: Trial,
     past: _Past,
     fit: Scores,
-    forward: int,
+    spent: int,
     memory: int,
     environment: dict[str, str],
 ) -> Record:
     """Make the record of a training that ended.
 
-    `fit`: scores on training images. `forward`: forward passes, of one image each, that the
-    training took, a backward pass counted as two. `memory`: its peak, in bytes.
+    `fit`: scores on training images. `spent`: multiply-adds that the training took. `memory`: its
+    peak, in bytes.
     """
     finite = past.is_finite
     return Record(
@@ -246,7 +248,7 @@ def _conclude(
         top1_curve=past.top1_curve,
         train_curve=tuple(filter(math.isfinite, past.train_curve)),
         seconds=past.seconds,
-        macs_spent=forward * trial.candidate.cost.macs,
+        macs_spent=spent,
         peak_memory=memory,
         error="" if finite else f"the loss was not finite after epoch {len(past.curve)}",
         environment=environment,
