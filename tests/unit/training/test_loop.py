@@ -57,6 +57,25 @@ def test_the_same_trial_gives_the_same_bits(tiny: Plan, workspace: Workspace) ->
     assert other.curve != first.curve
 
 
+def test_progressive_training_begins_with_small_images(tiny: Plan, workspace: Workspace) -> None:
+    """From half the side in equal steps; it costs less, goes on to the same bits, and is scored as others."""
+    plain = next(trial for trial in tiny.trials if trial.candidate.control == "baseline")
+    trial = replace(plain, recipe=replace(plain.recipe, progressive=True, epochs=3))
+    assert [trial.size_at(epoch) for epoch in (1, 2, 3)] == [8, 12, 16]
+    assert {plain.size_at(epoch) for epoch in (1, 2)} == {16}
+    assert trial.id != replace(plain, recipe=replace(plain.recipe, epochs=3)).id
+    _, record = train(trial, workspace)
+    assert record.state is State.DONE, record.error
+    whole = 3 * plain.data.sizes["train"] * plain.candidate.cost.macs
+    assert 1 < trial.count_macs(3) / whole < 2.5
+    assert record.macs_spent == trial.count_macs(3) + (3 * 32 + 32) * plain.candidate.cost.macs
+    again = replace(workspace, checkpoints=workspace.checkpoints / "again")
+    stopped = loop.run(trial, again)
+    next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert train(trial, again)[1].curve == record.curve
+
+
 def test_a_loss_that_explodes_is_diverged(tiny: Plan, workspace: Workspace) -> None:
     """It has no score."""
     recipe = replace(tiny.trials[0].recipe, learning_rate=1e30)
