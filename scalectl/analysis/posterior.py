@@ -54,10 +54,10 @@ class Posterior:
     centre: Floats
     """(5,): what the terms are on average over the networks."""
 
-    def predict(self, shares: Floats) -> Floats:
-        """Return the surface's height at (M, 3) shares, as (C, M)."""
+    def predict(self, shares: Floats, draws: int | None = None) -> Floats:
+        """Return the surface's height at (M, 3) shares, as (C, M), or of the first `draws` alone."""
         terms = np.column_stack([np.ones(len(shares)), list_terms(shares) - self.centre])
-        heights: Floats = self.surface @ terms.T
+        heights: Floats = self.surface[:draws] @ terms.T
         return heights
 
 

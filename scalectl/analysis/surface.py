@@ -27,7 +27,8 @@ def draw_surface(judgement: Judgement) -> tuple[Place, ...]:
     simplex = simplex_within(judgement.trainings.shares)
     if not len(simplex):
         return ()
-    heights = (judgement.posterior.predict(simplex) * judgement.scale[:, None])[:_SURFACES]
+    scale = judgement.scale[:_SURFACES, None]
+    heights = judgement.posterior.predict(simplex, _SURFACES) * scale
     expected = heights.mean(axis=0)
     lost = heights.max(axis=1, keepdims=True) - heights
     near = (lost <= judgement.evidence.delta).mean(axis=0)
