@@ -1,13 +1,14 @@
 """The fitted surface over the triangle of compute shares, drawn in a terminal."""
 
-import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
 from scalectl.analysis.evidence import say_amount
+from scalectl.analysis.posterior import Floats
 from scalectl.analysis.surface import Place
 from scalectl.arch.scaling import Shares
 from scalectl.errors import printable
@@ -36,9 +37,9 @@ def draw_heat_map(results: Results) -> str:
     marks: dict[tuple[int, int], tuple[str, str]] = {}
     for letter, name, shares in _list_landmarks(results):
         marks.setdefault(_find_tile(shares), (letter, name))
-    points = [
-        (place.shares.depth, place.shares.width, place.shares.resolution) for place in surface
-    ]
+    points = np.array(
+        [(place.shares.depth, place.shares.width, place.shares.resolution) for place in surface]
+    )
 
     def paint(row: int, column: int) -> Text:
         letter, _ = marks.get((row, column), ("", ""))
@@ -99,11 +100,9 @@ def _find_tile(shares: Shares) -> tuple[int, int]:
     return row, min(row, max(0, round(shares.width * _DEGREE)))
 
 
-def _find_nearest(
-    row: int, column: int, points: Sequence[tuple[float, float, float]], surface: Sequence[Place]
-) -> Place | None:
+def _find_nearest(row: int, column: int, points: Floats, surface: Sequence[Place]) -> Place | None:
     """Return the point of the surface nearest to a tile's centre; None beyond what was trained."""
     centre = (row - column) / _DEGREE, column / _DEGREE, 1 - row / _DEGREE
-    distances = [math.dist(point, centre) for point in points]
-    nearest = min(distances)
-    return surface[distances.index(nearest)] if nearest <= 1 / _DEGREE else None
+    distances = np.linalg.norm(points - centre, axis=1)
+    nearest = int(distances.argmin())
+    return surface[nearest] if distances[nearest] <= 1 / _DEGREE else None
