@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -87,9 +87,10 @@ def find_grid(path: Path) -> Path:
     return shipped or path
 
 
-def read_table(path: Path) -> dict[str, Any]:
-    """Read a TOML file, or a JSON file with that suffix, whose content is a table of keys.
+def read_table(path: Path, parse: Callable[[str], object] | None = None) -> dict[str, Any]:
+    """Read a file whose content is a table of keys: JSON by its suffix, else TOML, or as `parse` does.
 
+    `parse` raises `ValueError` for what it does not understand.
     Raises `ScalectlError` where it cannot be read or parsed.
     """
     try:
@@ -98,7 +99,8 @@ def read_table(path: Path) -> dict[str, Any]:
         reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
         raise ScalectlError(f"{path} cannot be read: {reason}.", "Check the path.") from None
     try:
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        parse = parse or (json.loads if path.suffix == ".json" else tomllib.loads)
+        content = parse(text)
     except RecursionError:
         raise ScalectlError(
             f"{path} cannot be parsed: it is nested too deeply.", "Remove brackets."

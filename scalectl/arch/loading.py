@@ -1,13 +1,16 @@
 """Find networks: by name, in files, and as users' factories."""
 
+import os
 import re
 from pathlib import Path
 
 from scalectl import parsing
 from scalectl.arch.architecture import Architecture, Stage
 from scalectl.arch.baselines import find_architecture
+from scalectl.arch.block_strings import check_blocks, is_block_strings, parse_network, parse_stages
 from scalectl.arch.cost import Cost
 from scalectl.arch.factory import Baseline, Factory, make_factory
+from scalectl.arch.pycls_file import read_pycls
 from scalectl.arch.rounding import Rounding
 from scalectl.errors import ScalectlError
 
@@ -16,10 +19,12 @@ WINNER = "winner.json"
 
 
 def load_network(path: Path) -> Baseline:
-    """Read the network of a .toml or .json file, written by hand or emitted by scalectl.
+    """Read the network of a .toml or .json file, by hand or emitted by scalectl, or of pycls' .yaml.
 
     An emitted factory is read as it was counted; none of its code runs.
     """
+    if path.suffix in _YAML:
+        return _check(read_pycls(path), path)
     content = parsing.read_table(path)
     network = content.get("architecture")
     if not isinstance(network, dict):
@@ -29,11 +34,20 @@ def load_network(path: Path) -> Baseline:
         )
     if "target" in network:
         return parsing.validate(Factory, network, str(path))
+    blocks = network.pop("blocks", None)
+    if blocks is not None:
+        network.setdefault("stages", parse_stages(blocks, f"{path}: architecture.blocks"))
     parsing.refuse_unknown_fields(network, Architecture, str(path), "architecture.")
     for number, stage in enumerate(network.get("stages", [])):
         parsing.refuse_unknown_fields(stage, Stage, str(path), f"architecture.stages.{number}.")
     network.setdefault("name", re.sub(r"\W", "_", path.stem.lower()))
-    return _check(parsing.validate(Architecture, network, str(path)), path)
+    architecture = parsing.validate(Architecture, network, str(path))
+    if blocks is not None:
+        check_blocks(architecture, str(path))
+    return _check(architecture, path)
+
+
+_YAML = (".yaml", ".yml")
 
 
 def _check(network: Architecture, path: Path) -> Architecture:
@@ -56,20 +70,24 @@ def _check(network: Architecture, path: Path) -> Architecture:
 
 
 def find_baseline(name: str) -> Baseline:
-    """Find a network by its name, in a file, or as a user's factory.
+    """Find a network by its name, in a file, by timm's block strings, or as a user's factory.
 
     `package.module:build` is called for 224 px, `package.module:build@160` for others. Raises
     `ScalectlError` where there is no such network.
     """
     path = parsing.expand_home(name)
-    if (path / "FORMAT.json").exists() and not (path / WINNER).exists():
+    if is_block_strings(name):
+        return parse_network(name)
+    # Not by pathlib, which raises for names that are too long.
+    has_winner = os.path.exists(path / WINNER)  # noqa: PTH110
+    if not has_winner and os.path.exists(path / "FORMAT.json"):  # noqa: PTH110
         raise ScalectlError(
             f"{name} is a run without a winner that could be a baseline.",
             "Give a run of scalectl nas that is over.",
         )
-    if (path / WINNER).exists():
+    if has_winner:
         path = path / WINNER
-    if path.suffix in (".toml", ".json"):
+    if path.suffix in (".toml", ".json", *_YAML):
         # Grid files name theirs as in the repository, whose folder grids/ is shipped.
         shipped = None if path.exists() else parsing.find_shipped(name.removeprefix("grids/"))
         network = load_network(shipped or path)

@@ -148,7 +148,7 @@ class Config:
     FILE: ClassVar[str] = "grid.toml"
     """Its name in a run's folder."""
     baseline: str = "efficientnet_b0"
-    """A name from `scalectl baselines`, or a file that scalectl emitted."""
+    """A name from `scalectl baselines`, a file, timm's block strings, or package.module:factory."""
     seeds: Annotated[int, Ge(1), Le(FRESH)] = 4
     """Trainings of each candidate, on average: the most that an adaptive search spends. Each of the
     first seeds is a block: it trains every candidate once, in random order."""

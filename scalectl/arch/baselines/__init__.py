@@ -48,7 +48,8 @@ def find_published(name: str) -> Published:
         close = suggest(f"efficientnet_{name}", BASELINES)
     raise ScalectlError(
         f"There is no baseline {name!r}{f'; did you mean {close!r}?' if close else '.'}",
-        "scalectl baselines lists them; a .toml or .json file or package.module:factory is one too.",
+        "scalectl baselines lists them; a .toml, .json or pycls' .yaml, timm's block strings and "
+        "package.module:factory are some too.",
     )
 
 

@@ -24,7 +24,10 @@ class _Path(click.Path):
 
 
 PATH = _Path(path_type=Path)
-BASELINE_HELP = "A name (scalectl baselines), a .toml or .json, or package.module:factory."
+BASELINE_HELP = (
+    "A name (scalectl baselines), a .toml, .json or pycls' .yaml, timm's block strings, or "
+    "package.module:factory."
+)
 
 require_option = click.option(
     "--require",
