@@ -1,4 +1,4 @@
-"""Count what a torch module costs, on the meta device, where no weights are allocated."""
+"""Count what a torch module costs, as a rule on the meta device, where no weights are allocated."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def count_cost(
-    network: "nn.Module", resolution: int, channels: int = 3
+    network: "nn.Module", resolution: int, channels: int = 3, device: str = "meta"
 ) -> tuple[Cost, tuple[int, ...]]:
     """Count what one forward pass of one image costs; return that and the shape of its result.
 
-    The network and its images are on the meta device: shapes only. Counted are torch's own
+    The network is on `device`; on the meta device there are shapes only. Counted are torch's own
     convolutions and matrix products (`FlopCounterMode`, two FLOPs for a multiply-add), and the
     elements out of `Conv2d` modules.
     """
@@ -27,7 +27,7 @@ def count_cost(
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
     ]
-    images = torch.empty(1, channels, resolution, resolution, device="meta")
+    images = torch.empty(1, channels, resolution, resolution, device=device)
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             shape = tuple(network.eval()(images).shape)

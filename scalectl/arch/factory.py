@@ -1,19 +1,14 @@
 """Baselines that are a user's own function instead of stages as data."""
 
 import hashlib
-import importlib
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from scalectl.arch import users_code
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.cost import Cost, compute_cost
 from scalectl.arch.rounding import Rounding
-from scalectl.errors import ScalectlError, describe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,7 +60,7 @@ class Factory:
 
     def build(self) -> "nn.Module":
         """Call the function; the network is on torch's default device."""
-        return _call(self.target, self.depth, self.width, self.resolution, self.classes)
+        return users_code.call(self.target, self.depth, self.width, self.resolution, self.classes)
 
 
 Baseline = Architecture | Factory
@@ -119,90 +114,20 @@ def make_factory(target: str, resolution: int, classes: int = 1000) -> Factory:
 def _count(
     target: str, depth: float, width: float, resolution: int, classes: int
 ) -> tuple[Cost, str]:
-    import torch
+    cost, layers = _ask("count", target, depth, width, resolution, classes)
+    return Cost(**cost), layers
 
-    from scalectl.arch.counter import count_cost
 
-    with torch.device("meta"):
-        network = _call(target, depth, width, resolution, classes)
+def rehearse(factory: Factory) -> None:
+    """Take one training step. Raises `ScalectlError`, which names the cure, where that is impossible."""
+    call = (factory.target, factory.depth, factory.width, factory.resolution, factory.classes)
+    _ask("rehearse", *call)
+
+
+def _ask(task: str, target: str, depth: float, width: float, *others: int) -> Any:
+    from scalectl.arch import counting
+
     try:
-        with _keeping_stdout():
-            cost, shape = count_cost(network, resolution)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as problem:
-        raise _complain(
-            target, depth, width, f"fails on a {resolution} px image: {describe(problem)}"
-        ) from None
-    if shape != (1, classes):
-        raise _complain(target, depth, width, f"gives {shape} instead of (1, {classes})")
-    shapes = [tuple(parameter.shape) for parameter in network.parameters()]
-    text = f"{network!r} {shapes} {cost.macs}"
-    return cost, hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _call(target: str, depth: float, width: float, resolution: int, classes: int) -> "nn.Module":
-    from torch import nn
-
-    function = _load(target)
-    try:
-        with _keeping_stdout():
-            network = function(depth=depth, width=width, resolution=resolution, num_classes=classes)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as problem:  # it may even call exit(), or raise what is no Exception
-        raise _complain(
-            target, depth, width, f"raised {type(problem).__name__}: {describe(problem)}"
-        ) from None
-    if not isinstance(network, nn.Module):
-        raise _complain(target, depth, width, f"gives a {type(network).__name__}, no nn.Module")
-    return network
-
-
-@contextmanager
-def _keeping_stdout() -> Iterator[None]:
-    """Send what a user's code prints, by whatever means, to stderr: stdout is for documents alone."""
-    try:
-        kept = os.dup(1)
-    except OSError:  # it is closed already
-        with redirect_stdout(sys.stderr):
-            yield
-        return
-    try:
-        os.dup2(2, 1)
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _load(target: str) -> Callable[..., Any]:
-    module, _, name = target.partition(":")
-    if os.getcwd() not in sys.path:  # noqa: PTH109
-        # A console script's path lacks the working directory, where users keep their modules.
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    try:
-        with _keeping_stdout():
-            function = getattr(importlib.import_module(module), name, None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as problem:
-        raise ScalectlError(
-            f"The module of the baseline {target} cannot be imported: {describe(problem)}.",
-            "Give package.module:function, importable from here.",
-        ) from None
-    if not callable(function):
-        raise ScalectlError(
-            f"{module} has no function {name!r}.",
-            "It must be build(depth, width, resolution, num_classes) -> torch.nn.Module.",
-        )
-    return function  # type: ignore[no-any-return]
-
-
-def _complain(target: str, depth: float, width: float, problem: str) -> ScalectlError:
-    return ScalectlError(
-        f"{target}(depth={depth:g}, width={width:g}) {problem}.",
-        "It must be build(depth, width, resolution, num_classes) -> torch.nn.Module, and build on "
-        "torch's meta device.",
-    )
+        return counting.ask(task, target, depth, width, *others)
+    except counting.LostError as problem:
+        users_code.complain(target, depth, width, str(problem))

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scalectl.arch.factory import Baseline, Factory
+from scalectl.arch.factory import Baseline, Factory, rehearse
 from scalectl.data import open_dataset
 from scalectl.errors import ScalectlError
 from scalectl.search.candidates import Enumeration, enumerate_candidates, shrink, spread
@@ -69,6 +69,9 @@ def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
         limit_resolution(config, card),
         controls_only=config.strategy.kind == "optuna",
     )
+    smallest = enumeration.candidates[0].architecture
+    if isinstance(smallest, Factory):
+        rehearse(smallest)
     return _lay_out(config, baseline, card, enumeration)
 
 

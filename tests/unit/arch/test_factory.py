@@ -7,14 +7,19 @@ import pytest
 from click.testing import CliRunner, Result
 from factories import TINY
 
+from scalectl.arch import counting
 from scalectl.arch.counter import count_params
-from scalectl.arch.factory import _count, make_factory, parse_baseline
+from scalectl.arch.factory import make_factory, parse_baseline, rehearse
 from scalectl.cli import main
 from scalectl.errors import ScalectlError
 from scalectl.nn.build import build
 
 CODE = """
+import os
 import pathlib
+import threading
+
+import torch
 from torch import nn
 
 pathlib.Path("ran").touch()
@@ -73,19 +78,72 @@ def chatty(depth, width, resolution, num_classes):
 
 def number(depth, width, resolution, num_classes):
     return 3
+
+
+def asking(depth, width, resolution, num_classes):
+    rates = [rate.item() for rate in torch.linspace(0, 0.1, 3)]
+    return nn.Sequential(nn.Dropout(rates[1]), build(depth, width, resolution, num_classes))
+
+
+def busy(depth, width, resolution, num_classes):
+    threading.Thread(target=threading.Event().wait).start()
+    return build(depth, width, resolution, num_classes)
+
+
+def lazy(depth, width, resolution, num_classes):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def frozen(depth, width, resolution, num_classes):
+    return build(depth, width, resolution, num_classes).requires_grad_(False)
+
+
+class Auxiliary(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        logits = self.network(images)
+        return (logits, logits) if self.training else logits
+
+
+def auxiliary(depth, width, resolution, num_classes):
+    return Auxiliary(build(depth, width, resolution, num_classes))
+
+
+def cut(depth, width, resolution, num_classes):
+    network = build(depth, width, resolution, num_classes)
+    network.register_forward_hook(lambda module, inputs, logits: logits.detach())
+    return network
+
+
+def crash(depth, width, resolution, num_classes):
+    os.abort()
+
+
+def endless(depth, width, resolution, num_classes):
+    while True:
+        pass
 """
 TARGET = "factory_nets:build"
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all, so that one process counts."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "factory_nets.py").write_text(CODE)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the user stands, with a module of their own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(home)
+    monkeypatch.syspath_prepend(str(home))
     monkeypatch.delitem(sys.modules, "factory_nets", raising=False)
-    _count.cache_clear()
-    (tmp_path / "factory_nets.py").write_text(CODE)
-    return tmp_path
+    return home
 
 
 def invoke(line: str) -> Result:
@@ -128,8 +186,58 @@ def test_what_it_cannot_be_is_said(name: str, message: str) -> None:
         make_factory(f"factory_nets:{name}", 32, 10)
 
 
-def test_a_factory_is_searched_scaled_and_reported(folder: Path) -> None:
+def test_numbers_of_tensors_are_asked_for_on_the_cpu() -> None:
+    """As rates of drop-path are; the meta device has none."""
+    assert make_factory("factory_nets:asking", 32, 10).cost == make_factory(TARGET, 32, 10).cost
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "cure"),
+    [
+        ("lazy", "has lazy layers", "Call the network once"),
+        ("auxiliary", "gives a tuple in training", "aux_logits=False"),
+        ("frozen", "has no weights to train", "requires_grad"),
+        ("cut", "fails in a training step: .*grad", "build"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_with_its_cure(name: str, message: str, cure: str) -> None:
+    """It can be counted, and so profiled."""
+    factory = make_factory(f"factory_nets:{name}", 32, 10)
+    with pytest.raises(ScalectlError, match=message) as caught:
+        rehearse(factory)
+    assert cure in caught.value.hint
+
+
+def test_a_search_begins_with_one_training_step() -> None:
+    settings = " ".join(f"--set {override}" for override in TINY if "proxy.width" not in override)
+    refused = invoke(f"grid --baseline factory_nets:auxiliary@32 --dry-run --no-probe {settings}")
+    assert refused.exit_code == 2
+    assert "aux_logits=False" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("crash", "ended the process in which it was counted: SIGABRT"), ("endless", "was stopped")],
+)
+def test_code_that_crashes_or_never_ends_is_counted_apart(
+    name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And another one after it; a thread that goes on delays nothing."""
+    make_factory("factory_nets:busy", 32, 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(counting, "LIMIT", 1.0 if name == "endless" else counting.LIMIT)
+        with pytest.raises(ScalectlError, match=message):
+            make_factory(f"factory_nets:{name}", 32, 10)
+
+
+def test_a_factory_is_searched_scaled_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trained, stored and read back; its code runs only where the user names it."""
+    folder = tmp_path
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    (folder / "factory_nets.py").write_text(CODE)
     settings = " ".join(f"--set {override}" for override in TINY if "proxy.width" not in override)
     searched = invoke(f"grid --baseline {TARGET}@32 -o runs/mine --executor inline {settings}")
     assert searched.exit_code == 0, searched.stderr
