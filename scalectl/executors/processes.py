@@ -25,6 +25,7 @@ from types import ModuleType
 from scalectl.errors import OutOfSpaceError
 from scalectl.executors import Cluster
 from scalectl.executors.hardware import count_cores, count_memory
+from scalectl.executors.orphans import Orphans
 from scalectl.executors.parent_death import die_with_parent
 from scalectl.training.workspace import Workspace
 from scalectl.trial import News, Record, State, Trial
@@ -62,6 +63,7 @@ class Processes:
         memory = workspace.memory or count_memory() // self.jobs
         workspace = replace(workspace, memory=memory)
         start_server()
+        orphans = Orphans()
         try:
             while True:
                 while len(running) < self.jobs and (trial := next(source, None)):
@@ -76,11 +78,14 @@ class Processes:
                         _start_anew(pipe, workspace, running)
                     else:
                         yield _settle(news, pipe, running)
+                        orphans.end()
                 for pipe in _find_stalled(running, workspace.stall):
                     yield _settle(_stop(running[pipe], workspace.stall), pipe, running)
+                    orphans.end()
         finally:
             for child in running.values():
                 kill(child.process)
+            orphans.end()
 
 
 def start_server() -> None:

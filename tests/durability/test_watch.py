@@ -50,6 +50,7 @@ def leave():
 
 def sleep():
     subprocess.Popen(["sleep", "1000"])
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)  # out of reach of its group
     time.sleep(1000)
 
 
