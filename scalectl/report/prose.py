@@ -1,5 +1,6 @@
 """The results of a search in sentences."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from scalectl.analysis.confirmation import place
@@ -37,6 +38,7 @@ def in_words(results: Results) -> str:
     """State the choice, its reason, how sure it is and what it rests on, in lines without a final break."""
     selection, trial = results.selection, results.records[0].trial
     lines = [f"{in_brief(selection)} {selection.reason}"]
+    lines.extend(_warn_of_guessing(results))
     lines.extend(_compare_with_controls(selection))
     lines.extend(_compare_with_baseline(results))
     if selection.evidence:
@@ -61,6 +63,19 @@ def in_words(results: Results) -> str:
     if trial.data.note:
         lines.append(f"Note: {trial.data.note}.")
     return "\n".join(lines)
+
+
+def _warn_of_guessing(results: Results) -> Iterator[str]:
+    """Say where no network predicts better than one that never looks at an image."""
+    data = results.records[0].trial.data
+    scores = [each.mean_top1 for each in results.summaries if each.mean_top1 is not None]
+    guess = data.account.majority if data.account else 1 / data.classes
+    error = math.sqrt(guess * (1 - guess) / data.sizes["select"])
+    if scores and max(scores) < guess + 2 * error:
+        yield (
+            f"These trainings cannot tell: the highest top-1 is {max(scores):.1%}, and always answering "
+            f"the largest class has {guess:.1%}. Give more images, or more epochs."
+        )
 
 
 def _compare_with_controls(selection: Selection) -> Iterator[str]:

@@ -78,6 +78,9 @@ def test_a_balanced_top1_is_shown_where_classes_are_unequal() -> None:
         ranking = tabulate("ranking", results)
         assert ("mean_balanced_top1" in [column.name for column in ranking.columns]) == shown
     assert set(read(ranking, "mean_balanced_top1")) == {0.5}
+    # A network that always answers "cat" has a top-1 of 90 %.
+    assert "These trainings cannot tell: the highest top-1 is" in in_words(results)
+    assert "cannot tell" not in in_words(factories.few())
 
 
 def test_controls_are_compared_seed_by_seed(results: Results) -> None:
