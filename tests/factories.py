@@ -27,6 +27,23 @@ from scalectl.trial import Candidate, DataCard, Purpose, Record, State, Trial
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 """Of a real search, committed with its grid file."""
+FAMILIES = [
+    "efficientnet_b0",
+    "efficientnet_lite0",
+    "efficientnet_es",
+    "efficientnetv2_b0",
+    "mobilenetv1_100",
+    "mobilenetv2_100",
+    "mobilenetv3_large_100",
+    "mobilenetv3_small_100",
+    "mnasnet_100",
+    "resnet18",
+    "resnet50",
+    "convnext_tiny",
+    "regnetx_002",
+    "regnety_004",
+]
+"""Of each kind of block, one or more."""
 T = TypeVar("T")
 TINY = (
     "seeds=1",

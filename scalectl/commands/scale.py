@@ -29,7 +29,14 @@ from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.source import Start, find_start
 from scalectl.errors import ScalectlError
 from scalectl.executors.hardware import require_device
-from scalectl.exports import EXPORTS, WITH_WEIGHTS, Written, check_installed, write
+from scalectl.exports import (
+    EXPORTS,
+    WITH_WEIGHTS,
+    Written,
+    check_installed,
+    list_unverifiable,
+    write,
+)
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # their modules load torch, or what only a table needs
@@ -181,6 +188,8 @@ def scale(
             sizes = _apply(start, _parse_phis(phi), max_resolution)
         _comment(start, sizes, max_resolution)
     check_installed(formats)
+    for form, library in list_unverifiable([] if no_verify else formats).items():
+        say(f"{library} is not installed: --to {form} is written, but not verified.", err=True)
     written = _write_all(sizes, dict.fromkeys(formats), folder, verify=not no_verify)
     started = _write_weights(source, sizes, written)
     _show_sizes(sizes, written, started, budget, as_json)

@@ -124,6 +124,12 @@ def check_installed(formats: Iterable[str]) -> None:
                 )
 
 
+def list_unverifiable(formats: Iterable[str]) -> dict[str, str]:
+    """List the formats whose files can be written but not built again here, with the missing library."""
+    libraries = {name: make_export(name).library for name in formats}
+    return {name: library for name, library in libraries.items() if not is_installed(library)}
+
+
 _NEEDED = {"onnx": ("onnx", "onnxscript")}
 """What writing takes; checking what was written takes the format's own library."""
 

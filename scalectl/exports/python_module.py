@@ -115,7 +115,7 @@ def verify_module(path: Path) -> Verification:
     module = import_module(path)
     with torch.device("meta"):
         network = getattr(module, module.CLAIMS["name"])()
-    return check(network, module.CLAIMS)
+    return check(network, module.CLAIMS, module.FORMAT)
 
 
 def _harmless(text: str) -> str:

@@ -74,7 +74,7 @@ class Timm:
         module = import_module(path)
         with torch.device("meta"):
             network = timm.create_model(module.CLAIMS["name"])
-        return check(network, module.CLAIMS)
+        return check(network, module.CLAIMS, "timm")
 
 
 def _find_obstacle_of_mobile(network: Architecture) -> str:

@@ -70,7 +70,11 @@ class Transformers:
         Folders of earlier versions have no preprocessor_config.json; where there is one, it is loaded.
         """
         import torch
-        from transformers import AutoConfig, AutoModelForImageClassification
+        from transformers import (
+            AutoConfig,
+            AutoModelForImageClassification,
+            EfficientNetForImageClassification,
+        )
 
         from scalectl.exports.verification import check
 
@@ -87,10 +91,19 @@ class Transformers:
         with torch.device("meta"):
             network = Logits()
         claims = json.loads(path.read_text())["scalectl"]
-        result = check(network, claims)
+        result = check(network, claims, "transformers")
+        if isinstance(network.model, EfficientNetForImageClassification):
+            # Of all that it draws, see its _init_weights.
+            result = replace(result, note=f"{result.note}; {_DRAWN}")
         if path.with_name("preprocessor_config.json").is_file():
             return _check_processor(path.parent, claims, result)
         return result
+
+
+_DRAWN = (
+    "transformers draws the weights of its EfficientNet's batch norms around 0: set them to 1 before a "
+    "training from scratch"
+)
 
 
 def _check_processor(folder: Path, claims: dict[str, Any], result: Verification) -> Verification:
@@ -172,7 +185,7 @@ def _configure_efficientnet(network: Architecture) -> dict[str, Any]:
         "hidden_dim": network.head_width,
         # Its default of 0.99 is Keras' sense of the word: torch would keep the last batch alone.
         "batch_norm_momentum": 0.1,
-        "batch_norm_eps": 1e-5,
+        "batch_norm_eps": 1e-3,
         "dropout_rate": network.dropout,
         "drop_connect_rate": network.drop_path,
     }
@@ -217,7 +230,7 @@ def _configure_mobilenetv2(network: Architecture) -> dict[str, Any]:
         "hidden_act": _activation(network),
         "finegrained_output": True,
         "tf_padding": False,
-        "layer_norm_eps": 1e-5,  # of its batch norms
+        "layer_norm_eps": 1e-3,  # of its batch norms
         "classifier_dropout_prob": network.dropout,
     }
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scalectl.arch.counter import count_cost
+from scalectl.exports.conventions import OWN, compare_norms
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,25 +29,36 @@ def count_outputs(claims: dict[str, Any]) -> int:
     return int(claims["classes"] or claims["features"])
 
 
-def comment_norms(network: "nn.Module") -> str:
-    """Say where running statistics would be those of the last batch; "" where they are averages.
+def comment_norms(network: "nn.Module", library: str) -> str:
+    """Say where norms are others than in the library's own networks, or keep no averages; else "".
 
     Keras writes the part that stays, torch the part that is new, and libraries have mixed them up.
     """
     from torch.nn import BatchNorm2d
 
-    momenta = {norm.momentum for norm in network.modules() if isinstance(norm, BatchNorm2d)}
-    wrong = [momentum for momentum in momenta if momentum and momentum > 0.5]
+    norms = {
+        (norm.momentum or 0.0, norm.eps)
+        for norm in network.modules()
+        if isinstance(norm, BatchNorm2d)
+    }
+    wrong = [momentum for momentum, _ in norms if momentum > 0.5]
     if not wrong:
-        return ""
+        names = [type(module).__name__ for module in network.modules()]
+        families = [family for known, family in OWN if known == library]
+        # transformers' classes say more: EfficientNetForImageClassification.
+        found = [family for family in families for name in names if name.startswith(family)]
+        return compare_norms(library, found[0], norms) if found else ""
     return (
         f"; but its batch norms have a momentum of {wrong[0]:g}, with which running statistics are "
         "those of the last batch: set it to 0.1 in the built network before training"
     )
 
 
-def check(network: "nn.Module", claims: dict[str, Any]) -> Verification:
-    """Count on the meta device, and compare with what a file claims of its network."""
+def check(network: "nn.Module", claims: dict[str, Any], library: str = "") -> Verification:
+    """Count on the meta device, and compare with what a file claims of its network.
+
+    Norms are compared with those of the library's own networks.
+    """
     expected, (channels, resolution, _) = claims["params"], claims["input_size"]
     classes = count_outputs(claims)
     cost, shape = count_cost(network, resolution, channels)
@@ -59,7 +71,7 @@ def check(network: "nn.Module", claims: dict[str, Any]) -> Verification:
         note = f"a forward pass gives {shape} instead of (1, {classes})"
     else:
         note = f"built and run: {cost.params:,} parameters, {cost.macs:,} MACs, as stated"
-    note += comment_norms(network)
+    note += comment_norms(network, library)
     return Verification(
         ok=(cost.params, cost.macs, shape) == (expected, claims["macs"], (1, classes)),
         expected_params=expected,

@@ -4,7 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from factories import FAMILIES
 
+from scalectl import exports
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines import find_architecture
 from scalectl.arch.baselines.efficientnet import B0
@@ -12,6 +15,7 @@ from scalectl.arch.factory import cost_of
 from scalectl.arch.loading import load_network
 from scalectl.arch.scaling import NAMED, Multipliers, scale
 from scalectl.arch.sizes import Size, official_size, size_at
+from scalectl.cli import main
 from scalectl.errors import ScalectlError
 from scalectl.exports import EXPORTS, make_export, verify, write
 from scalectl.exports.verification import Verification
@@ -72,22 +76,6 @@ def test_a_file_with_another_network_is_found_out(name: str, tmp_path: Path) -> 
     assert verify(path)[1].ok is False
 
 
-FAMILIES = [
-    "efficientnet_b0",
-    "efficientnet_lite0",
-    "efficientnet_es",
-    "efficientnetv2_b0",
-    "mobilenetv1_100",
-    "mobilenetv2_100",
-    "mobilenetv3_large_100",
-    "mobilenetv3_small_100",
-    "mnasnet_100",
-    "resnet18",
-    "resnet50",
-    "convnext_tiny",
-    "regnetx_002",
-    "regnety_004",
-]
 EXPRESSED = {
     "timm": set(FAMILIES),
     "keras": set(FAMILIES),
@@ -180,6 +168,17 @@ def test_a_users_odd_network_is_refused_with_a_reason() -> None:
         "json",
         "toml",
     ]
+
+
+def test_what_cannot_be_verified_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "find_spec", lambda _name: None)
+    arguments = ["scale", "--official", "b0", "--to", "keras", "--to", "json", "-o", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "keras is not installed: --to keras is written, but not verified." in result.stderr
+    assert "--to json is" not in result.stderr
 
 
 def test_an_unusable_name_is_refused() -> None:

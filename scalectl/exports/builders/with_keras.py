@@ -12,6 +12,12 @@ ACTIVATIONS = {
     "hard_swish": "hard_silu",
     "gelu": "gelu",
 }
+# Of keras.applications' own networks.
+NORMS = {
+    "EfficientNet": {"momentum": 0.99, "epsilon": 1e-3},
+    "MobileNet": {"momentum": 0.999, "epsilon": 1e-3},
+    "ResNet": {"momentum": 0.99, "epsilon": 1.001e-5},
+}
 START = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
 
 
@@ -38,11 +44,27 @@ def build_network(
     if not include_top:
         pools = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
         x = pools[pooling]()(x) if pooling else x
-        return keras.Model(images, normalise_end(x, network, blocks[-1]))
+        return set_norms(keras.Model(images, normalise_end(x, network, blocks[-1])), network)
     x = build_head(x, network, blocks[-1])
     if network["dropout"]:
         x = layers.Dropout(network["dropout"])(x)
-    return keras.Model(images, layers.Dense(classes)(x) if classes else x)
+    return set_norms(keras.Model(images, layers.Dense(classes)(x) if classes else x), network)
+
+
+def set_norms(model: keras.Model, network: dict[str, Any]) -> keras.Model:
+    """Give batch norms the settings of the nearest family of keras.applications."""
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            for name, value in NORMS[name_family(network)].items():
+                setattr(layer, name, value)
+    return model
+
+
+def name_family(network: dict[str, Any]) -> str:
+    if network["stages"][0][0]["kind"] in ("basic", "bottleneck"):
+        return "ResNet"
+    mobile = network["head"] == "pooled_conv" or network["activation"] == "relu6"
+    return "MobileNet" if mobile else "EfficientNet"
 
 
 def build_stem(x: Any, network: dict[str, Any]) -> Any:
@@ -166,7 +188,7 @@ def convolve_depthwise(x: Any, kernel: int, stride: int, activation: str) -> Any
 
 
 def normalise_batch(x: Any, activation: str | None) -> Any:
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    x = layers.BatchNormalization()(x)
     return layers.Activation(ACTIVATIONS[activation])(x) if activation else x
 
 
@@ -180,8 +202,9 @@ def squeeze_excite(x: Any, block: dict[str, Any], squeeze: str) -> Any:
     hard = squeeze == "hidden"
     activation = "relu" if hard else ACTIVATIONS[block["activation"]]
     y = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    y = layers.Conv2D(block["squeezed"], 1, activation=activation)(y)
-    y = layers.Conv2D(block["hidden"], 1, activation="hard_sigmoid" if hard else "sigmoid")(y)
+    gate = "hard_sigmoid" if hard else "sigmoid"
+    y = layers.Conv2D(block["squeezed"], 1, activation=activation, kernel_initializer=START)(y)
+    y = layers.Conv2D(block["hidden"], 1, activation=gate, kernel_initializer=START)(y)
     return layers.multiply([x, y])
 
 
