@@ -110,6 +110,14 @@ def gpu(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def exports(session: nox.Session) -> None:
+    """Files of every family in every format, used in processes without scalectl; the tests use four."""
+    python = Path(".nox", "tests", "bin", "python")
+    test = "tests/contracts/test_emitted.py"
+    session.run(str(python), "-m", "pytest", "--all-families", test, *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
 def chaos(session: nox.Session) -> None:
     """Searches killed at random, for hours if need be: nox -s chaos -- --minutes 60."""
     run_script(session, "tests/chaos.py", *(session.posargs or ("--minutes", "30")))

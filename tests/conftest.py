@@ -92,6 +92,12 @@ def make(tiny: Plan) -> Make:
     return make
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-families", action="store_true", help="use emitted files of every family, for minutes"
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in items:
