@@ -111,6 +111,8 @@ def _translate(problem: BaseException) -> ScalectlError:
         return OutOfSpaceError(
             "There is no space left to write to.", "Free some, and run it again."
         )
+    if isinstance(problem, OSError) and problem.errno == errno.ENAMETOOLONG:
+        return ScalectlError("The name of a file or folder is too long.", "Give a shorter one.")
     return _admit(cause or problem)
 
 

@@ -1,6 +1,5 @@
 """Find networks: by name, in files, and as users' factories."""
 
-import os
 import re
 from pathlib import Path
 
@@ -78,14 +77,12 @@ def find_baseline(name: str) -> Baseline:
     path = parsing.expand_home(name)
     if is_block_strings(name):
         return parse_network(name)
-    # Not by pathlib, which raises for names that are too long.
-    has_winner = os.path.exists(path / WINNER)  # noqa: PTH110
-    if not has_winner and os.path.exists(path / "FORMAT.json"):  # noqa: PTH110
+    if (path / "FORMAT.json").exists() and not (path / WINNER).exists():
         raise ScalectlError(
             f"{name} is a run without a winner that could be a baseline.",
             "Give a run of scalectl nas that is over.",
         )
-    if has_winner:
+    if (path / WINNER).exists():
         path = path / WINNER
     if path.suffix in (".toml", ".json", *_YAML):
         # Grid files name theirs as in the repository, whose folder grids/ is shipped.

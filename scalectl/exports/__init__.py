@@ -1,5 +1,6 @@
 """Exports, a slot: one file per format, and its line in `EXPORTS`."""
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -140,6 +141,11 @@ def verify(path: Path) -> tuple[str, Verification]:
     Raises `ScalectlError` for a file that scalectl did not emit.
     """
     if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ScalectlError(
+                f"{path} has no config.json, as a folder for transformers has.",
+                f"Give its files: scalectl verify {shlex.quote(str(path))}/*",
+            )
         path = path / "config.json"
     name = _tell_format(path)
     export = make_export(name)

@@ -54,14 +54,16 @@ def comment_norms(network: "nn.Module", library: str) -> str:
     )
 
 
-def check(network: "nn.Module", claims: dict[str, Any], library: str = "") -> Verification:
-    """Count on the meta device, and compare with what a file claims of its network.
+def check(
+    network: "nn.Module", claims: dict[str, Any], library: str = "", device: str = "meta"
+) -> Verification:
+    """Count on the network's device, and compare with what a file claims of it.
 
     Norms are compared with those of the library's own networks.
     """
     expected, (channels, resolution, _) = claims["params"], claims["input_size"]
     classes = count_outputs(claims)
-    cost, shape = count_cost(network, resolution, channels)
+    cost, shape = count_cost(network, resolution, channels, device)
     forward_ok = shape == (1, classes)
     if cost.params != expected:
         note = f"built {cost.params:,} parameters, the file says {expected:,}"

@@ -449,6 +449,9 @@ def test_baselines_are_listed() -> None:
 
 
 WRONG = [
+    (f"report {'x' * 300}", 2, "name of a file or folder is too long"),
+    (f"scale --baseline {'x' * 300} --phi 1", 2, "name of a file or folder is too long"),
+    (f"grid --data folder:{'x' * 300}", 2, "name of a file or folder is too long"),
     ("grid --set proxy.epoch=3", 2, "did you mean proxy.epochs?"),
     ("grid --set proxy.epochs=0", 2, "proxy.epochs"),
     ("grid --set proxy.epochs=many", 2, "proxy.epochs"),

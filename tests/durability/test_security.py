@@ -125,6 +125,13 @@ def test_the_watch_would_tell(tmp_path: Path) -> None:
         "    raise ValueError\n"
     )
     script = _WATCHED.replace("assert result.exit_code == 0", "assert result.exit_code == 2")
+    # Here, not in the process that is made for it.
+    script = script.replace(
+        "sys.addaudithook",
+        "from scalectl.arch import counting, users_code\n"
+        "counting.ask = lambda task, *arguments: getattr(users_code, task)(*arguments)\n"
+        "sys.addaudithook",
+    )
     command = [sys.executable, "-c", script, str(tmp_path), '["profile evil_nets:build"]']
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     events = {event for event, _ in json.loads(result.stdout.splitlines()[-1])}
@@ -134,6 +141,8 @@ def test_the_watch_would_tell(tmp_path: Path) -> None:
 BANNED_MODULES = ("pickle", "cPickle", "dill", "shelve", "marshal", "yaml", "tarfile", "zipfile")
 BANNED_FUNCTIONS = ("eval", "exec", "compile", "__import__")
 BANNED_METHODS = ("unpack_archive", "extractall")
+YAML = {"pycls_file.py"}
+"""Reads YAML that others wrote, by `safe_load`, which makes plain values alone."""
 CLOCKS = {"remembered.py"}
 """What is remembered of a folder's images is no part of a run, and must know how new a file is."""
 BANNED_NAMES = ("os.system", "os.popen", "time.time", "datetime.now", "torch.load")
@@ -145,7 +154,8 @@ def test_the_code_has_no_way_to(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
-            assert not {name.partition(".")[0] for name in names} & {*BANNED_MODULES}
+            banned = {*BANNED_MODULES} - ({"yaml"} if path.name in YAML else set())
+            assert not {name.partition(".")[0] for name in names} & banned
         if isinstance(node, ast.Call):
             called = node.func
             if isinstance(called, ast.Name):
@@ -185,7 +195,7 @@ def test_a_run_names_no_user_no_host_and_no_secret(tmp_path: Path) -> None:
         "import os\nfrom pathlib import Path\nfrom torch import nn\n\n\n"
         "class Sad(nn.Flatten):\n"
         "    def forward(self, images):\n"
-        "        if images.device.type != 'meta':\n"
+        "        if len(images) > 2:  # neither counted nor rehearsed\n"
         "            url = 'https://someone:' + os.environ['TOKEN'] + '@host/x'\n"
         "            raise OSError(f'{Path.home()}/data is not at {url}')\n"
         "        return super().forward(images)\n\n\n"

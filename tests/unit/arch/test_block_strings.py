@@ -131,7 +131,6 @@ def test_a_file_with_strings_has_a_stem_and_a_head_of_its_own(tmp_path: Path) ->
         ("[['ir_r1'", "and is none"),
         ("[" * 9999, "and is none"),
         ("mha_r1_k3", "kind 'mha' cannot be scaled"),
-        ("x" * 9999, "There is no baseline"),
     ],
 )
 def test_what_is_wrong_with_strings_is_said(strings: str, message: str) -> None:

@@ -189,6 +189,8 @@ def test_what_it_cannot_be_is_said(name: str, message: str) -> None:
 def test_numbers_of_tensors_are_asked_for_on_the_cpu() -> None:
     """As rates of drop-path are; the meta device has none."""
     assert make_factory("factory_nets:asking", 32, 10).cost == make_factory(TARGET, 32, 10).cost
+    line = "scale --baseline factory_nets:asking@32 --coefficients dwr --phi 1 --to torch"
+    assert "as stated" in invoke(line).output
 
 
 @pytest.mark.parametrize(
