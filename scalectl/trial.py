@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Lt
 
 from scalectl.arch.cost import Cost
-from scalectl.arch.factory import Baseline, cost_of
+from scalectl.arch.factory import Baseline, Factory, cost_of
 from scalectl.arch.rounding import Spread, round_to_multiple
 from scalectl.arch.scaling import Coefficients, Multipliers, Shares
 
@@ -238,6 +238,11 @@ class Trial:
             for size in sizes
         )
         return 3 * self.data.sizes["train"] * sum(macs)
+
+    @property
+    def fits_graphs(self) -> bool:
+        """Whether CUDA graphs can hold its steps: images of one size, and no network of a user's own."""
+        return not (self.recipe.progressive or isinstance(self.candidate.architecture, Factory))
 
     @property
     def steps(self) -> int:

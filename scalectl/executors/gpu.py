@@ -15,7 +15,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
 
-from scalectl.arch.factory import Factory
 from scalectl.data import Split
 from scalectl.errors import OutOfSpaceError, ScalectlError
 from scalectl.executors import Cluster, hardware
@@ -213,8 +212,8 @@ class Pool:
         return bool(self._told) or count_activations((trial, *others)) <= _FULL
 
     def _runs_alone(self, trial: Trial) -> bool:
-        """Whether a trial must run alone: a user's network may draw random numbers that others draw."""
-        return trial.id in self._alone or isinstance(trial.candidate.architecture, Factory)
+        """Whether a trial must run alone: without graphs it may draw random numbers that others draw."""
+        return trial.id in self._alone or not trial.fits_graphs
 
     def _receive(self, worker: _Worker) -> Iterator[News]:
         """Receive the next news of a process. Raises `OutOfSpaceError` where the process did."""

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scalectl.arch.factory import Factory
 from scalectl.data import Split
 from scalectl.errors import OutOfSpaceError, ScalectlError, describe
 from scalectl.nn.build import build
@@ -137,10 +136,9 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
 
 
 def _make_learner(trial: Trial, images: Images, held_out: Images, pool: LearnerPool) -> Learns:
-    """Make the trial's learner: CUDA graphs on a GPU, single calls on CPUs and for users' networks."""
+    """Make the trial's learner: CUDA graphs on a GPU where they fit, else single calls."""
     network, flip = _begin(trial), trial.recipe.flip and trial.data.flip
-    is_own = not isinstance(trial.candidate.architecture, Factory)
-    if trial.recipe.progressive or not (is_own and images.labels.is_cuda):
+    if not (trial.fits_graphs and images.labels.is_cuda):
         return Learner(network, trial.recipe, images, flip=flip)
     known = pool.take(_describe_shape(trial))
     if known:
@@ -173,12 +171,12 @@ def _count_work(trial: Trial) -> int:
 
 
 def _compiles(trial: Trial, device: torch.device) -> bool:
-    """Whether a trial's network is compiled: on a GPU, as the recipe says, none of a user's own.
+    """Whether a trial's network is compiled: on a GPU, where graphs fit, as the recipe says.
 
     Raises `ScalectlError` where the recipe wants what this machine cannot do.
     """
     wish = trial.recipe.compile
-    if device.type != "cuda" or isinstance(trial.candidate.architecture, Factory) or wish == "off":
+    if device.type != "cuda" or not trial.fits_graphs or wish == "off":
         return False
     if wish == "auto":
         return _count_work(trial) >= _COMPILED_FROM and can_compile()

@@ -260,7 +260,7 @@ def test_a_command_leaves_nothing_of_a_ray_of_its_own(number: int, tmp_path: Pat
         wait_until(lambda: list((tmp_path / "run").glob("checkpoints/*")))
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
-    assert process.returncode == (143 if number == signal.SIGTERM else -number)
+    assert process.returncode == (143 if number == signal.SIGTERM else -number), said
     assert ("to continue, run the same command" in said) == (number == signal.SIGTERM)
     wait_until(
         lambda: not [process for process in find_processes(str(tmp_path)) if not is_agent(process)]

@@ -180,6 +180,8 @@ def test_trials_that_fill_a_gpu_run_alone(tiny: Plan, workspace: Workspace) -> N
     pool._most = {"cpu": 16}
     assert pool._has_room(worker, other)
     assert not pool._has_room(worker, large)
+    growing = replace(other, recipe=replace(other.recipe, progressive=True))
+    assert not pool._has_room(worker, growing)
     told = gpu.Pool([], 2, workspace)
     told._most = {"cpu": 2}
     assert told._has_room(worker, large)

@@ -275,6 +275,15 @@ def test_networks_are_compiled_where_that_is_worth_it(
     assert loop._compiles(trial, torch.device(device)) is expected
 
 
+def test_what_fits_no_graph_is_not_compiled(tiny: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "can_compile", lambda: True)
+    trial = lengthen(tiny.trials[0])
+    growing = replace(trial, recipe=replace(trial.recipe, progressive=True))
+    assert trial.fits_graphs
+    assert not growing.fits_graphs
+    assert not loop._compiles(growing, torch.device("cuda"))
+
+
 def test_a_machine_that_cannot_compile_says_so(tiny: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "can_compile", lambda: False)
     trial = replace(tiny.trials[0], recipe=replace(tiny.trials[0].recipe, compile="on"))
