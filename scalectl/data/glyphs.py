@@ -71,7 +71,7 @@ class Glyphs:
             flip=False,
             note="glyphs is a demo proxy: use your own data for decisions",
             sizes={split: self._sizes[split] for split in self._sizes},
-            digests={split: self._digest(split) for split in self._sizes},
+            digests={split: _digest(_VERSION, split, self._sizes[split]) for split in self._sizes},
             account=make_account(
                 CHARACTERS,
                 {
@@ -98,11 +98,13 @@ class Glyphs:
             images = _compose(sheet, labels[part], _Scene(uniform[part]), resolution, grain)
             yield from zip(images, labels[part].tolist(), strict=True)
 
-    def _digest(self, split: Split) -> str:
-        content = hashlib.sha256(f"{_VERSION} {CHARACTERS} {split} {self._sizes[split]}".encode())
-        for name in _FONTS:
-            content.update(_font_file(name).read_bytes())
-        return content.hexdigest()[:16]
+
+@lru_cache  # fonts have megabytes, and each split is opened for each resolution
+def _digest(version: int, split: Split, size: int) -> str:
+    content = hashlib.sha256(f"{version} {CHARACTERS} {split} {size}".encode())
+    for name in _FONTS:
+        content.update(_font_file(name).read_bytes())
+    return content.hexdigest()[:16]
 
 
 _VERSION = 3
