@@ -66,7 +66,11 @@ if TYPE_CHECKING:  # their modules load torch, or what only a table needs
 @click.option("--params", metavar="N", help="The largest size of so many parameters: 8M.")
 @click.option("--activations", metavar="N", help="The largest size of so many: 20M.")
 @click.option("--latency", metavar="T", help="The largest size that takes so long here: 12ms.")
-@click.option("--memory", metavar="N", help="The largest size of so many bytes at its peak: 500M.")
+@click.option(
+    "--memory",
+    metavar="N",
+    help="The largest size that takes so many bytes here at its peak: 500M.",
+)
 @click.option(
     "--device",
     callback=check_device,
@@ -194,7 +198,7 @@ def scale(
     started = _write_weights(source, sizes, written)
     _show_sizes(sizes, written, started, budget, as_json)
     if around and not as_json:
-        print_table(_tabulate(around))
+        print_table(_tabulate(around, of_memory=bool(memory)))
     if not formats:
         say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
     _judge_exports([export for exports in written for export in exports])
@@ -378,11 +382,12 @@ def _measure(
     }
 
 
-def _tabulate(around: "Around") -> "Table":
+def _tabulate(around: "Around", *, of_memory: bool) -> "Table":
     """List the sizes around a target with what they took."""
     from scalectl.report.networks import tabulate_measured
 
-    return tabulate_measured([(one.size, one.latency) for one in around.sizes])
+    sizes = [(one.size, one.latency) for one in around.sizes]
+    return tabulate_measured(sizes, of_memory=of_memory)
 
 
 def _parse_latency(text: str) -> float:

@@ -42,8 +42,8 @@ MEASURED_COLUMNS = (
     Column("fastest", "fastest", ".2f"),
     Column("slowest", "slowest", ".2f"),
     Column("runs", "runs", "d"),
-    Column("megabytes", "peak memory, MB", ",.1f"),
 )
+MEMORY_COLUMNS = (*MEASURED_COLUMNS[:2], Column("megabytes", "peak memory, MB", ",.1f"))
 _UNIVERSAL = ("onnx", "torch", "json", "toml")
 """Formats that every network of stages can be exported to."""
 
@@ -102,13 +102,13 @@ def tabulate_profile(network: Baseline, *, per_stage: bool) -> Table:
     )
 
 
-def tabulate_measured(sizes: Sequence[tuple[Size, "Latency"]]) -> Table:
-    """List what one image took in each size, on one device."""
+def tabulate_measured(sizes: Sequence[tuple[Size, "Latency"]], *, of_memory: bool) -> Table:
+    """List what one image took in each size, on one device: time, or memory."""
     _, first = sizes[0]
     return Table(
         name="measured",
         title=f"One image at a time on {first.device} with {pluralise(first.threads, 'thread')}",
-        columns=MEASURED_COLUMNS,
+        columns=MEMORY_COLUMNS if of_memory else MEASURED_COLUMNS,
         rows=tuple(
             {
                 "name": size.name,
@@ -121,7 +121,7 @@ def tabulate_measured(sizes: Sequence[tuple[Size, "Latency"]]) -> Table:
             }
             for size, latency in sizes
         ),
-        notes=("Memory is the allocator's on a GPU, else the whole process's, torch included.",),
+        notes=("Memory is what a process with torch grows by.",) if of_memory else (),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 
@@ -10,6 +10,7 @@ from scalectl.arch.factory import Baseline
 from scalectl.arch.scaling import PHI_LIMIT
 from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError, describe
+from scalectl.training.devices import choose_device, peak_memory
 from scalectl.training.latency import Latency, measure_latency
 
 Measure = Callable[[Baseline], Latency]
@@ -41,7 +42,7 @@ class Around:
 def make_measure(quantity: str, device: str) -> Measure:
     """Return what measures a network: in this process for "seconds", in one of its own for "peak_memory".
 
-    A process keeps the peak of all that it has run.
+    A process keeps the peak of all that it has run. What torch takes without a network is left out.
     """
     if quantity == "seconds":
         return partial(measure_latency, device=device)
@@ -50,7 +51,13 @@ def make_measure(quantity: str, device: str) -> Measure:
 
 def _measure_apart(network: Baseline, device: str) -> Latency:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure_latency, network, device, runs=2, warm_up=1).result()
+        return pool.submit(_measure_memory, network, device).result()
+
+
+def _measure_memory(network: Baseline, device: str) -> Latency:
+    before = peak_memory(choose_device(device))
+    latency = measure_latency(network, device, runs=2, warm_up=1)
+    return replace(latency, peak_memory=latency.peak_memory - before)
 
 
 def find_largest(
@@ -64,12 +71,15 @@ def find_largest(
     """
     measured: dict[str, Measured] = {}
 
-    def is_within(step: int) -> bool:
+    def look(step: int) -> Measured:
         size = at(step / _STEPS)
         name = size.architecture.fingerprint
         if name not in measured:  # neighbours may be the same network
             measured[name] = Measured(size=size, latency=_run(measure, size))
-        value: float = getattr(measured[name].latency, quantity)
+        return measured[name]
+
+    def is_within(step: int) -> bool:
+        value: float = getattr(look(step).latency, quantity)
         return value <= target
 
     low, high = 0, 0
@@ -86,11 +96,14 @@ def find_largest(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if is_within(middle) else (low, middle)
+    chosen = look(low)
+    while low > -_LIMIT and look(low) == chosen:  # the next smaller one, to be shown
+        low -= 1
     ordered = sorted(measured.values(), key=lambda one: one.size.cost.macs)
-    place = ordered.index(measured[at(low / _STEPS).architecture.fingerprint])
+    place = ordered.index(chosen)
     return Around(
         smaller=ordered[place - 1] if place else None,
-        chosen=ordered[place],
+        chosen=chosen,
         larger=next(iter(ordered[place + 1 :]), None),
     )
 
@@ -115,9 +128,8 @@ def _run(measure: Measure, size: Size) -> Latency:
 def _refuse(measured: Mapping[str, Measured], quantity: str, target: float) -> tuple[str, str]:
     least = min(measured.values(), key=lambda one: getattr(one.latency, quantity))
     taken = describe_amount(quantity, getattr(least.latency, quantity))
-    part = " On a CPU torch itself is a part of it." if quantity == "peak_memory" else ""
     message = f"No size takes {describe_amount(quantity, target)} or less"
-    return f"{message}: {least.size.name} takes {taken}.{part}", "Ask for more."
+    return f"{message}: {least.size.name} takes {taken}.", "Ask for more."
 
 
 def describe_amount(quantity: str, amount: float) -> str:
