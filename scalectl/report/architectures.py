@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-from scalectl.arch.architecture import Architecture, Stage
+from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import cost_of
 from scalectl.arch.space import read_choices
 from scalectl.report.json_document import (
@@ -87,11 +87,12 @@ def _describe_stages(network: Architecture, start: Architecture) -> Iterator[dic
     stem, factor = ("Conv7x7 & Pooling", 4) if network.stem == "conv7x7_pool" else ("Conv3x3", 2)
     yield _describe_layer(1, stem, side, network.stem_width)
     side = -(-side // factor)
-    for number, (stage, own) in enumerate(zip(network.stages, start.stages, strict=True), 2):
-        row = _describe_layer(number, _name_operator(stage), side, stage.width, stage.repeats)
-        was = f"{_name_operator(own)}, {own.width} channels x {own.repeats}"
-        now = f"{_name_operator(stage)}, {stage.width} channels x {stage.repeats}"
-        yield {**row, "baseline": "the same" if was == now else was}
+    for number, (stage, now, was) in enumerate(
+        zip(network.stages, _name_operators(network), _name_operators(start), strict=True), 2
+    ):
+        operator, channels, layers = now
+        row = _describe_layer(number, operator, side, channels, layers)
+        yield {**row, "baseline": "the same" if was == now else "{}, {} channels x {}".format(*was)}
         side = -(-side // stage.stride)
     head = "Conv1x1 & Pooling & FC" if network.head_width else "Pooling & FC"
     yield _describe_layer(len(network.stages) + 2, head, side, network.features)
@@ -110,14 +111,23 @@ def _describe_layer(
     }
 
 
-def _name_operator(stage: Stage) -> str:
-    """Name a stage's blocks, such as "MBConv6, k5x5, SE"."""
+def _name_operators(network: Architecture) -> Iterator[tuple[str, int, int]]:
+    """Yield each stage's operator, such as "MBConv6, k5x5, SE", with its channels and layers.
+
+    What a block cannot have, such as a shortcut where its width changes, is no part of the name.
+    """
     names = {"mbconv": "MBConv", "fused": "Fused-MBConv", "separable": "SepConv"}
-    expansion = "" if stage.block == "separable" else f"{stage.expansion:g}"
-    parts = [f"{names[stage.block]}{expansion}", f"k{stage.kernel}x{stage.kernel}"]
-    parts += ["SE"] if stage.se_ratio else []
-    parts += [] if stage.skip else ["no skip"]
-    return ", ".join(parts)
+    for stage, blocks in zip(network.stages, network.list_blocks(), strict=True):
+        expansion = "" if stage.block == "separable" else f"{stage.expansion:g}"
+        parts = [f"{names[stage.block]}{expansion}", f"k{stage.kernel}x{stage.kernel}"]
+        if any(block.squeezed for block in blocks):
+            parts.append("SE")
+        if (
+            any(block.stride == 1 and block.width == block.out for block in blocks)
+            and not stage.skip
+        ):
+            parts.append("no skip")
+        yield ", ".join(parts), stage.width, stage.repeats
 
 
 _NETWORK_COLUMNS = (
@@ -210,6 +220,7 @@ def tabulate_importances(results: ArchitectureResults) -> Table:
         ),
         rows=tuple(rows),
         notes=(
+            "stage1 is the first stage after the stem: stage 2 in the table of stages.",
             "Importance: Optuna's PED-ANOVA (Watanabe et al. 2023), for being among the best tenth.",
         ),
     )
