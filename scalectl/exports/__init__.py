@@ -21,7 +21,7 @@ class Export(Protocol):
     suffix: str
     """What follows the size's name in the names of its files."""
     library: str
-    """The module that builds from a file; "" where that is torch alone."""
+    """The module that builds from a file; "" where that is torch alone, or nothing."""
 
     def find_obstacle(self, network: Baseline) -> str:
         """Say why the library cannot express the network to the unit; "" where it can."""

@@ -142,7 +142,10 @@ def test_pycls_files_say_the_same_in_its_words(tmp_path: Path) -> None:
     stages = network.stages
     assert document["EN"]["DEPTHS"] == [stage.repeats for stage in stages]
     assert document["EN"]["WIDTHS"] == [stage.width for stage in stages]
-    assert verify(path)[1].ok is None
+    assert verify(path)[1].ok
+    document["EN"]["DEPTHS"][0] += 1
+    path.write_text(f"{path.read_text().partition(chr(10))[0]}\n{json.dumps(document)}")
+    assert verify(path)[1].ok is False
     path = emit(
         size_at(find_architecture("regnety_004"), NAMED["dwr"], 1, "dwr"), "pycls", tmp_path
     )
