@@ -146,7 +146,7 @@ def ignoring_interrupts() -> Iterator[None]:
 
 @contextmanager
 def deferring_signals() -> Iterator[None]:
-    """Defer signals while a child starts; a half-started child would print a traceback."""
+    """Defer signals, as while a child starts: a half-started one would print a traceback."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -28,7 +28,7 @@ from typing import Any
 from scalectl.errors import OutOfSpaceError, ScalectlError
 from scalectl.executors import Cluster, Resources, gpu
 from scalectl.executors.hardware import count_cores, count_memory
-from scalectl.executors.processes import Processes
+from scalectl.executors.processes import Processes, deferring_signals
 from scalectl.store import atomic
 from scalectl.training.workspace import Workspace
 from scalectl.trial import Heartbeat, News, Progress, Record, State, Trial
@@ -213,9 +213,7 @@ class _Tasks:
 
     def wait(self, running: _Running) -> list[Any]:
         """Return streams that have news, after a second at most."""
-        import ray
-
-        return ray.wait(list(running), timeout=1.0, fetch_local=False)[0]  # type: ignore[no-any-return]
+        return _wait(list(running))
 
     def stop(self, stream: Any, _task: _Task) -> None:
         """End a trial that has no record."""
@@ -271,14 +269,11 @@ class _Actors:
 
     def wait(self, running: _Running) -> list[Any]:
         """Return streams that have news, after a second at most; meanwhile actors come."""
-        import ray
-
         self._call_actors()
         if not (self._coming or running):
             time.sleep(1.0)
             return []
-        sources = [*self._coming, *running]
-        ready, _ = ray.wait(sources, timeout=1.0, fetch_local=False)
+        ready = _wait([*self._coming, *running])
         for greeting in self._coming.keys() & set(ready):
             self._welcome(greeting)
         return [source for source in ready if source in running]
@@ -338,6 +333,18 @@ class _Actors:
         else:
             self._failures = 0
             self._ready.append(actor)
+
+
+def _wait(sources: list[Any]) -> list[Any]:
+    """Return what has something to say, after a second at most.
+
+    Signals wait as long: what they raise within Ray's own call comes out of it as another error.
+    """
+    import ray
+
+    with deferring_signals():
+        ready: list[Any] = ray.wait(sources, timeout=1.0, fetch_local=False)[0]
+    return ready
 
 
 _GIVEN_UP = f"its worker was lost {_LOSSES} times without an epoch in between"
