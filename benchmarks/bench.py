@@ -56,14 +56,14 @@ def list_possible() -> list[str]:
 
 def _introduce() -> str:
     gpus = torch.cuda.get_device_name(0) + ", " if torch.cuda.is_available() else ""
-    found = describe_environment(torch.device("cpu"))
+    environment = describe_environment(torch.device("cpu"))
     versions = ", ".join(
         f"{name} {version(name)}" for name in ("torch", "timm", "numpy", "pyarrow")
     )
     return f"""# Benchmarks
 
-`nox -s bench -- --write` wrote this on {datetime.now(UTC):%Y-%m-%d}: {count_cores()} cores of {found["hardware"]}
-({found["capability"]}), {gpus}{found["system"]}, Python {platform.python_version()}, scalectl {version("scalectl")},
+`nox -s bench -- --write` wrote this on {datetime.now(UTC):%Y-%m-%d}: {count_cores()} cores of {environment["hardware"]}
+({environment["capability"]}), {gpus}{environment["system"]}, Python {platform.python_version()}, scalectl {version("scalectl")},
 {versions}. Machines are noisy: the ratios count, of what ran in turn.
 """
 

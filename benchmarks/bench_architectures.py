@@ -72,13 +72,13 @@ def search(sampler: str, parts: Parts, trials: int) -> tuple[int | None, float]:
 def main() -> None:
     truths, trials = (int(text) for text in (*sys.argv[1:], "5", "300")[:2])
     for sampler in ("tpe", "nsga2", "random"):
-        found = [search(sampler, invent(seed), trials) for seed in range(truths)]
-        needed = sorted(trials + 1 if one is None else one for one, _ in found)
-        left = 1 - median(best for _, best in found) / OPTIMUM
+        searches = [search(sampler, invent(seed), trials) for seed in range(truths)]
+        needed = sorted(trials + 1 if count is None else count for count, _ in searches)
+        left = 1 - median(best for _, best in searches) / OPTIMUM
         middle = f"> {trials}" if median(needed) > trials else f"{median(needed):g}"
         print(
             f"{sampler:7} within 1 % after {middle} networks in the median of {truths} "
-            f"({sum(one is not None for one, _ in found)} reached it); after {trials} the best is "
+            f"({sum(count is not None for count, _ in searches)} reached it); after {trials} the best is "
             f"{left:.1%} below the optimum",
             flush=True,
         )

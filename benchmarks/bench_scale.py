@@ -73,16 +73,16 @@ def make_candidates(count: int) -> tuple[Candidate, ...]:
     """Different networks: sizes of a baseline so large that rounding merges few of them."""
     baseline = shrink(B0, Proxy(width=1.0, resolution=3000), 16)
     design = Design(budget="nominal", degree=1 + int((2.4 * count) ** 0.5))
-    found = enumerate_candidates(design, baseline, 2**16).candidates[1 : count + 1]
-    assert len(found) == count
-    return found
+    candidates = enumerate_candidates(design, baseline, 2**16).candidates[1 : count + 1]
+    assert len(candidates) == count
+    return candidates
 
 
 def make_store(run: Path, records: Sequence[Record]) -> None:
     """As a search leaves it, all of its records compacted."""
     Store(run)
     write_file(records, run / "compact" / "all.parquet")
-    grid = dump_config(Config(seeds=len({one.trial.seed for one in records})))
+    grid = dump_config(Config(seeds=len({record.trial.seed for record in records})))
     (run / "grid.toml").write_bytes(add_checksum(grid.encode(), ".toml"))
 
 
@@ -113,7 +113,7 @@ def _clock(action: Callable[[], object]) -> float:
 
 def _time_puts(store: Store, record: Record) -> str:
     records = [replace(record, trial=replace(record.trial, seed=seed)) for seed in range(500, 550)]
-    seconds = statistics.median(_clock(partial(store.write, one)) for one in records)
+    seconds = statistics.median(_clock(partial(store.write, record)) for record in records)
     return f"{1000 * seconds:.1f} ms"
 
 

@@ -22,15 +22,15 @@ def measure() -> Iterator[tuple[str, str]]:
         start = time.perf_counter()
         run("grid", "-o", folder, "-q", "--jobs", str(jobs))
         wall = time.perf_counter() - start
-        found = json.loads(run("report", folder, "--json"))
-    seconds = [record["seconds"] for record in found["records"]]
-    selection = found["selection"]
+        document = json.loads(run("report", folder, "--json"))
+    seconds = [record["seconds"] for record in document["records"]]
+    selection = document["selection"]
     evidence, worth = selection["evidence"], selection["evidence"]["worth"]
     yield "trials", f"{len(seconds)}"
     yield "wall-clock", f"{wall:.0f} s"
     yield "over the bare trainings", f"{wall * jobs / sum(seconds):.3f}"
     yield "seconds of a training (median)", f"{statistics.median(seconds):.1f} s"
-    yield "top-1 (mean)", f"{statistics.mean(one['top1'] for one in found['records']):.1%}"
+    yield "top-1 (mean)", f"{statistics.mean(record['top1'] for record in document['records']):.1%}"
     yield "noise of a training", f"{evidence['noise']['sd']:.3f} of the log-loss"
     if worth:
         yield "the same in top-1", f"{100 * worth['slope'] * evidence['noise']['sd']:.2f} points"

@@ -41,7 +41,9 @@ def measure() -> Iterator[tuple[str, str]]:
     device = choose_device("auto")
     name = choose_executor(str(device))
     jobs = 16 if name == "gpu" else count_cores()
-    candidate = next(one for one in plan.enumeration.candidates if one.control == "dwr")
+    candidate = next(
+        candidate for candidate in plan.enumeration.candidates if candidate.control == "dwr"
+    )
     ours, plain = [], []
     for _ in range(_ROUNDS):
         ours.append(train_trials(plan, candidate, name, jobs, device))
@@ -59,7 +61,7 @@ def measure() -> Iterator[tuple[str, str]]:
 
 def _compare(ours: Sequence[float], others: Sequence[float]) -> float:
     """Median of the ratios, round by round."""
-    return statistics.median(one / other for one, other in zip(ours, others, strict=True))
+    return statistics.median(first / second for first, second in zip(ours, others, strict=True))
 
 
 def measure_peak() -> float:
@@ -85,7 +87,7 @@ def train_trials(
         store = Store(Path(folder))
         workspace = engine.make_workspace(plan, store, str(device))
         news = list(make_executor(name, jobs).run(trials, workspace))
-    seconds = [one.seconds for one in news if isinstance(one, Record)]
+    seconds = [event.seconds for event in news if isinstance(event, Record)]
     return len(seconds) * first.data.sizes["train"] * first.recipe.epochs / max(seconds)
 
 
@@ -136,7 +138,9 @@ class _Pictures(TorchDataset[tuple[torch.Tensor, int]]):
     def __init__(self, plan: Plan, split: Split) -> None:
         dataset = open_dataset(plan.config.proxy.data, limits(plan.config.proxy))
         images, labels = gather(dataset.render(split, dataset.card.native))
-        self._pictures = [Image.fromarray(np.repeat(one, 3 // one.shape[-1], -1)) for one in images]
+        self._pictures = [
+            Image.fromarray(np.repeat(image, 3 // image.shape[-1], -1)) for image in images
+        ]
         self._labels = labels.tolist()
 
     def __len__(self) -> int:

@@ -81,9 +81,9 @@ def main() -> None:
         driven = time.monotonic() - started
         size = sum(path.stat().st_size for path in Path(name).glob("*/*.parquet"))
         started = time.monotonic()
-        found = read_results(Path(name))
+        results = read_results(Path(name))
         read = time.monotonic() - started
-        assert len(found.records) == len(plan.trials)
+        assert len(results.records) == len(plan.trials)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{ended} trials of {plan.config.proxy.epochs} epochs driven in {driven:.1f} s: "

@@ -217,14 +217,14 @@ def flip_signs(differences: Sequence[float]) -> float | None:
         return None
     from scipy import stats
 
-    found = stats.permutation_test(
+    result = stats.permutation_test(
         (np.array(differences),),
         np.mean,
         permutation_type="samples",
         n_resamples=2**_MOST_EXACT if len(differences) <= _MOST_EXACT else 99_999,
         rng=0,
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def adjust(values: Sequence[float]) -> list[float]:

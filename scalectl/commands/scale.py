@@ -361,9 +361,9 @@ def _measure(
 
     around = find_largest(at, make_measure(quantity, device), quantity, target)
 
-    def describe(one: "Measured") -> str:
-        amount = getattr(one.latency, quantity)
-        return f"phi = {one.size.phi:.9g} takes {describe_amount(quantity, amount)}"
+    def describe(measured: "Measured") -> str:
+        amount = getattr(measured.latency, quantity)
+        return f"phi = {measured.size.phi:.9g} takes {describe_amount(quantity, amount)}"
 
     text = f"{describe(around.chosen)} of the {describe_amount(quantity, target)} asked for."
     if around.larger:
@@ -376,8 +376,8 @@ def _measure(
         "at_most": True,
         "next": {"phi": larger.phi, **asdict(larger.cost)} if larger else None,
         "measured": [
-            {"name": one.size.name, "phi": one.size.phi, **asdict(one.latency)}
-            for one in around.sizes
+            {"name": measured.size.name, "phi": measured.size.phi, **asdict(measured.latency)}
+            for measured in around.sizes
         ],
     }
 
@@ -386,7 +386,7 @@ def _tabulate(around: "Around", *, of_memory: bool) -> "Table":
     """List the sizes around a target with what they took."""
     from scalectl.report.networks import tabulate_measured
 
-    sizes = [(one.size, one.latency) for one in around.sizes]
+    sizes = [(measured.size, measured.latency) for measured in around.sizes]
     return tabulate_measured(sizes, of_memory=of_memory)
 
 

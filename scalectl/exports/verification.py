@@ -46,8 +46,8 @@ def comment_norms(network: "nn.Module", library: str) -> str:
         names = [type(module).__name__ for module in network.modules()]
         families = [family for known, family in OWN if known == library]
         # transformers' classes say more: EfficientNetForImageClassification.
-        found = [family for family in families for name in names if name.startswith(family)]
-        return compare_norms(library, found[0], norms) if found else ""
+        matching = [family for family in families for name in names if name.startswith(family)]
+        return compare_norms(library, matching[0], norms) if matching else ""
     return (
         f"; but its batch norms have a momentum of {wrong[0]:g}, with which running statistics are "
         "those of the last batch: set it to 0.1 in the built network before training"

@@ -43,7 +43,7 @@ def read_source(path: Path, candidates: Iterable[Baseline]) -> Source:
         ) from None
     tensors = {name: value for name, value in tensors.items() if _is_weight(name)}
     count = sum(value.numel() for name, value in tensors.items() if "running_" not in name)
-    known = [one for one in candidates if isinstance(one, Architecture)]
+    known = [candidate for candidate in candidates if isinstance(candidate, Architecture)]
     for candidate in known:
         classes = _guess_classes(candidate, count)
         if classes is not None:
@@ -53,7 +53,7 @@ def read_source(path: Path, candidates: Iterable[Baseline]) -> Source:
                 return Source(candidate.name, network)
     raise ScalectlError(
         f"--weights-from {path} has {count:,} parameters, which are of none of "
-        f"{', '.join(one.name for one in known) or 'the networks here, a factory'}.",
+        f"{', '.join(network.name for network in known) or 'the networks here, a factory'}.",
         "Name by --baseline the network whose weights they are.",
     )
 

@@ -31,7 +31,7 @@ def in_words(results: ArchitectureResults) -> str:
     if winner is None:
         return f"NO WINNER. {results.failed} trainings failed."
     lines = [f"Winner: {_say(winner)}, proposed by {winner.proposer}."]
-    start = next((one for one in results.networks if one.proposer == "start"), None)
+    start = next((network for network in results.networks if network.proposer == "start"), None)
     if start and start is not winner:
         lines.append(f"The baseline: {_say(start)}.")
     lines.append(
@@ -234,9 +234,15 @@ def _find_importances(results: ArchitectureResults) -> dict[str, float]:
     from optuna.distributions import CategoricalDistribution
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    described = [read_choices(results.start, one.architecture) for one in results.networks]
-    found = {name: tuple(dict.fromkeys(one[name] for one in described)) for name in described[0]}
-    space = {name: CategoricalDistribution(values) for name, values in found.items() if values[1:]}
+    described = [read_choices(results.start, network.architecture) for network in results.networks]
+    values_by_choice = {
+        name: tuple(dict.fromkeys(choices[name] for choices in described)) for name in described[0]
+    }
+    space = {
+        name: CategoricalDistribution(values)
+        for name, values in values_by_choice.items()
+        if values[1:]
+    }
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize")
     for choices, network in zip(described, results.networks, strict=True):

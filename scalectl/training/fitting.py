@@ -36,7 +36,7 @@ class Around:
     @property
     def sizes(self) -> list[Measured]:
         """All of them, the smallest first."""
-        return [one for one in (self.smaller, self.chosen, self.larger) if one]
+        return [each for each in (self.smaller, self.chosen, self.larger) if each]
 
 
 def make_measure(quantity: str, device: str) -> Measure:
@@ -99,7 +99,7 @@ def find_largest(
     chosen = look(low)
     while low > -_LIMIT and look(low) == chosen:  # the next smaller one, to be shown
         low -= 1
-    ordered = sorted(measured.values(), key=lambda one: one.size.cost.macs)
+    ordered = sorted(measured.values(), key=lambda each: each.size.cost.macs)
     place = ordered.index(chosen)
     return Around(
         smaller=ordered[place - 1] if place else None,
@@ -126,7 +126,7 @@ def _run(measure: Measure, size: Size) -> Latency:
 
 
 def _refuse(measured: Mapping[str, Measured], quantity: str, target: float) -> tuple[str, str]:
-    least = min(measured.values(), key=lambda one: getattr(one.latency, quantity))
+    least = min(measured.values(), key=lambda each: getattr(each.latency, quantity))
     taken = describe_amount(quantity, getattr(least.latency, quantity))
     message = f"No size takes {describe_amount(quantity, target)} or less"
     return f"{message}: {least.size.name} takes {taken}.", "Ask for more."

@@ -109,9 +109,9 @@ def list_commands() -> Iterator[tuple[str, str]]:
     for page, block in list_blocks("sh"):
         for line in block.replace("\\\n", " ").splitlines():
             for part in re.split(r"&&|\|", line.partition("#")[0]):
-                found = re.match(r"\s*(?:\w+=\S+ )*(scalectl .+)", part)
-                if found:
-                    yield page, found[1].strip()
+                match = re.match(r"\s*(?:\w+=\S+ )*(scalectl .+)", part)
+                if match:
+                    yield page, match[1].strip()
     for path in PAGES:
         prose = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
         for line in re.findall(r"`(scalectl [a-z]+ [^`]+)`", prose):

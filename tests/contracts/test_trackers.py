@@ -59,7 +59,7 @@ def read_mlflow(folder: Path) -> Iterator[dict[str, Any]]:
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    (experiment,) = (one for one in client.search_experiments() if one.name != "Default")
+    (experiment,) = (each for each in client.search_experiments() if each.name != "Default")
     for run in client.search_runs([experiment.experiment_id]):
         done = run.data.params["state"] == "done"
         assert run.info.status == ("FINISHED" if done else "FAILED")
@@ -92,15 +92,15 @@ def read_wandb(folder: Path) -> Iterator[dict[str, Any]]:
         settings: dict[str, Any] = {}
         scores: dict[str, float] = {}
         for entry in entries:
-            settings |= {one.key: json.loads(one.value_json) for one in entry.run.config.update}
-            for one in entry.summary.update:
-                key = one.key or ".".join(one.nested_key)
+            settings |= {item.key: json.loads(item.value_json) for item in entry.run.config.update}
+            for item in entry.summary.update:
+                key = item.key or ".".join(item.nested_key)
                 if not key.startswith(("_", "epoch/")):
-                    scores[key] = json.loads(one.value_json)
-            for one in entry.history.item:
-                key = one.key or ".".join(one.nested_key)
+                    scores[key] = json.loads(item.value_json)
+            for item in entry.history.item:
+                key = item.key or ".".join(item.nested_key)
                 if key.startswith("epoch/"):
-                    value = json.loads(one.value_json)
+                    value = json.loads(item.value_json)
                     curves.setdefault(key, []).append((entry.history.step.num, value))
         yield {"settings": settings, "scores": scores, "curves": curves}
 
@@ -114,7 +114,7 @@ READERS: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
 
 def read(kind: str, folder: Path) -> Shown:
     shown = list(READERS[kind](folder))
-    by_trial = {(one["settings"]["trial_id"], one["settings"]["state"]): one for one in shown}
+    by_trial = {(run["settings"]["trial_id"], run["settings"]["state"]): run for run in shown}
     assert len(by_trial) == len(shown), "a trial is there twice"
     return by_trial
 
@@ -157,17 +157,17 @@ def test_each_trial_is_shown_once_and_whole(
     for _ in range(2):
         open_mirror(kind, tmp_path).add([done, other])
     shown = read(kind, tmp_path)
-    assert shown.keys() == {(one.trial.id, str(one.state)) for one in ended}
+    assert shown.keys() == {(record.trial.id, str(record.state)) for record in ended}
     assert not any(shown[done.trial.id, "stalled"]["curves"].values())
     for record in (done, other):
-        one = shown[record.trial.id, "done"]
-        assert one["curves"] == {
+        run = shown[record.trial.id, "done"]
+        assert run["curves"] == {
             "epoch/loss": [(1, 2.0), (2, 1.5)],
             "epoch/top1": [(1, 0.25), (2, 0.5)],
             "epoch/train_loss": [(1, 2.5), (2, 1.75)],
         }
-        assert one["scores"] == trackers.describe_scores(record)
-        settings = {key: str(value) for key, value in one["settings"].items()}
+        assert run["scores"] == trackers.describe_scores(record)
+        settings = {key: str(value) for key, value in run["settings"].items()}
         candidate = record.trial.candidate
         expected = asdict(candidate.coefficients) if candidate.shares else {}
         expected |= asdict(candidate.cost) | {"seed": record.trial.seed}
@@ -240,14 +240,14 @@ def test_searches_that_are_killed_and_share_the_work_show_each_trial_once(
     os.kill(killed, signal.SIGKILL)
     assert server.wait(killed) == -signal.SIGKILL
     running = [server.start(arguments, tmp_path) for _ in range(2)]
-    assert [server.wait(one) for one in running] == [0, 0]
-    records = {one.trial.id: one for one in read_run(tmp_path / "run").records}
+    assert [server.wait(process) for process in running] == [0, 0]
+    records = {record.trial.id: record for record in read_run(tmp_path / "run").records}
     assert len(records) == TRIALS
     logged = read("tensorboard", tmp_path)
     assert {name for name, _ in logged} == records.keys()
-    for (name, _), one in logged.items():
+    for (name, _), run in logged.items():
         for curve, values in trackers.list_curves(records[name]).items():
-            assert [value for _, value in one["curves"][curve]] == pytest.approx(values)
+            assert [value for _, value in run["curves"][curve]] == pytest.approx(values)
 
 
 def test_searches_of_several_runs_may_share_a_folder(

@@ -31,13 +31,13 @@ def search_in(folder: Path, run: str = "run") -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "net.toml").write_text(NET)
     settings = [
-        *(one for one in SMALL if one.startswith("proxy.")),
+        *(override for override in SMALL if override.startswith("proxy.")),
         *("startup=3", "batch=2", "confirm_seeds=2"),
     ]
     return [
         *("nas", "-o", run, "--baseline", "net.toml", "--executor", "inline", "--trials", "6"),
         *("--sampler", "tpe", "--sampler", "random"),
-        *(part for one in settings for part in ("--set", one)),
+        *(part for setting in settings for part in ("--set", setting)),
     ]
 
 
@@ -67,7 +67,7 @@ def test_commands_search_together(reference: Path, server: CommandServer, tmp_pa
     """Every trial is trained once."""
     arguments = search_in(tmp_path)
     running = [server.start(arguments, tmp_path) for _ in range(2)]
-    assert [server.wait(one) for one in running] == [0, 0]
+    assert [server.wait(process) for process in running] == [0, 0]
     assert table(tmp_path / "run") == table(reference / "run")
     epochs = [(folder / "epochs").read_text().count("epoch") for folder in (reference, tmp_path)]
     assert epochs[0] == epochs[1]

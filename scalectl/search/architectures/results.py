@@ -135,7 +135,7 @@ def rank(
                 score=rate(record.top1, macs, config, start),
             )
         )
-    return tuple(sorted(networks, key=lambda one: (-one.score, one.record.trial.id)))
+    return tuple(sorted(networks, key=lambda network: (-network.score, network.record.trial.id)))
 
 
 def plan_confirmation(

@@ -38,7 +38,7 @@ class Study:
         """Add the record unless the study has it, of this or of another command."""
         trials = self._study.get_trials(deepcopy=False)
         attributes = [trial.user_attrs for trial in trials[self._read :]]
-        self._there |= {(one.get("trial_id", ""), one.get("state", "")) for one in attributes}
+        self._there |= {(shown.get("trial_id", ""), shown.get("state", "")) for shown in attributes}
         self._read = len(trials)
         if (record.trial.id, str(record.state)) not in self._there:
             self._study.add_trial(_convert(record))

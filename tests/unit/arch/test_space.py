@@ -60,9 +60,9 @@ def test_choices_that_change_nothing_make_no_other_network() -> None:
     """A separable block has no expansion and no shortcut; one block is always left."""
     separable = {"stage1.block": "separable", "stage1.repeats": -1}
     others = {"stage1.expansion": 6, "stage1.skip": False, "stage1.repeats": 0}
-    one, other = (build_architecture(B0, choices) for choices in (separable, separable | others))
-    assert one.fingerprint == other.fingerprint != B0.fingerprint
-    assert one.stages[0].repeats == 1
+    first, second = (build_architecture(B0, choices) for choices in (separable, separable | others))
+    assert first.fingerprint == second.fingerprint != B0.fingerprint
+    assert first.stages[0].repeats == 1
 
 
 def test_what_is_drawn_is_built_as_it_is_counted(tmp_path: Path) -> None:

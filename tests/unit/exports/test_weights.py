@@ -87,8 +87,8 @@ def test_a_networks_own_names_are_recognised(tmp_path: Path) -> None:
     network = find_architecture("resnet18")
     torch.save(build(network).state_dict(), tmp_path / "own.pth")
     source = read_source(tmp_path / "own.pth", [network])
-    one, other = (start(source, network)[0].state_dict() for _ in range(2))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    first, second = (start(source, network)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 class _Planted:

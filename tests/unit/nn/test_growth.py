@@ -55,9 +55,11 @@ def test_deeper_and_wider_computes_the_same(name: str, width: float, exact: bool
         torch.testing.assert_close(logits, expected, rtol=1e-3, atol=1e-3)
     else:
         assert torch.corrcoef(torch.stack([logits.flatten(), expected.flatten()]))[0, 1] > 0.9
-    assert growth.used == growth.of_source == sum(one.numel() for one in ours.parameters())
+    assert (
+        growth.used == growth.of_source == sum(parameter.numel() for parameter in ours.parameters())
+    )
     assert growth.used < growth.filled < growth.of_size
-    assert growth.of_size == sum(one.numel() for one in grown.parameters())
+    assert growth.of_size == sum(parameter.numel() for parameter in grown.parameters())
 
 
 def test_copies_do_not_stay_equal() -> None:
@@ -89,7 +91,7 @@ def test_other_classes_and_channels_begin_anew() -> None:
         ours.get_parameter(name)
         for name in ("stem.0.weight", "classifier.weight", "classifier.bias")
     ]
-    assert growth.of_source - growth.used == sum(one.numel() for one in kept)
+    assert growth.of_source - growth.used == sum(tensor.numel() for tensor in kept)
     name = "stages.0.0.body.0.weight"
     assert torch.equal(grown.get_parameter(name), ours.get_parameter(name))
 

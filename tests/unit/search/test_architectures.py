@@ -82,7 +82,7 @@ def test_all_samplers_start_with_the_same_networks_and_then_part() -> None:
     assert len(starts) == 1
     assert {len(trials) for trials in alone.values()} == {10}
     rest = [{trial.id for trial in trials[6:]} for trials in alone.values()]
-    assert all(not one & other for one, other in combinations(rest, 2))
+    assert all(not first & second for first, second in combinations(rest, 2))
     together = make_plan("trials=9", 'samplers=["tpe", "nsga2", "random"]')
     asked = {trial.id for trials in play(together, {}) for trial in trials}
     assert len(asked) == proposals.at_most(together.config) == 1 + 5 + 3 * 4
@@ -120,7 +120,7 @@ def test_the_winner_is_confirmed_at_equal_macs() -> None:
     plan = make_plan("trials=9", "confirm_seeds=2", "proxy.width=0.5", "proxy.resolution=32")
     records: dict[str, Record] = {}
     play(plan, records)
-    best = next(name for name, one in records.items() if one.trial.candidate.control == "tpe")
+    best = next(name for name, record in records.items() if record.trial.candidate.control == "tpe")
     records[best] = replace(records[best], top1=0.9)
     networks = rank(records.values(), plan.config, B0)
     assert networks[0].record.trial.id == best

@@ -49,14 +49,14 @@ def test_the_largest_size_within_a_target_is_found(quantity: str, target: float)
     around = find_largest(at, clock, quantity, scaled)
     assert around.larger is not None
     assert around.smaller is not None
-    low, high = (getattr(one.latency, quantity) for one in (around.chosen, around.larger))
+    low, high = (getattr(each.latency, quantity) for each in (around.chosen, around.larger))
     assert low <= scaled < high
     assert around.chosen.size.phi is not None
     beyond = at(around.chosen.size.phi + 0.1).architecture
     assert clock(beyond).seconds > target or beyond == around.chosen.size.architecture
     assert len(set(clock.measured[:-1])) == len(clock.measured) - 1
     assert max(0.1 + at(phi).cost.macs / 1e9 for phi in (around.larger.size.phi or 0,)) < 4 * target
-    assert around.sizes == sorted(around.sizes, key=lambda one: one.size.cost.macs)
+    assert around.sizes == sorted(around.sizes, key=lambda each: each.size.cost.macs)
 
 
 def test_a_target_that_no_size_reaches_is_refused() -> None:
@@ -104,8 +104,8 @@ def test_what_is_measured_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         in shown.stderr
     )
     assert "One image at a time on cpu with 1 thread" in shown.stdout
-    for one in (smaller, chosen, larger):
-        assert f"{1000 * one['seconds']:.2f}" in shown.stdout
+    for each in (smaller, chosen, larger):
+        assert f"{1000 * each['seconds']:.2f}" in shown.stdout
 
 
 def test_memory_is_measured_in_a_process_of_its_own() -> None:
