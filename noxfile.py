@@ -111,10 +111,10 @@ def gpu(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def exports(session: nox.Session) -> None:
-    """Files of every family in every format, used in processes without scalectl; the tests use four."""
+    """Files of every family in every format, used in processes without scalectl; the tests use some."""
     python = Path(".nox", "tests", "bin", "python")
-    test = "tests/contracts/test_emitted.py"
-    session.run(str(python), "-m", "pytest", "--all-families", test, *session.posargs)
+    tests = ("tests/contracts/test_emitted.py", "tests/unit/arch/test_block_strings.py")
+    session.run(str(python), "-m", "pytest", "--all-families", *tests, *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)

