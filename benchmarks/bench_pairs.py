@@ -27,12 +27,11 @@ from scalectl.training import loop
 from scalectl.training.workspace import Workspace
 from scalectl.trial import Candidate, Record, State, Trial
 
-SETTINGS = (
+SMALL = (
     "proxy.train_images=1200",
     "proxy.width=0.5",
     "proxy.resolution=24",
     "proxy.downsampling=8",
-    "strategy.kind=all",
 )
 
 
@@ -65,15 +64,20 @@ def pair_late(plan: Plan) -> tuple[Trial, Trial]:
 
 
 SPREADS: tuple[Spread, Spread] = ("uniform", "late")
-PAIRS = {"progressive": pair_progressive, "late": pair_late}
+PAIRS = {
+    "progressive": (pair_progressive, "grids/networks/small_efficientnet.toml"),
+    "late": (pair_late, "efficientnet_b0"),
+}
+"""Name -> what makes the two trials, and of which baseline."""
 
 
 def main() -> None:
     what, seeds, epochs = (*sys.argv[1:], *("progressive", "8", "4")[len(sys.argv) - 1 :])
     torch.set_num_threads(1)
-    baseline = find_baseline("grids/networks/small_efficientnet.toml")
-    plan = make_plan(load_config(None, [*SETTINGS, f"proxy.epochs={epochs}"]), baseline)
-    plain, other = PAIRS[what](plan)
+    make, baseline = PAIRS[what]
+    settings = [*(SMALL if what == "progressive" else ()), f"proxy.epochs={epochs}"]
+    plan = make_plan(load_config(None, settings), find_baseline(baseline))
+    plain, other = make(plan)
     seconds, losses = [], []
     with tempfile.TemporaryDirectory() as name:
         workspace = make_workspace(plan, Store(Path(name)), "cpu")

@@ -82,9 +82,10 @@ class Learner:
     """A learner that calls torch for each operation: on CPUs, on Apple's GPUs, for users' networks."""
 
     def __init__(self, network: nn.Module, recipe: Recipe, images: Images, *, flip: bool) -> None:
-        self._recipe, self._images, self._flip = recipe, images, flip
-        self.size = images.pixels.shape[-1]
-        """Side to which images are made smaller before a step, in pixels."""
+        self._recipe, self._flip = recipe, flip
+        self.images = images
+        """What the next epoch is trained on; the same images may be smaller first."""
+        self._side = images.pixels.shape[-1]
         self._mean, self._spread = measure_channels(images)
         device = images.labels.device
         self._network = hasten(network.to(device).to(memory_format=torch.channels_last))
@@ -110,7 +111,8 @@ class Learner:
 
     def learn(self, order: Tensor, draws: Tensor) -> Generator[None, None, float]:
         """As in `Learns`."""
-        recipe, device = self._recipe, self._images.labels.device
+        recipe, device = self._recipe, self.images.labels.device
+        shift = recipe.shift * self.images.pixels.shape[-1] / self._side
         order, draws = order.to(device), draws.to(device)
         total = torch.zeros((), device=device)
         for chosen, draw in zip(
@@ -118,12 +120,10 @@ class Learner:
         ):
             if len(chosen) == 1:
                 continue  # batch norm has no variance of one image on a 1 x 1 map
-            shift = recipe.shift * self.size / self._images.pixels.shape[-1]
-            batch = augment(self._images.take(chosen), draw, shift, flip=self._flip)
-            batch = shrink(batch, self.size)
-            total += self.step(batch, self._images.labels[chosen]) * len(chosen)
+            batch = augment(self.images.take(chosen), draw, shift, flip=self._flip)
+            total += self.step(batch, self.images.labels[chosen]) * len(chosen)
             yield
-        return (total / len(self._images)).item()
+        return (total / len(self.images)).item()
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Take a step on (N, C, H, W) images; return the mean loss before it, in nats."""
@@ -186,13 +186,6 @@ class Learner:
         with self._precision:
             logits: Tensor = network(scaled.contiguous(memory_format=torch.channels_last))
         return logits.float()
-
-
-def shrink(images: Tensor, size: int) -> Tensor:
-    """Make square images, (N, C, H, W), as small as `size` pixels; such ones stay as they are."""
-    if images.shape[-1] == size:
-        return images
-    return functional.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, images: int) -> OneCycleLR:

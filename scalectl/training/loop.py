@@ -89,13 +89,13 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
     environment = describe_environment(device)
     if _compiles(trial, device):
         environment["compiler"] = "torch.compile"
-    images, held_out = (
-        pool.load(
-            (trial.data.digests[split], split, trial.candidate.architecture.resolution),
-            partial(_load, trial, workspace, split, device),
-        )
-        for split in trial.splits
-    )
+
+    def load(split: Split, size: int) -> Images:
+        key = trial.data.digests[split], split, size
+        return pool.load(key, partial(_load, trial, workspace, split, size, device))
+
+    resolution = trial.candidate.architecture.resolution
+    images, held_out = (load(split, resolution) for split in trial.splits)
     learner = _make_learner(trial, images, held_out, pool)
     place = workspace.checkpoints / trial.id
     past, state = _resume(place, trial, environment)
@@ -105,7 +105,7 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
     for epoch in range(len(past.curve) + 1, trial.recipe.epochs + 1):
         if isinstance(learner, Learner):  # graphs draw nothing, and have one size
             _seed(trial.id, epoch)
-            learner.size = trial.size_at(epoch)
+            learner.images = load("train", trial.size_at(epoch))
         order, draws = _draw(trial.seed, epoch, len(images))
         train_loss = yield from _beat(learner.learn(order, draws[order]), trial, learner)
         scores = yield from _beat(learner.evaluate(held_out), trial, learner)
@@ -260,8 +260,10 @@ def _begin(trial: Trial) -> nn.Module:
     return start_orthogonal(network) if trial.recipe.orthogonal else network
 
 
-def _load(trial: Trial, workspace: Workspace, split: Split, device: torch.device) -> Images:
-    images, labels = workspace.render(trial, split)
+def _load(
+    trial: Trial, workspace: Workspace, split: Split, size: int, device: torch.device
+) -> Images:
+    images, labels = workspace.render(trial, split, size)
     with warnings.catch_warnings(action="ignore"):  # that the images must not be written to
         pixels = torch.from_numpy(images)
     pixels = pixels.permute(0, 3, 1, 2)

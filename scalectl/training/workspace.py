@@ -31,8 +31,10 @@ class Workspace:
     save_every: float = 0.0
     """Seconds between checkpoints, at the end of an epoch; 0 saves after each epoch."""
 
-    def render(self, trial: Trial, split: "Split") -> "tuple[Images, Labels]":
-        """Read a split at the trial's resolution from the cache; render it where it is not there.
+    def render(
+        self, trial: Trial, split: "Split", size: int | None = None
+    ) -> "tuple[Images, Labels]":
+        """Read a split at the trial's resolution, or at `size`, from the cache; render it where it is not there.
 
         Raises `ScalectlError` where the data changed since the trial was planned.
         """
@@ -42,7 +44,7 @@ class Workspace:
         return rendered(
             trial.data,
             split,
-            trial.candidate.architecture.resolution,
+            size or trial.candidate.architecture.resolution,
             self.cache,
             lambda: open_dataset(self.data, self.limits),
         )
