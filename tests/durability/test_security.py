@@ -222,7 +222,8 @@ def test_a_run_names_no_user_no_host_and_no_secret(tmp_path: Path) -> None:
         everything = read_everything(home / "runs" / name)
         assert "canary" not in everything
         assert str(tmp_path) not in everything
-        assert socket.gethostname() not in everything
+        if len(socket.gethostname()) > 4:  # shorter ones stand in random bytes by chance
+            assert socket.gethostname() not in everything
         if getpass.getuser() != "root":
             assert getpass.getuser() not in everything
     assert "~/data is not at https://host/x" in everything
