@@ -29,9 +29,10 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ctrl_c() -> None:
-    """Processes that tests start hear Ctrl-C, even if pytest runs in the background, where a shell ignores it."""
+def hear_signals() -> None:
+    """Processes that tests start hear Ctrl-C and hang-ups, though a shell or nohup ignores them for pytest."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,13 @@ class Orphans:
     """Processes whose parents have ended, and that this process gets as children. On Linux alone."""
 
     def __init__(self) -> None:
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        _adopt_orphans(1)
         self._own = _list_children()
+
+    def close(self) -> None:
+        """Kill them for the last time, and adopt no more: later children are nobody's trials."""
+        self.end()
+        _adopt_orphans(0)
 
     def end(self) -> None:
         """Kill those that have come since the beginning, and what they leave in turn."""
@@ -30,6 +34,11 @@ class Orphans:
                     ):  # else it was started by this process
                         os.kill(process_id, signal.SIGKILL)
                         _reap(process_id)
+
+
+def _adopt_orphans(value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, value)
 
 
 def _reap(process_id: int) -> None:

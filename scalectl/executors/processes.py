@@ -85,7 +85,7 @@ class Processes:
         finally:
             for child in running.values():
                 kill(child.process)
-            orphans.end()
+            orphans.close()
 
 
 def start_server() -> None:

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import shutil
 import tempfile
 from dataclasses import replace
@@ -15,7 +16,6 @@ from click.testing import CliRunner
 from command_server import run_here, search_in
 from factories import ROOT
 
-from scalectl import __version__
 from scalectl.cli import main
 from scalectl.store.reader import read_run
 from scalectl.store.writer import Store
@@ -56,14 +56,23 @@ def test_an_old_store_is_read_as_it_was(folder: Path, tmp_path: Path) -> None:
     assert len(store.list_ended()) == len(expected["records"]) - 1
 
 
-def test_this_version_has_one() -> None:
+def test_the_newest_version_has_one() -> None:
     """To be written before it is released."""
-    assert GOLDEN / f"store-{__version__}" in STORES
+    assert GOLDEN / f"store-{find_version()}" in STORES
+
+
+def find_version() -> str:
+    """The first that CHANGELOG names; the package's own is another one between two tags."""
+    heading = re.search(
+        r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert heading
+    return heading[1]
 
 
 def write() -> None:
     """A search with a compact file, a diverged trial, one that failed, and a checkpoint."""
-    target = GOLDEN / f"store-{__version__}"
+    target = GOLDEN / f"store-{find_version()}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         arguments = search_in(folder)
