@@ -141,7 +141,8 @@ def _compare_with_baseline(results: Results) -> Iterator[str]:
     if below:
         yield (
             f"{pluralise(len(below), 'network')} with twice its multiply-adds {'is' if len(below) == 1 else 'are'} "
-            "below it: such brief trainings favour what learns fast; fidelity.seeds=1 trains longer."
+            "below it: such brief trainings favour what learns fast. scalectl grid --set fidelity.seeds=1 "
+            "trains some of them longer."
         )
 
 
