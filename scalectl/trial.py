@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
@@ -304,13 +304,17 @@ class Record:
     """What decides the last bits: versions, device, threads."""
 
 
-def list_scores(records: Iterable[Record]) -> dict[str, dict[int, float]]:
-    """Return top-1 by the network's fingerprint and by seed, of trials that are done."""
+def list_scores(
+    records: Iterable[Record], score: Callable[[Record], float | None] = lambda record: record.top1
+) -> dict[str, dict[int, float]]:
+    """Return scores, top-1 if not told otherwise, by the network's fingerprint and by seed.
+
+    Only of trials that are done, and have one.
+    """
     scores: dict[str, dict[int, float]] = {}
     for record in records:
-        if record.state is State.DONE and record.top1 is not None:
-            network = record.trial.candidate.fingerprint
-            scores.setdefault(network, {})[record.trial.seed] = record.top1
+        if record.state is State.DONE and (value := score(record)) is not None:
+            scores.setdefault(record.trial.candidate.fingerprint, {})[record.trial.seed] = value
     return scores
 
 

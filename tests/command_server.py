@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,6 +114,27 @@ class CommandServer:
         assert self._server.stdout
         print(json.dumps(question), file=self._server.stdin, flush=True)
         return self._server.stdout.readline()
+
+
+def count_kills(
+    server: CommandServer,
+    make_arguments: Callable[[Path], Sequence[str]],
+    calls: range,
+    folder: Path,
+    undisturbed: str,
+) -> int:
+    """Kill a search at each of these calls, up to its last one, and run it again to the same table.
+
+    Returns how often it was killed.
+    """
+    for kills, number in enumerate(calls):
+        place = folder / str(number)
+        arguments = make_arguments(place)
+        if server.run(arguments, place, fault=("kill", number)) == 0:
+            return kills
+        assert server.run(arguments, place) == 0
+        assert table(place / "run") == undisturbed
+    return len(calls)
 
 
 def serve() -> None:

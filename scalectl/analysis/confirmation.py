@@ -3,15 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 import numpy as np
 from scipy import special
 
-from scalectl.analysis.response import Response, score
+from scalectl.analysis.response import score
 from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import NAMED, Coefficients
-from scalectl.trial import Candidate, Record, State
+from scalectl.trial import Candidate, Record, State, list_scores
 
 _LEVEL = 0.05
 _MOST_EXACT = 16
@@ -99,7 +100,7 @@ def compare_networks(records: Sequence[Record], ours: str) -> Confirmation | Non
     networks = {record.trial.candidate.fingerprint: record.trial.candidate for record in records}
     if ours not in networks:
         return None
-    top1 = _list_scores(records, "top1")
+    top1 = list_scores(records)
     # What an earlier choice left behind has no name.
     controls = [
         name
@@ -109,7 +110,7 @@ def compare_networks(records: Sequence[Record], ours: str) -> Confirmation | Non
     by_top1 = _compare(top1, ours, controls)
     by_loss: Sequence[Difference | None] = [None] * len(controls)
     if all(record.loss is not None for record in records):
-        by_loss = _compare(_list_scores(records, "log_loss"), ours, controls)
+        by_loss = _compare(list_scores(records, _score_by_loss), ours, controls)
     comparisons = tuple(
         Comparison(control=networks[name], top1=accuracy, log_loss=loss)
         for name, accuracy, loss in zip(controls, by_top1, by_loss, strict=True)
@@ -123,13 +124,7 @@ def compare_networks(records: Sequence[Record], ours: str) -> Confirmation | Non
     )
 
 
-def _list_scores(records: Sequence[Record], response: Response) -> dict[str, dict[int, float]]:
-    """List scores by the network's fingerprint and by seed; higher is better."""
-    scores: dict[str, dict[int, float]] = {}
-    for record in records:
-        network = record.trial.candidate.fingerprint
-        scores.setdefault(network, {})[record.trial.seed] = score(record, response)
-    return scores
+_score_by_loss = partial(score, response="log_loss")
 
 
 def place(candidate: Candidate) -> int:

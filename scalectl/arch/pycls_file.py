@@ -49,12 +49,9 @@ class _EfficientNet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _AnyNet:
-    strides: tuple[Literal[1, 2], ...]
-    depths: tuple[Whole, ...]
-    widths: tuple[Whole, ...]
-    bot_muls: tuple[Annotated[float, Gt(0)], ...] = ()
-    group_ws: tuple[Whole, ...] = ()
+class _Common:
+    """What AnyNet and RegNet have in common: all but how their stages are said."""
+
     stem_type: Stem = "simple_stem_in"
     stem_w: Whole = 32
     block_type: Block = "res_bottleneck_block"
@@ -64,7 +61,16 @@ class _AnyNet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _RegNet:
+class _AnyNet(_Common):
+    strides: tuple[Literal[1, 2], ...]
+    depths: tuple[Whole, ...]
+    widths: tuple[Whole, ...]
+    bot_muls: tuple[Annotated[float, Gt(0)], ...] = ()
+    group_ws: tuple[Whole, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RegNet(_Common):
     depth: Annotated[int, Gt(0), Le(1000)] = 10
     w0: Annotated[int, Gt(0)] = 32
     wa: Annotated[float, Ge(0)] = 5.0
@@ -72,12 +78,6 @@ class _RegNet:
     group_w: Whole = 16
     bot_mul: Annotated[float, Gt(0)] = 1.0
     stride: Literal[1, 2] = 2
-    stem_type: Stem = "simple_stem_in"
-    stem_w: Whole = 32
-    block_type: Block = "res_bottleneck_block"
-    head_w: Annotated[int, Ge(0)] = 0
-    se_on: bool = False
-    se_r: Ratio = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,7 @@ class _ResNet:
     width_per_group: Whole = 64
 
 
+# Not _Model, whose other keys do not change the network.
 parsing.forbid_extra(_EfficientNet, _AnyNet, _RegNet, _ResNet)
 
 
@@ -206,12 +207,7 @@ def _generate_stages(given: _RegNet) -> _AnyNet:
         widths=tuple(width for width, _ in fitted),
         bot_muls=(given.bot_mul,) * len(fitted),
         group_ws=tuple(group_width for _, group_width in fitted),
-        stem_type=given.stem_type,
-        stem_w=given.stem_w,
-        block_type=given.block_type,
-        head_w=given.head_w,
-        se_on=given.se_on,
-        se_r=given.se_r,
+        **{part.name: getattr(given, part.name) for part in fields(_Common)},
     )
 
 
@@ -253,9 +249,6 @@ def _pair(columns: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
 def _take(content: dict[str, Any], name: str, kind: type[T], path: Path) -> T:
     """Check a table of the file, whose keys are the fields of `kind` in capitals."""
     table = {str(key).lower(): value for key, value in _find_table(content, name, path).items()}
-    if kind is _Model:  # its other keys do not change the network
-        known = [field.name for field in fields(_Model)]
-        table = {key: value for key, value in table.items() if key in known}
     return parsing.validate(kind, table, f"{path}: {name}")
 
 

@@ -29,9 +29,8 @@ class Orphans:
             for process_id in orphans:
                 self._own.add(process_id)
                 with suppress(ProcessLookupError, ChildProcessError):
-                    if (
-                        os.getpgid(process_id) != os.getpgrp()
-                    ):  # else it was started by this process
+                    # One of this process's own group was started by it.
+                    if os.getpgid(process_id) != os.getpgrp():
                         os.kill(process_id, signal.SIGKILL)
                         _reap(process_id)
 

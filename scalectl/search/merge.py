@@ -7,6 +7,7 @@ from pathlib import Path
 from scalectl.errors import ScalectlError
 from scalectl.search import plan_file
 from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.architectures.plan import is_start
 from scalectl.search.config import Config, S, dump_config
 from scalectl.search.resume import (
     compare_configs,
@@ -112,8 +113,7 @@ def _compare(records: dict[Path, tuple[Record, ...]]) -> None:
 
 def _is_typical(trial: Trial) -> bool:
     """Whether all of a search may be compared with the trial: of architectures, the baseline's alone."""
-    is_start = trial.purpose == "nas" and trial.candidate.control == "start"
-    return trial.purpose == "search" or is_start
+    return trial.purpose == "search" or is_start(trial)
 
 
 def _result(record: Record) -> tuple[object, ...]:

@@ -144,7 +144,7 @@ def _make_learner(trial: Trial, images: Images, held_out: Images, pool: LearnerP
     if known:
         known.restart(network)
         return known
-    is_long = _count_work(trial) >= _CHANNELS_LAST_FROM
+    is_long = trial.count_macs(trial.recipe.epochs) >= _CHANNELS_LAST_FROM
     return GraphLearner(
         network,
         trial.recipe,
@@ -164,12 +164,6 @@ _COMPILED_FROM = 2e15
 minutes of EfficientNet-B0 on an H100. An estimate."""
 
 
-def _count_work(trial: Trial) -> int:
-    """Count the multiply-adds of a training; a backward pass takes as many as two forward ones."""
-    images = trial.data.sizes["train"] * trial.recipe.epochs
-    return 3 * trial.candidate.cost.macs * images
-
-
 def _compiles(trial: Trial, device: torch.device) -> bool:
     """Whether a trial's network is compiled: on a GPU, where graphs fit, as the recipe says.
 
@@ -179,7 +173,7 @@ def _compiles(trial: Trial, device: torch.device) -> bool:
     if device.type != "cuda" or not trial.fits_graphs or wish == "off":
         return False
     if wish == "auto":
-        return _count_work(trial) >= _COMPILED_FROM and can_compile()
+        return trial.count_macs(trial.recipe.epochs) >= _COMPILED_FROM and can_compile()
     if not can_compile():
         raise ScalectlError(
             "torch.compile needs torch 2.10 or later, Triton, a C compiler and Python's headers.",

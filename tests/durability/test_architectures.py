@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from command_server import SMALL, CommandServer, table
+from command_server import SMALL, CommandServer, count_kills, table
 from factories import ROOT
 from jsonschema import Draft202012Validator
 
@@ -51,16 +51,8 @@ def reference(server: CommandServer, tmp_path_factory: pytest.TempPathFactory) -
 
 def test_a_killed_search_proposes_the_same(reference: Path, server: CommandServer, tmp_path: Path) -> None:  # fmt: skip
     """Killed at some of its writes, and run again."""
-    expected, kills = table(reference / "run"), 0
-    for number in range(60, 2000, 120):
-        folder = tmp_path / str(number)
-        arguments = search_in(folder)
-        if server.run(arguments, folder, fault=("kill", number)) == 0:
-            break
-        kills += 1
-        assert server.run(arguments, folder) == 0
-        assert table(folder / "run") == expected
-    assert kills >= 3
+    calls, undisturbed = range(60, 2000, 120), table(reference / "run")
+    assert count_kills(server, search_in, calls, tmp_path, undisturbed) >= 3
 
 
 def test_commands_search_together(reference: Path, server: CommandServer, tmp_path: Path) -> None:

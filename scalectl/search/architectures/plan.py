@@ -91,6 +91,11 @@ def _make_trial(
     )
 
 
+def is_start(trial: Trial) -> bool:
+    """Whether a trial is that of the baseline, from which a search of architectures starts."""
+    return trial.purpose == "nas" and trial.candidate.control == "start"
+
+
 def rate(top1: float, macs: int, config: ArchitectureConfig, start: Architecture) -> float:
     """Return accuracy * (MACs / target)^exponent (Tan et al. 2019, equation 2)."""
     objective = config.objective

@@ -11,7 +11,7 @@ from scalectl.arch.loading import WINNER
 from scalectl.arch.scaling import Multipliers, bisect, scale
 from scalectl.errors import ScalectlError
 from scalectl.search.architectures.config import ArchitectureConfig
-from scalectl.search.architectures.plan import rate
+from scalectl.search.architectures.plan import is_start, rate
 from scalectl.search.config import FRESH, load_settings
 from scalectl.search.plan_file import Outlook, look_ahead
 from scalectl.search.resume import read_settings
@@ -93,7 +93,8 @@ def read_architecture_results(path: Path) -> ArchitectureResults:
     """
     reading = reader.read(path)
     config = _read_config(path, reading.damaged)
-    start = next((trial for trial in _list_trials(reading.records) if _is_start(trial)), None)
+    trials = (record.trial for record in reading.records)
+    start = next(filter(is_start, trials), None)
     if config is None or start is None:
         what = "its baseline's record" if config else f"its {ArchitectureConfig.FILE}"
         raise ScalectlError(
@@ -211,14 +212,6 @@ def write_winner(results: ArchitectureResults, run: Path) -> None:
         return
     network = results.winner.architecture.to_dict()
     write_json(run / WINNER, {"schema_version": 1, "architecture": network})
-
-
-def _list_trials(records: Iterable[Record]) -> list[Trial]:
-    return [record.trial for record in records if record.trial.purpose == "nas"]
-
-
-def _is_start(trial: Trial) -> bool:
-    return trial.candidate.control == "start"
 
 
 def _read_config(path: Path, damaged: Sequence[reader.DamagedFile]) -> ArchitectureConfig | None:

@@ -66,7 +66,7 @@ def name_record(record: Record) -> str:
     trial, candidate = record.trial, record.trial.candidate
     purpose = "" if trial.purpose == "search" else f"{trial.purpose} "
     size = f" phi {candidate.phi:g}" if trial.purpose == "confirm" else ""
-    return f"{purpose}{candidate.control or candidate.coefficients}{size} seed {trial.seed}"
+    return f"{purpose}{candidate.name}{size} seed {trial.seed}"
 
 
 def describe_settings(record: Record) -> dict[str, str | float]:

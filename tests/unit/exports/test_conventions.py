@@ -124,9 +124,8 @@ def test_conventions_are_those_of_transformers_own(family: str, name: str, tmp_p
     assert expected["norms"] <= OWN.get(("transformers", name), set())
     if name == "EfficientNet":
         emitted["norms"] |= {(0.99, 1e-3)}
-    expected["layer norms"].discard(
-        1e-12
-    )  # of ConvNeXt's last one, where its paper's code has 1e-6
+    # Of ConvNeXt's last one, where its paper's code has 1e-6.
+    expected["layer norms"].discard(1e-12)
     kinds = ("norms", "layer norms", "classifier")
     assert {kind: emitted[kind] for kind in kinds} == {kind: expected[kind] for kind in kinds}
     if name in ("MobileNetV2", "ConvNext"):  # the others' own are of another size: B7, ResNet-50

@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 from click.testing import CliRunner
-from command_server import TRIALS, CommandServer, search_in, table
+from command_server import TRIALS, CommandServer, count_kills, search_in, table
 from factories import TINY
 
 from scalectl.arch.baselines.efficientnet import B0
@@ -48,15 +49,8 @@ def test_a_killed_search_decides_the_same(name: str, step: int, server: CommandS
     """Killed at some of its writes, and run again: the same trials, the same table."""
     reference = tmp_path / "reference"
     assert server.run(arguments_of(name, reference), reference) == 0
-    expected, kills = table(reference / "run"), 0
-    for number in range(50, 1000, step):
-        folder = tmp_path / str(number)
-        arguments = arguments_of(name, folder)
-        if server.run(arguments, folder, fault=("kill", number)) == 0:
-            break
-        kills += 1
-        assert server.run(arguments, folder) == 0
-        assert table(folder / "run") == expected
+    calls, make_arguments = range(50, 1000, step), partial(arguments_of, name)
+    kills = count_kills(server, make_arguments, calls, tmp_path, table(reference / "run"))
     assert kills >= 3
 
 
