@@ -92,7 +92,7 @@ def test_the_committed_records_are_of_their_grid() -> None:
 
 
 def test_the_experiment_is_the_one_that_was_written_down() -> None:
-    """Every arm at both sizes with eight fresh seeds, on test images; nothing left out."""
+    """Every arm at both sizes with as many fresh seeds, on test images; nothing left out."""
     config = load_config(GRIDS / "compound-fashion_mnist.toml")
     results = read_results(GRIDS / "compound-fashion_mnist.parquet")
     first, second = results.confirmations
