@@ -218,6 +218,11 @@ def complete() -> Results:
     )
 
 
+def flip(content: bytes, place: int, bit: int = 0) -> bytes:
+    """Return the content with one bit flipped."""
+    return content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
+
+
 def gather(pairs: Iterator[tuple[Pixels, int]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The images of a split, (N, H, W, C), and their labels, (N,)."""
     images, labels = zip(*pairs, strict=True)

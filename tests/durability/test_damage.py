@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from command_server import CommandServer, search_in, table
+from factories import flip
 
 from scalectl.cli import main
 from scalectl.store.reader import read_run
@@ -92,9 +93,7 @@ def test_a_flipped_bit_is_named_and_the_rest_is_shown(
     for path in run.glob(kind):
         content = path.read_bytes()
         for position in {0, len(content) - 1, *dice.sample(range(len(content)), 4)}:
-            flipped = bytearray(content)
-            flipped[position] ^= 1 << dice.randrange(8)
-            path.write_bytes(flipped)
+            path.write_bytes(flip(content, position, dice.randrange(8)))
             code, said, document = report(run)
             assert code == 3
             assert str(path) in said
@@ -106,10 +105,8 @@ def test_a_flipped_bit_is_named_and_the_rest_is_shown(
     assert report(run)[0] == 0
 
 
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 16
-    path.write_bytes(content)
+def flip_in_the_middle(path: Path) -> None:
+    path.write_bytes(flip(path.read_bytes(), path.stat().st_size // 2, 4))
 
 
 def cut(path: Path) -> None:
@@ -120,7 +117,7 @@ def empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
-@pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink])
+@pytest.mark.parametrize("damage", [flip_in_the_middle, cut, empty, Path.unlink])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_command_repairs_it(
     kind: str,
@@ -149,7 +146,7 @@ def test_everything_damaged_at_once(copies: Callable[[], Path], server: CommandS
     """Is the same as nothing, and costs no more than that."""
     folder = copies()
     for path in list_files(folder / "run"):
-        flip(path)
+        flip_in_the_middle(path)
     assert server.run(search_in(folder), folder) == 0
     assert table(folder / "run") == undisturbed
 

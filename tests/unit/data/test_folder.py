@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from factories import TINY, gather
+from factories import TINY, flip, gather
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -200,12 +200,11 @@ def test_a_damaged_cache_is_drawn_again(tmp_path: Path) -> None:
     dataset = open_dataset("glyphs", Limits(32, 16, 16))
     first = rendered(dataset.card, "train", 16, tmp_path, lambda: dataset)[0].tobytes()
     (path,) = tmp_path.iterdir()
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content = flip(path.read_bytes(), path.stat().st_size // 2)
     path.write_bytes(content)
     again = rendered(dataset.card, "train", 16, tmp_path, lambda: dataset)[0]
     assert again.tobytes() == first
-    assert bytes(content) != path.read_bytes()
+    assert content != path.read_bytes()
 
 
 def draw(path: Path, shade: int, side: int = 20) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from factories import flip
 
 from scalectl.errors import ScalectlError
 from scalectl.store.json_file import read_json, write_json
@@ -19,7 +20,7 @@ def test_a_flipped_bit_is_as_if_there_were_no_file(tmp_path: Path) -> None:
     write_json(path, {"number": 1})
     content = path.read_bytes()
     for place in range(0, len(content), 7):
-        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        path.write_bytes(flip(content, place))
         assert read_json(path, dict) is None
 
 

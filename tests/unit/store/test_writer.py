@@ -4,6 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from factories import flip
 from pyarrow import parquet
 
 from scalectl.errors import ScalectlError
@@ -53,27 +54,23 @@ def test_no_flipped_byte_of_a_record_is_believed(tmp_path: Path, records: list[R
     store = Store(run)
     store.write(records[3])
     (small,) = (run / "trials").glob("*.parquet")
-    content = small.read_bytes()
-    for position in range(0, len(content), 37):
-        flipped = bytearray(content)
-        flipped[position] ^= 1 << position % 8
-        small.write_bytes(flipped)
-        reading = read(run)
-        assert reading.records == ()
-        assert [damage.path for damage in reading.damaged] == [small]
+    flip_each(small, kept=[])
     small.unlink()
     for record in records[:3]:
         store.write(record)
     store.compact()
     (compact,) = (run / "compact").iterdir()
-    content = compact.read_bytes()
+    flip_each(compact, kept=records[:3])
+
+
+def flip_each(path: Path, kept: list[Record]) -> None:
+    """Flip one byte after another of a run's only file, from which none but these may still be read."""
+    content = path.read_bytes()
     for position in range(0, len(content), 37):
-        flipped = bytearray(content)
-        flipped[position] ^= 1 << position % 8
-        compact.write_bytes(flipped)
-        reading = read(run)
-        assert all(record in records[:3] for record in reading.records)
-        assert [damage.path for damage in reading.damaged] == [compact]
+        path.write_bytes(flip(content, position, position % 8))
+        reading = read(path.parent.parent)
+        assert all(record in kept for record in reading.records)
+        assert [damage.path for damage in reading.damaged] == [path]
 
 
 def test_purposes_are_listed_without_the_rest(tmp_path: Path, records: list[Record]) -> None:

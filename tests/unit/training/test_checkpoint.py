@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories import Make, finish, pixels, train_some
+from factories import Make, finish, flip, pixels, train_some
 from torch import nn
 
 from scalectl.training import checkpoint
@@ -69,10 +69,8 @@ def test_no_flipped_byte_is_believed(make: Make) -> None:
     """Three hundred of them, and cuts."""
     content, dice = checkpoint.encode(make(0.5).state()), random.Random(0)
     for position in [0, len(content) - 1, *dice.sample(range(len(content)), 300)]:
-        flipped = bytearray(content)
-        flipped[position] ^= 1 << dice.randrange(8)
         with pytest.raises(ValueError, match="does not match"):
-            checkpoint.decode(bytes(flipped))
+            checkpoint.decode(flip(content, position, dice.randrange(8)))
         with pytest.raises(ValueError, match="does not match"):
             checkpoint.decode(content[:position])
 
