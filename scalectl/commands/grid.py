@@ -21,6 +21,7 @@ from scalectl.commands.shared.options import (
     jobs_option,
     json_option,
     quiet_option,
+    refuse,
     require_option,
     set_option,
     shard_option,
@@ -172,17 +173,17 @@ def grid(
     again with the same arguments, it continues; with more --seeds, or another --time-budget, it adds
     to what is there. Several commands on the same folder share the work.
     """
-    contradictions = {
-        "--no-probe goes with --dry-run alone.": no_probe and (time_budget or not dry_run),
-        "--time-budget plans for one machine alone; shards need one plan.": time_budget and shard,
-        "--time-budget cannot time jobs that wait in a queue.": time_budget and executor == "slurm",
-        "--events goes neither with --json nor with --dry-run.": events and (as_json or dry_run),
-        "--require goes with a search that chooses.": require and (shard or dry_run),
-        f"--address goes with --executor {' or '.join(CLUSTERS)}.": address
-        and executor not in CLUSTERS,
-    }
-    for text in (text for text, holds in contradictions.items() if holds):
-        raise click.UsageError(text)
+    refuse(no_probe and (time_budget or not dry_run), "--no-probe goes with --dry-run alone.")
+    refuse(
+        time_budget and shard, "--time-budget plans for one machine alone; shards need one plan."
+    )
+    refuse(
+        time_budget and executor == "slurm", "--time-budget cannot time jobs that wait in a queue."
+    )
+    refuse(events and (as_json or dry_run), "--events goes neither with --json nor with --dry-run.")
+    refuse(require and (shard or dry_run), "--require goes with a search that chooses.")
+    clusters = " or ".join(CLUSTERS)
+    refuse(address and executor not in CLUSTERS, f"--address goes with --executor {clusters}.")
     from scalectl import parsing
     from scalectl.arch import loading
     from scalectl.search import config, engine, shards, trackers

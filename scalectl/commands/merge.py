@@ -70,6 +70,8 @@ def _conclude(run: Path) -> str:
 
 
 def _document(merged: "Merged") -> dict[str, object]:
+    from scalectl.report.json_document import describe_damaged
+
     return {
         "records": merged.records,
         "repeated": merged.repeated,
@@ -84,7 +86,7 @@ def _document(merged: "Merged") -> dict[str, object]:
             }
             for conflict in merged.conflicts
         ],
-        "damaged": [{"path": str(file.path), "reason": file.reason} for file in merged.damaged],
+        "damaged": describe_damaged(merged.damaged),
     }
 
 

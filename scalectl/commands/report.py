@@ -10,13 +10,13 @@ import click
 from scalectl.analysis.recommendation import list_files
 from scalectl.commands.shared.architectures import print_architectures
 from scalectl.commands.shared.help import DocumentedCommand
-from scalectl.commands.shared.options import PATH, Choice, require_option
+from scalectl.commands.shared.options import PATH, Choice, refuse, require_option
 from scalectl.commands.shared.output import print_json, say
 from scalectl.commands.shared.results import (
     check_files,
     check_requirement,
     print_results,
-    print_verdicts,
+    print_words,
 )
 from scalectl.commands.shared.runs import find_newest
 from scalectl.errors import ScalectlError
@@ -92,16 +92,23 @@ def report(
     from scalectl.search.results import read_results
 
     as_json = as_json or form == "json"
-    if as_json and table:
-        raise click.UsageError("--table does not go with JSON, whose document has all of them.")
-    if everything and (table or form == "csv"):
-        raise click.UsageError("--all goes neither with --table nor with csv, which is one table.")
+    refuse(as_json and table, "--table does not go with JSON, whose document has all of them.")
+    refuse(
+        everything and (table or form == "csv"),
+        "--all goes neither with --table nor with csv, which is one table.",
+    )
     runs = runs or (find_newest(),)
     if any(map(is_architecture_run, runs)):
-        _refuse_for_architectures(len(runs) > 1 or page or folder or require or watch)
+        refuse(
+            len(runs) > 1 or page or folder or require or watch,
+            "A run of nas is reported alone, without --html, --figures, --require and --watch.",
+        )
         _report_architectures(runs[0], table, form, everything=everything, as_json=as_json)
         return
-    _refuse_table(table)
+    refuse(
+        table in _OF_ARCHITECTURES,
+        f"--table {table} is of runs of nas, and this is one of grid.",
+    )
     if watch:
         _watch(runs, page)
     results = [read_results(run) for run in runs]
@@ -120,7 +127,10 @@ def report(
             else json_document.describe_run(results[0])
         )
     elif (page or folder) and not (form or table):
-        print_verdicts(results)
+        from scalectl.report.prose import in_words
+
+        for run in results:
+            print_words(run.name, in_words(run))
     else:
         style = cast("Format", form or "rich")
         names = (table,) if table else tuple(TABLES) if everything else ()
@@ -133,20 +143,6 @@ def report(
     check_requirement(results, require)
 
 
-def _refuse_for_architectures(others: object) -> None:
-    """Raise `UsageError` where anything is asked for that only runs of grid have."""
-    if others:
-        raise click.UsageError(
-            "A run of nas is reported alone, without --html, --figures, --require and --watch."
-        )
-
-
-def _refuse_table(name: str | None) -> None:
-    """Raise `UsageError` for a table that only runs of nas have."""
-    if name in _OF_ARCHITECTURES:
-        raise click.UsageError(f"--table {name} is of runs of nas, and this is one of grid.")
-
-
 def _report_architectures(
     run: Path, table: str | None, form: str | None, *, everything: bool, as_json: bool
 ) -> None:
@@ -155,8 +151,7 @@ def _report_architectures(
     from scalectl.search.architectures.results import read_architecture_results
 
     known = architectures.TABLES
-    if table and table not in known:
-        raise click.UsageError(f"{run} is of nas, and has the tables {', '.join(known)}.")
+    refuse(table and table not in known, f"{run} is of nas, and has the tables {', '.join(known)}.")
     results = read_architecture_results(run)
     if as_json:
         print_json(architectures.describe_architecture_run(results))

@@ -17,33 +17,42 @@ def describe_data(card: DataCard) -> str:
     account = card.account
     if account is None:
         return ""
-    colours = "grey" if account.channels == 1 else "colour"
-    head = f"Data: {card.name}, {card.classes:,} classes, {colours}, "
-    return "\n".join(
-        [
-            f"{head}{describe_pixels(card)}",
-            *(f"  {split} {_count(counts)}" for split, counts in account.images.items()),
-            *(f"  left out: {text}" for text in [describe_left_out(account)] if text),
-            f"  {describe_top1(account)}",
-            *(f"  Warning: {warning}" for warning in account.warnings),
-        ]
-    )
+    lines = [
+        f"Data: {card.name}, {card.classes:,} classes, {_describe_images(account, card.native)}"
+    ]
+    lines += [f"  {split} {_count(counts)}" for split, counts in account.images.items()]
+    if account.left_out:
+        lines.append(f"  left out: {_describe_left_out(account)}")
+    lines.append(f"  {_describe_top1(account)}")
+    lines += [f"  Warning: {warning}" for warning in account.warnings]
+    return "\n".join(lines)
 
 
-def describe_pixels(card: DataCard) -> str:
-    """Write the size of the images, such as "28 px" or "native 64 px (smallest 40, usual 96)"."""
+def list_account(card: DataCard) -> Iterator[tuple[str, str]]:
+    """Yield pairs of a heading and a text about the data, for the provenance on a page."""
     account = card.account
-    if account is None or account.smallest == account.usual == card.native:
-        return f"{card.native} px"
-    return f"native {card.native} px (smallest {account.smallest}, usual {account.usual})"
+    if account is None:
+        return
+    yield "Images", f"{_describe_images(account, card.native)}; {_describe_top1(account)}"
+    if account.left_out:
+        yield "Left out", _describe_left_out(account)
+    if account.warnings:
+        yield "Warnings", " ".join(account.warnings)
 
 
-def describe_left_out(account: DataAccount) -> str:
-    """List what was left out, with the reasons; "" where nothing was."""
+def _describe_images(account: DataAccount, native: int) -> str:
+    """Write colours and size, such as "grey, 28 px" or "colour, native 64 px (smallest 40, usual 96)"."""
+    colours = "grey" if account.channels == 1 else "colour"
+    if account.smallest == account.usual == native:
+        return f"{colours}, {native} px"
+    return f"{colours}, native {native} px (smallest {account.smallest}, usual {account.usual})"
+
+
+def _describe_left_out(account: DataAccount) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in account.left_out.items())
 
 
-def describe_top1(account: DataAccount) -> str:
+def _describe_top1(account: DataAccount) -> str:
     """State the standard error of a top-1, and the top-1 of always answering the same class."""
     text = (
         f"top-1 of the select split: standard error up to {100 * account.standard_error:.1f} points; "
@@ -60,16 +69,3 @@ def _count(counts: dict[str, int]) -> str:
         return f"{total}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}"
     low, high = min(counts.values()), max(counts.values())
     return f"{total}: {low:,}{f' to {high:,}' if high > low else ''} a class"
-
-
-def list_account(card: DataCard) -> Iterator[tuple[str, str]]:
-    """Yield pairs of a heading and a text about the data, for the provenance on a page."""
-    account = card.account
-    if account is None:
-        return
-    colours = "grey" if account.channels == 1 else "colour"
-    yield "Images", f"{colours}, {describe_pixels(card)}; {describe_top1(account)}"
-    if account.left_out:
-        yield "Left out", describe_left_out(account)
-    if account.warnings:
-        yield "Warnings", " ".join(account.warnings)

@@ -12,6 +12,7 @@ from scalectl.arch.factory import cost_of
 from scalectl.arch.space import read_choices
 from scalectl.report.json_document import (
     describe_confirmation,
+    describe_damaged,
     describe_data,
     describe_outlook,
     describe_record,
@@ -303,6 +304,6 @@ def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:
         },
         "confirmation": results.confirmation and describe_confirmation(results.confirmation),
         "records": [describe_record(record) for record in results.records],
-        "damaged": [{"path": str(file.path), "reason": file.reason} for file in results.damaged],
+        "damaged": describe_damaged(results.damaged),
         **describe_outlook(results.outlook),
     }

@@ -12,7 +12,6 @@ from scalectl.analysis.posterior import Floats
 from scalectl.analysis.surface import Place
 from scalectl.arch.scaling import Shares
 from scalectl.errors import printable
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 
 _DEGREE = 15
@@ -28,8 +27,8 @@ def draw_heat_map(results: Results) -> str:
     In colours where the terminal has any, else in shades; letters mark the named networks. Returns
     an empty text for results without a fit.
     """
-    surface = results.selection.surface
-    if not surface:
+    surface, evidence = results.selection.surface, results.selection.evidence
+    if not surface or evidence is None:
         return ""
     console = Console()
     coloured = console.is_terminal and bool(console.color_system) and not console.no_color
@@ -58,7 +57,7 @@ def draw_heat_map(results: Results) -> str:
     lightness = ("dark", "light") if coloured else ("light", "dark")
     names = ", ".join(f"{letter} {name}" for letter, name in marks.values())
     legend = (
-        f"\nFrom {_say_loss(low, results)} behind ({lightness[0]}) to the highest ({lightness[1]}); dots "
+        f"\nFrom {say_amount(-low, evidence)} behind ({lightness[0]}) to the highest ({lightness[1]}); dots "
         "mark what is not shown to be worse.\nTop: all added compute into resolution; lower left: into depth; lower "
         f"right: into width.\n{printable(names)}"
     )
@@ -73,12 +72,6 @@ def draw_heat_map(results: Results) -> str:
     return captured.get()
 
 
-def _say_loss(height: float, results: Results) -> str:
-    evidence = results.selection.evidence
-    assert evidence is not None
-    return say_amount(-height, evidence)
-
-
 def _list_landmarks(results: Results) -> Iterator[tuple[str, str, Shares]]:
     """Yield letter, name and place of the networks to mark, the most important first."""
     selection = results.selection
@@ -87,7 +80,7 @@ def _list_landmarks(results: Results) -> Iterator[tuple[str, str, Shares]]:
         ("^", "highest mean", selection.argmax),
     ):
         if summary and summary.candidate.shares:
-            yield letter, f"{role} {name_candidate(summary.candidate)}", summary.candidate.shares
+            yield letter, f"{role} {summary.candidate.name}", summary.candidate.shares
     for summary in results.summaries:
         candidate = summary.candidate
         if candidate.control in _LETTERS and candidate.shares:

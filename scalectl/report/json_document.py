@@ -1,6 +1,6 @@
 """The JSON document of each command. Its keys are an interface: other programs read them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -16,6 +16,7 @@ from scalectl.search import followups, strategies
 from scalectl.search.plan import Plan, count_macs
 from scalectl.search.plan_file import Outlook
 from scalectl.search.results import Results
+from scalectl.store.reader import DamagedFile
 from scalectl.trial import DataCard, Record
 
 
@@ -27,6 +28,7 @@ def describe_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]
     """
     enumeration = plan.enumeration
     trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
+    account = plan.trials[0].data.account
     return {
         "schema_version": 2,
         "candidates": [describe_candidate(candidate) for candidate in enumeration.candidates],
@@ -45,18 +47,19 @@ def describe_plan(plan: Plan, estimated_seconds: float | None) -> dict[str, Any]
         "training_macs": count_macs(trials),
         "follow_ups": len(followups.expect(plan)),
         "estimated_seconds": estimated_seconds,
-        "account": _describe_account(plan.trials[0].data),
+        "account": account and asdict(account),
     }
 
 
 def describe_run(results: Results) -> dict[str, Any]:
     """Describe a run, for `report` and `grid`."""
+    trial = results.records[0].trial
     return {
         "schema_version": 2,
         "run": results.name,
-        "data": describe_data(results.records[0].trial.data),
-        "account": _describe_account(results.records[0].trial.data),
-        "recipe": asdict(results.records[0].trial.recipe),
+        "data": describe_data(trial.data),
+        "account": trial.data.account and asdict(trial.data.account),
+        "recipe": asdict(trial.recipe),
         "candidates": [describe_summary(summary) for summary in results.summaries],
         "records": [describe_record(record) for record in results.records],
         "selection": _describe_selection(results),
@@ -65,7 +68,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "confirmations": [describe_confirmation(each) for each in results.confirmations],
         "fidelity": results.fidelity and _describe_fidelity(results.fidelity),
         "latencies": dict(results.latencies),
-        "damaged": [{"path": str(file.path), "reason": file.reason} for file in results.damaged],
+        "damaged": describe_damaged(results.damaged),
         "fingerprints": list(results.fingerprints),
         **describe_outlook(results.outlook),
     }
@@ -85,9 +88,9 @@ def describe_data(card: DataCard) -> dict[str, Any]:
     return {key: value for key, value in asdict(card).items() if key != "account"}
 
 
-def _describe_account(card: DataCard) -> dict[str, Any] | None:
-    """Describe the account of the data; None in stores of versions that wrote none."""
-    return asdict(card.account) if card.account else None
+def describe_damaged(files: Iterable[DamagedFile]) -> list[dict[str, str]]:
+    """Describe the files of a run that are not what was written."""
+    return [{"path": str(file.path), "reason": file.reason} for file in files]
 
 
 def describe_outlook(outlook: Outlook | None) -> dict[str, Any]:

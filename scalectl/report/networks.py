@@ -12,7 +12,7 @@ from scalectl.arch.rounding import Rounding
 from scalectl.arch.sizes import Size
 from scalectl.exports import EXPORTS, make_export
 from scalectl.report.render import pluralise
-from scalectl.report.tables import Column, Table
+from scalectl.report.tables import MACS_NOTE, Column, Table
 
 if TYPE_CHECKING:  # its module loads torch
     from scalectl.training.latency import Latency
@@ -90,7 +90,7 @@ def tabulate_profile(network: Baseline, *, per_stage: bool) -> Table:
     """List parameters, MACs and convolution activations for one image, in total or for each part."""
     rows = describe_stages(network) if per_stage else []
     total = {"part": "total", "blocks": "", **asdict(cost_of(network)), "macs_share": 1.0}
-    notes = ["MACs are multiply-adds; FLOPs = 2 x MACs."]
+    notes = [MACS_NOTE]
     if not isinstance(network, Architecture) and per_stage:
         notes.append("A factory is counted as a whole; scalectl does not know its parts.")
     return Table(

@@ -8,7 +8,6 @@ from scalectl.analysis.evidence import Evidence, say_amount
 from scalectl.analysis.selection import Selection, Standing
 from scalectl.analysis.summaries import Summary
 from scalectl.report.render import pluralise
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.plan_file import Outlook
 from scalectl.search.results import Results
 
@@ -83,13 +82,7 @@ def _compare_with_controls(selection: Selection) -> Iterator[str]:
     evidence = selection.evidence
     if evidence is None:
         return
-    controls = [
-        standing
-        for standing in sorted(
-            selection.standings, key=lambda standing: place(standing.summary.candidate)
-        )
-        if standing.summary.candidate.control and standing.summary is not selection.network
-    ]
+    controls = list_controls(selection)
     ahead = [standing for standing in controls if standing.behind[0] >= 0]
     behind = [standing for standing in controls if standing.behind[0] < 0]
     gains = [f"ahead of {', of '.join(map(_say_gain, ahead))}"] if ahead else []
@@ -100,7 +93,7 @@ def _compare_with_controls(selection: Selection) -> Iterator[str]:
             f"{'; '.join(gains)}."
         )
     open_ = [
-        name_candidate(standing.summary.candidate)
+        standing.summary.candidate.name
         for standing in selection.standings
         if not standing.is_ruled_out and standing.summary is not selection.network
     ]
@@ -112,6 +105,16 @@ def _compare_with_controls(selection: Selection) -> Iterator[str]:
 
 
 _MOST_NAMES = 6
+
+
+def list_controls(selection: Selection) -> list[Standing]:
+    """List how the controls stand that are networks of their own, in their usual order."""
+    controls = [
+        standing
+        for standing in selection.standings
+        if standing.summary.candidate.control and standing.summary is not selection.network
+    ]
+    return sorted(controls, key=lambda standing: place(standing.summary.candidate))
 
 
 def _say_gain(standing: Standing) -> str:

@@ -1,7 +1,8 @@
 """Locks by which several commands that share a run divide its trials; they only save work.
 
 A lock is the kernel's, on an empty file, so that a process that is killed holds none. Where it
-fails, or is taken from a process that sleeps, a trial is trained twice and stored once.
+fails, or is taken from a process that sleeps, a trial is trained twice and stored once. Libraries such
+as filelock have no lock of the kernel's that can be taken from a process that sleeps.
 """
 
 import fcntl

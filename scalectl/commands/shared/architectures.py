@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from scalectl.commands.shared.output import say
+from scalectl.commands.shared.results import print_tables, print_words
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.report.render import Format
@@ -20,16 +18,10 @@ def print_architectures(
     words: bool = True,
 ) -> None:
     """Print what a search found: in words where `words` is true, then the tables of these names."""
-    from scalectl.report import architectures, render
+    from scalectl.report.architectures import in_words, tabulate
 
     if words:
-        name, text = results.name, architectures.in_words(results)
-        if style == "markdown":
-            name, text = f"## {render.escape(name)}\n", render.escape(text)
-        say(name)
-        say(text)
-    for number, name in enumerate(names or ("stages", "samplers", "front", "confirmation")):
-        table = architectures.tabulate(name, results)
-        if table.rows or names:
-            between = "\n" if words or number else ""
-            click.echo(between + render.render(table, style), nl=False)
+        print_words(results.name, in_words(results), style)
+    chosen = names or ("stages", "samplers", "front", "confirmation")
+    tables = [tabulate(name, results) for name in chosen]
+    print_tables([table for table in tables if table.rows or names], style, apart=words)

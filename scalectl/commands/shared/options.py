@@ -72,6 +72,12 @@ class Choice(click.Choice[str]):
             raise click.BadParameter(message, context, param) from None
 
 
+def refuse(contradiction: object, text: str) -> None:
+    """Raise `click.UsageError` with this text if options contradict each other."""
+    if contradiction:
+        raise click.UsageError(text)
+
+
 def guess_option(name: str, command: click.Command) -> str | None:
     """Say what somebody meant by an option that a command lacks; None where nothing is close."""
     word = name.lstrip("-")

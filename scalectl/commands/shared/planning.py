@@ -30,7 +30,6 @@ def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], 
 
     A run that was planned for the same time keeps its plan. Raises `ScalectlError` where nothing fits.
     """
-    from scalectl.report.tables.candidates import name_candidate
     from scalectl.search import estimate, resume
 
     if plan.config.strategy.kind == "optuna":
@@ -48,7 +47,7 @@ def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], 
     if choice.beyond:
         text += f" The next larger plan takes {humanise(choice.beyond)}."
     if choice.left_out:
-        names = ", ".join(map(name_candidate, choice.left_out))
+        names = ", ".join(candidate.name for candidate in choice.left_out)
         text += f" Left out: {names}."
     say(text, err=True)
     return choice.plan
@@ -80,9 +79,10 @@ def show_plan(
         say(f"rejected {rejected.coefficients} {rejected.control}: it {rejected.reason}")
     trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
     were = "was" if enumeration.merged == 1 else "were"
+    at_most = "At most " if plan.config.is_adaptive else ""
     say(
         f"{pluralise(enumeration.merged, 'proposal')} {were} merged: the same network as another. "
-        f"{_at_most(plan).capitalize()}{pluralise(len(trials), 'trial')}, {count_macs(trials):.3g} "
+        f"{at_most}{pluralise(len(trials), 'trial')}, {count_macs(trials):.3g} "
         "MACs of training."
     )
     if follow_ups := followups.expect(plan):
@@ -95,11 +95,6 @@ def show_plan(
             if seconds
             else "Nothing is left to train."
         )
-
-
-def _at_most(plan: "Plan") -> str:
-    """Return what stands before the number of trials where results decide on them, else ""."""
-    return "at most " if plan.config.is_adaptive else ""
 
 
 def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Speed]") -> float | None:

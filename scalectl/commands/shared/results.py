@@ -1,6 +1,6 @@
 """Print the results of runs: comparison, tables, next steps; and refuse what they lack."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from scalectl.report.tables import tabulate
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.report.render import Format
+    from scalectl.report.tables import Table
     from scalectl.search.results import Results
     from scalectl.store.reader import DamagedFile
 
@@ -30,11 +31,10 @@ def print_results(
     `paths` are where the runs are: with them, the next steps are printed as commands. Without
     `comments` only the tables are printed.
     """
-    from scalectl.report import render
     from scalectl.report.tables.comparison import tabulate_runs
 
     if list(names) == ["comparison"] or (len(runs) > 1 and len(names) != 1):
-        click.echo(render.render(tabulate_runs(runs), style), nl=False)
+        print_tables([tabulate_runs(runs)], style, apart=False)
         if list(names) == ["comparison"] or not comments:
             return
         click.echo()
@@ -47,19 +47,37 @@ def print_results(
 def _print_tables(
     results: "Results", style: "Format", names: Sequence[str], *, comments: bool
 ) -> None:
-    from scalectl.report import render
     from scalectl.report.heat_map import draw_heat_map
+    from scalectl.report.prose import in_words
 
     if comments:
-        print_verdicts([results], style)
+        print_words(results.name, in_words(results), style)
         heat_map = draw_heat_map(results) if style == "rich" and "ranking" in names else ""
         if heat_map:
             click.echo("\n" + heat_map, nl=False)
-    for number, name in enumerate(names):
-        table = tabulate(name, results)
-        if table.rows or len(names) == 1:
-            between = "\n" if comments or number else ""
-            click.echo(between + render.render(table, style), nl=False)
+    tables = [tabulate(name, results) for name in names]
+    print_tables(
+        [table for table in tables if table.rows or len(names) == 1], style, apart=comments
+    )
+
+
+def print_words(name: str, words: str, style: "Format" = "rich") -> None:
+    """Print the name of a run, and in words what its search decided."""
+    from scalectl.report.render import escape
+
+    if style == "markdown":
+        name, words = f"## {escape(name)}\n", escape(words)
+    say(name)
+    say(words)
+
+
+def print_tables(tables: "Iterable[Table]", style: "Format", *, apart: bool) -> None:
+    """Print tables with an empty line between them, and before the first where it is to be `apart`."""
+    from scalectl.report.render import render
+
+    for number, table in enumerate(tables):
+        between = "\n" if apart or number else ""
+        click.echo(between + render(table, style), nl=False)
 
 
 def print_next(
@@ -75,19 +93,6 @@ def print_next(
         if step.command:
             as_code = f"`{escape(step.command)}`" if style == "markdown" else f"  {step.command}"
             say(as_code, err=err)
-
-
-def print_verdicts(runs: "Sequence[Results]", style: "Format" = "rich") -> None:
-    """Print the name of each run, and in words what its search decided."""
-    from scalectl.report import render
-    from scalectl.report.prose import in_words
-
-    for results in runs:
-        name, words = results.name, in_words(results)
-        if style == "markdown":
-            name, words = f"## {render.escape(name)}\n", render.escape(words)
-        say(name)
-        say(words)
 
 
 def check_files(damaged: "Sequence[DamagedFile]", then: str = "") -> None:

@@ -2,8 +2,8 @@
 
 from matplotlib.figure import Figure
 
+from scalectl.analysis.confirmation import Comparison
 from scalectl.report.figures.style import CHOSEN, FAINT, HEIGHT, MUTED, clean, new_axes
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 
 TITLE = "Confirmed on fresh seeds and untouched images"
@@ -15,11 +15,7 @@ MISSING = (
 
 def draw(results: Results) -> Figure | None:
     """Draw one row for each control: seeds as points, the mean as a diamond, its 95 % interval."""
-    rows = [
-        (confirmation.phi, comparison)
-        for confirmation in results.confirmations
-        for comparison in confirmation.comparisons
-    ]
+    rows = _list_rows(results)
     if not rows:
         return None
     figure, axes = new_axes(
@@ -39,7 +35,7 @@ def draw(results: Results) -> Figure | None:
     axes.set_yticks(
         range(len(rows)),
         [
-            clean(name_candidate(comparison.control)) + (f", phi {phi:g}" if several else "")
+            clean(comparison.control.name) + (f", phi {phi:g}" if several else "")
             for phi, comparison in rows
         ],
     )
@@ -51,10 +47,18 @@ def draw(results: Results) -> Figure | None:
 def describe(results: Results) -> str:
     """List every comparison, and what may be claimed."""
     differences = "; ".join(
-        f"phi {confirmation.phi:g}, against {clean(name_candidate(comparison.control))}: "
+        f"phi {phi:g}, against {clean(comparison.control.name)}: "
         f"{100 * comparison.top1.mean:+.2f} points"
-        for confirmation in results.confirmations
-        for comparison in confirmation.comparisons
+        for phi, comparison in _list_rows(results)
     )
     claims = " ".join(confirmation.claim for confirmation in results.confirmations)
     return f"Differences in top-1 on the test split. {differences}. {claims}"
+
+
+def _list_rows(results: Results) -> list[tuple[float, Comparison]]:
+    """List every comparison with the phi of its networks."""
+    return [
+        (confirmation.phi, comparison)
+        for confirmation in results.confirmations
+        for comparison in confirmation.comparisons
+    ]

@@ -3,11 +3,11 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from scalectl.analysis.confirmation import place
 from scalectl.analysis.evidence import say_amount
-from scalectl.analysis.selection import Selection, Standing
+from scalectl.analysis.selection import Selection
 from scalectl.report.figures import triangle
 from scalectl.report.figures.style import CHOSEN, MUTED, WIDTH, clean
+from scalectl.report.prose import list_controls
 from scalectl.search.results import Results
 
 TITLE = "The search at a glance"
@@ -35,7 +35,7 @@ def describe(results: Results) -> str:
     """State the verdict and each lead, after what the triangle shows."""
     leads = "; ".join(
         f"{standing.summary.candidate.control} {100 * standing.behind[0]:+.2f}"
-        for standing in _list_controls(results.selection)
+        for standing in list_controls(results.selection)
     )
     return f"{_say_verdict(results.selection)}. {triangle.describe(results)} Lead on {leads}."
 
@@ -59,20 +59,10 @@ def _write_verdict(head: SubFigure, results: Results) -> None:
     head.text(0.01, 0.05, rest, fontsize=9.5, color=MUTED, va="bottom")
 
 
-def _list_controls(selection: Selection) -> list[Standing]:
-    """List how the controls stand that are networks of their own, in their usual order."""
-    controls = [
-        standing
-        for standing in selection.standings
-        if standing.summary.candidate.control and standing.summary is not selection.network
-    ]
-    return sorted(controls, key=lambda standing: place(standing.summary.candidate))
-
-
 def _draw_leads(axes: Axes, selection: Selection) -> None:
     """Draw a row for each control: the expected lead as a diamond, its 95 % interval as a line."""
     assert selection.evidence is not None
-    rows = _list_controls(selection)
+    rows = list_controls(selection)
     axes.set_title(
         "Its lead at equal compute, with 95 % intervals", fontsize=9.5, color=MUTED, loc="left"
     )

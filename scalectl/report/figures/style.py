@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from scalectl.analysis.summaries import Summary
 from scalectl.errors import printable
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 from scalectl.trial import Candidate
 
@@ -146,7 +145,7 @@ def find_marker(candidate: Candidate, results: Results) -> Marker:
         colour = MUTED
     if colour == FAINT:
         return Marker(FAINT, "", is_chosen=False)
-    words = [clean(name_candidate(candidate))]
+    words = [clean(candidate.name)]
     if chosen:
         words.append("winner" if selection.winner else "recommended")
     elif highest:

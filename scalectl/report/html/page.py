@@ -24,7 +24,6 @@ from scalectl.report.prose import count_trials, in_brief, in_words
 from scalectl.report.published import tabulate_literature
 from scalectl.report.render import plain, pluralise, show
 from scalectl.report.tables import TABLES, Table, tabulate
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.report.tables.comparison import tabulate_runs
 from scalectl.search.results import Results
 
@@ -144,7 +143,7 @@ def _list_facts(results: Results) -> Iterator[Fact]:
         yield Fact(
             "Top-1",
             f"{chosen.mean_top1:.1%}",
-            f"of {name_candidate(chosen.candidate)}: {sd}{pluralise(chosen.n, 'seed')}, {split}, "
+            f"of {chosen.candidate.name}: {sd}{pluralise(chosen.n, 'seed')}, {split}, "
             f"{pluralise(trial.recipe.epochs, 'epoch')}",
         )
     evidence, standing = selection.evidence, selection.standing

@@ -33,6 +33,8 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+MACS_NOTE = "MACs are multiply-adds; FLOPs = 2 x MACs."
+
 TABLES = {
     "candidates": "scalectl.report.tables.candidates",
     "ranking": "scalectl.report.tables.ranking",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from scalectl.report.tables import Column, Table
+from scalectl.report.tables import MACS_NOTE, Column, Table
 from scalectl.search.results import Results
 from scalectl.trial import Candidate
 
@@ -34,19 +34,12 @@ def tabulate_candidates(candidates: Iterable[Candidate]) -> Table:
         name="candidates",
         title="Candidates: nominal and realised cost",
         columns=COLUMNS,
-        rows=tuple(
-            {"candidate": name_candidate(each), **describe_candidate(each)} for each in ordered
-        ),
+        rows=tuple({"candidate": each.name, **describe_candidate(each)} for each in ordered),
         notes=(
             "alpha, beta, gamma as asked for; blocks, width, px and costs as realised.",
-            "MACs are multiply-adds; FLOPs = 2 x MACs.",
+            MACS_NOTE,
         ),
     )
-
-
-def name_candidate(candidate: Candidate) -> str:
-    """Return the control's name, or for other candidates their coefficients; and whether it grows late."""
-    return candidate.name
 
 
 def describe_candidate(candidate: Candidate) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from scalectl.report.tables import Column, Table
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 
 COLUMNS = (
@@ -58,6 +57,6 @@ def _describe(results: Results) -> dict[str, object]:
         "resolution_share": optimum and optimum.resolution,
         "regret": standing and standing.regret,
         "bound": standing and standing.bound,
-        "argmax": name_candidate(argmax.candidate) if argmax else None,
+        "argmax": argmax.candidate.name if argmax else None,
         "macs_spent": sum(record.macs_spent for record in results.records),
     }

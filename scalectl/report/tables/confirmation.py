@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from scalectl.analysis.confirmation import Comparison, Confirmation
 from scalectl.report.tables import Column, Table
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 
 COLUMNS = (
@@ -59,7 +58,7 @@ def _describe(confirmation: Confirmation, comparison: Comparison) -> dict[str, o
     loss_low, loss_high = (loss and loss.interval) or (None, None)
     return {
         "phi": confirmation.phi,
-        "reference": name_candidate(confirmation.reference),
+        "reference": confirmation.reference.name,
         "control": comparison.control.control,
         "realised_ratio": comparison.control.realised_ratio,
         "difference": top1.mean,

@@ -5,7 +5,6 @@ from statistics import fmean
 
 from scalectl.analysis.summaries import Summary
 from scalectl.report.tables import Column, Table
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 from scalectl.trial import State
 
@@ -28,7 +27,7 @@ def tabulate(results: Results) -> Table:
         columns=COLUMNS,
         rows=tuple(
             {
-                "candidate": name_candidate(summary.candidate),
+                "candidate": summary.candidate.name,
                 "n": summary.n,
                 "first": curve[0],
                 "last": curve[-1],

@@ -1,7 +1,6 @@
 """The trials that ended without a result, with their reasons."""
 
 from scalectl.report.tables import Column, Table
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 from scalectl.trial import State
 
@@ -22,7 +21,7 @@ def tabulate(results: Results) -> Table:
         columns=COLUMNS,
         rows=tuple(
             {
-                "candidate": name_candidate(record.trial.candidate),
+                "candidate": record.trial.candidate.name,
                 "seed": record.trial.seed,
                 "state": str(record.state),
                 "error": record.error,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scalectl.arch.factory import Factory
 from scalectl.arch.sizes import LADDER, SUPPORTED_RATIO, Size, size_at
-from scalectl.report.tables import Column, Table
+from scalectl.report.tables import MACS_NOTE, Column, Table
 
 if TYPE_CHECKING:  # `scale` shows this table without the numerics that a search needs
     from scalectl.search.results import Results
@@ -57,7 +57,7 @@ def list_sizes(results: "Results") -> list[Size]:
 def tabulate_sizes(sizes: Sequence[Size]) -> Table:
     """List sizes of one family, in the given order."""
     coefficients = sizes[0].coefficients
-    notes = ["MACs are multiply-adds; FLOPs = 2 x MACs."]
+    notes = [MACS_NOTE]
     if any(size.is_extrapolated for size in sizes):
         notes.append(
             f"Sizes above {SUPPORTED_RATIO:g}x are extrapolated: searches look at 2x, and "

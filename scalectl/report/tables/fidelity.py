@@ -1,11 +1,7 @@
 """Brief trainings compared with longer trainings of the same networks."""
 
-from collections.abc import Iterator
-
-from scalectl.analysis.fidelity import Fidelity
 from scalectl.arch.scaling import Shares
 from scalectl.report.tables import Column, Table
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 
 COLUMNS = (
@@ -30,14 +26,17 @@ def tabulate(results: Results) -> Table:
             f"{fidelity.epochs} against {fidelity.longer} epochs: Kendall's tau {fidelity.tau:.2f} "
             f"(95 %: {low:.2f} to {high:.2f}){ceiling}."
         )
-        notes = (ranks, fidelity.note, *_compare_optima(fidelity))
+        notes = (ranks, fidelity.note)
+        if fidelity.shares and fidelity.longer_shares:
+            optima = f"{_say(fidelity.shares)} to {_say(fidelity.longer_shares)}"
+            notes += (f"The optimum went from {optima}.",)
     return Table(
         name="fidelity",
         title="Brief and longer trainings",
         columns=COLUMNS,
         rows=tuple(
             {
-                "candidate": name_candidate(candidate),
+                "candidate": candidate.name,
                 "top1": brief,
                 "longer_top1": longer,
                 "gain": longer - brief,
@@ -46,11 +45,6 @@ def tabulate(results: Results) -> Table:
         ),
         notes=notes,
     )
-
-
-def _compare_optima(fidelity: Fidelity) -> Iterator[str]:
-    if fidelity.shares and fidelity.longer_shares:
-        yield f"The optimum went from {_say(fidelity.shares)} to {_say(fidelity.longer_shares)}."
 
 
 def _say(shares: Shares) -> str:

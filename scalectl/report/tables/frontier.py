@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from scalectl.analysis.summaries import Summary
 from scalectl.report.tables import Column, Table
-from scalectl.report.tables.candidates import name_candidate
 from scalectl.search.results import Results
 
 COLUMNS = (
@@ -29,7 +28,7 @@ def tabulate(results: Results) -> Table:
         columns=COLUMNS,
         rows=tuple(
             {
-                "candidate": name_candidate(summary.candidate),
+                "candidate": summary.candidate.name,
                 "macs": macs,
                 "mean_top1": top1,
                 "sd_top1": summary.sd_top1,

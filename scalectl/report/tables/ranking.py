@@ -6,7 +6,7 @@ from scalectl.analysis.selection import Selection, Standing
 from scalectl.analysis.summaries import Summary
 from scalectl.report.render import pluralise
 from scalectl.report.tables import Column, Table
-from scalectl.report.tables.candidates import describe_candidate, name_candidate
+from scalectl.report.tables.candidates import describe_candidate
 from scalectl.search.results import Results
 
 COLUMNS = (
@@ -64,7 +64,7 @@ def tabulate(results: Results) -> Table:
         ),
         rows=tuple(
             {
-                "candidate": name_candidate(summary.candidate),
+                "candidate": summary.candidate.name,
                 **describe_summary(summary),
                 **_describe_standing(
                     standings.get(summary.candidate.fingerprint), results.selection
