@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scalectl.arch.factory import Baseline, at_resolution, cost_of
-from scalectl.arch.sizes import fit, size_at
+from scalectl.arch.sizes import fit
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
     check_device,
@@ -74,7 +74,7 @@ def profile(
     network = find_baseline(target)
     if phi is not None:
         start = find_start(None, coefficients, target)
-        network = size_at(start.baseline, start.coefficients, phi, start.source).architecture
+        network = start.size_at(phi).architecture
         say(f"Coefficients {start.coefficients} of {start.source}.", err=True)
     elif coefficients:
         raise click.UsageError("--coefficients needs --phi.")

@@ -1,7 +1,6 @@
 """`scalectl scale`: coefficients applied to a baseline, and configs of what comes of it."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,8 +11,7 @@ import click
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.rounding import RoundingRule
-from scalectl.arch.scaling import PHI_LIMIT
-from scalectl.arch.sizes import LADDER, Size, fit, official_size, size_at, sizes_around
+from scalectl.arch.sizes import Size, fit, official_size
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
     BASELINE_HELP,
@@ -23,12 +21,12 @@ from scalectl.commands.shared.options import (
     classes_option,
     in_channels_option,
     json_option,
-    parse_count,
+    refuse,
 )
 from scalectl.commands.shared.output import print_json, print_table, say
+from scalectl.commands.shared.sizing import measure, parse_phis, solve
 from scalectl.commands.shared.source import Start, find_start
 from scalectl.errors import ScalectlError
-from scalectl.executors.hardware import require_device
 from scalectl.exports import (
     EXPORTS,
     WITH_WEIGHTS,
@@ -39,10 +37,8 @@ from scalectl.exports import (
 )
 from scalectl.report.render import pluralise
 
-if TYPE_CHECKING:  # their modules load torch, or what only a table needs
+if TYPE_CHECKING:  # their modules load torch
     from scalectl.exports.weights import Source
-    from scalectl.report.tables import Table
-    from scalectl.training.fitting import Around, Measured
 
 
 @click.command(cls=DocumentedCommand)
@@ -158,20 +154,27 @@ def scale(
     targets = {"macs": macs, "params": params, "activations": activations}
     wishes = [*targets.values(), latency, memory, phi, family, official, explain]
     asked = sum(map(bool, wishes))
-    contradictions = {
+    refuse(
+        asked != 1,
         "Say how large, by one of --phi 4, --phi 1..7, --macs 1.2G, --params 8M, --activations 20M, "
-        "--latency 12ms, --memory 500M, --family and --official b4; or --explain.": asked != 1,
-        "--nearest goes with --macs, --params and --activations.": not at_most
-        and not any(targets.values()),
-        "--device goes with --latency and --memory, which are measured.": device
-        and not (latency or memory),
-        "--official stands alone: it is a published network.": official
-        and (run or coefficients or baseline or max_resolution or rounding or weights),
-        f"--weights-from goes with --to {' or --to '.join(WITH_WEIGHTS)}.": weights
-        and not set(formats) & set(WITH_WEIGHTS),
-    }
-    for text in (text for text, holds in contradictions.items() if holds):
-        raise click.UsageError(text)
+        "--latency 12ms, --memory 500M, --family and --official b4; or --explain.",
+    )
+    refuse(
+        not at_most and not any(targets.values()),
+        "--nearest goes with --macs, --params and --activations.",
+    )
+    refuse(
+        device and not (latency or memory),
+        "--device goes with --latency and --memory, which are measured.",
+    )
+    refuse(
+        official and (run or coefficients or baseline or max_resolution or rounding or weights),
+        "--official stands alone: it is a published network.",
+    )
+    refuse(
+        weights and not set(formats) & set(WITH_WEIGHTS),
+        f"--weights-from goes with --to {' or --to '.join(WITH_WEIGHTS)}.",
+    )
     if explain:
         _explain(as_json)
         return
@@ -179,17 +182,17 @@ def scale(
     if official:
         sizes = [official_size(official.lower(), classes, channels)]
     else:
-        start = _round_by(find_start(run, coefficients, baseline), rounding)
+        start = find_start(run, coefficients, baseline).round_by(rounding)
         source = _read_source(weights, start.baseline)
         start = replace(start, baseline=fit(start.baseline, classes, channels))
         if any(targets.values()):
-            size, budget = _solve(start, targets, max_resolution, at_most=at_most)
+            size, budget = solve(start, targets, max_resolution, at_most=at_most)
             sizes = [size]
         elif latency or memory:
-            around, budget = _measure(start, latency, memory, max_resolution, device or "auto")
+            around, budget = measure(start, latency, memory, max_resolution, device or "auto")
             sizes = [around.chosen.size]
         else:
-            sizes = _apply(start, _parse_phis(phi), max_resolution)
+            sizes = [start.size_at(each, max_resolution) for each in parse_phis(phi)]
         _comment(start, sizes, max_resolution)
     check_installed(formats)
     for form, library in list_unverifiable([] if no_verify else formats).items():
@@ -198,7 +201,10 @@ def scale(
     started = _write_weights(source, sizes, written)
     _show_sizes(sizes, written, started, budget, as_json)
     if around and not as_json:
-        print_table(_tabulate(around, of_memory=bool(memory)))
+        from scalectl.report.networks import tabulate_measured
+
+        measured = [(each.size, each.latency) for each in around.sizes]
+        print_table(tabulate_measured(measured, of_memory=bool(memory)))
     if not formats:
         say(f"Add --to {', --to '.join(EXPORTS)} to write configs.", err=True)
     _judge_exports([export for exports in written for export in exports])
@@ -273,133 +279,6 @@ def _explain(as_json: bool) -> None:
         print_table(table)
 
 
-def _apply(start: Start, phis: Sequence[float], max_resolution: int | None) -> list[Size]:
-    return [
-        size_at(start.baseline, start.coefficients, phi, start.source, max_resolution)
-        for phi in phis
-    ]
-
-
-def _parse_phis(text: str | None) -> list[float]:
-    """List the phis that "4", "1..7" or "1..3:0.5" stands for; without a text, the ladder's."""
-    if not text:
-        return list(LADDER.values())
-    ends, _, step_text = text.partition(":")
-    first, dots, last = ends.partition("..")
-    try:
-        start, stop = float(first), float(last if dots else first)
-        step = float(step_text or 1)
-    except ValueError:
-        start, stop, step = 1.0, 0.0, 1.0
-    if not (-PHI_LIMIT <= start <= stop <= PHI_LIMIT and 0.01 <= step <= 2 * PHI_LIMIT):
-        raise click.BadParameter(
-            f"{text!r} is neither a number nor a range such as 1..7 or 1..3:0.5, within "
-            f"-{PHI_LIMIT:g} to {PHI_LIMIT:g}, in steps of 0.01 or more.",
-            param_hint="--phi",
-        )
-    return [
-        round(start + step * number, 9) for number in range(int((stop - start) / step + 1e-9) + 1)
-    ]
-
-
-def _round_by(start: Start, rule: RoundingRule | None) -> Start:
-    if rule is None:
-        return start
-    rounding = replace(start.baseline.rounding, rule=rule)
-    return replace(start, baseline=replace(start.baseline, rounding=rounding))
-
-
-def _solve(
-    start: Start, targets: dict[str, str | None], max_resolution: int | None, *, at_most: bool
-) -> tuple[Size, dict[str, Any]]:
-    """Find the size for the one target that is given, and describe the target for `--json`.
-
-    Prints how near the size is, and the next size on the other side of the target.
-    """
-    ((quantity, text),) = [(name, text) for name, text in targets.items() if text]
-    target = parse_count(text, f"--{quantity}")
-    below, above = sizes_around(
-        start.baseline,
-        start.coefficients,
-        quantity,  # type: ignore[arg-type]
-        target,
-        start.source,
-        max_resolution,
-    )
-    least, most = getattr(below.cost, quantity), getattr(above.cost, quantity)
-    is_above = not at_most and most / target <= target / least
-    size, other = (above, below) if is_above else (below, above)
-    label = "MACs" if quantity == "macs" else quantity
-
-    def describe(size: Size) -> str:
-        realised = getattr(size.cost, quantity)
-        return f"phi = {size.phi:.9g} has {realised:,} {label}, {realised / target - 1:+.1%}"
-
-    text = f"{describe(size)} of the {target:,.0f} asked for."
-    if least != most:
-        text += f" The next {'smaller' if is_above else 'larger'} size: {describe(other)}."
-    say(text, err=True)
-    return size, {
-        "quantity": quantity,
-        "target": target,
-        "at_most": at_most,
-        "next": {"phi": other.phi, **asdict(other.cost)} if least != most else None,
-    }
-
-
-def _measure(
-    start: Start, latency: str | None, memory: str | None, max_resolution: int | None, device: str
-) -> "tuple[Around, dict[str, Any]]":
-    """Find the largest size within what a device is allowed, and describe that for `--json`."""
-    require_device(device)
-    name, quantity = ("latency", "seconds") if latency else ("memory", "peak_memory")
-    target = _parse_latency(latency) if latency else parse_count(memory or "", "--memory")
-    from scalectl.training.fitting import describe_amount, find_largest, make_measure
-
-    def at(phi: float) -> Size:
-        return size_at(start.baseline, start.coefficients, phi, start.source, max_resolution)
-
-    around = find_largest(at, make_measure(quantity, device), quantity, target)
-
-    def describe(measured: "Measured") -> str:
-        amount = getattr(measured.latency, quantity)
-        return f"phi = {measured.size.phi:.9g} takes {describe_amount(quantity, amount)}"
-
-    text = f"{describe(around.chosen)} of the {describe_amount(quantity, target)} asked for."
-    if around.larger:
-        text += f" The next larger size: {describe(around.larger)}."
-    say(text, err=True)
-    larger = around.larger and around.larger.size
-    return around, {
-        "quantity": name,
-        "target": target,
-        "at_most": True,
-        "next": {"phi": larger.phi, **asdict(larger.cost)} if larger else None,
-        "measured": [
-            {"name": measured.size.name, "phi": measured.size.phi, **asdict(measured.latency)}
-            for measured in around.sizes
-        ],
-    }
-
-
-def _tabulate(around: "Around", *, of_memory: bool) -> "Table":
-    """List the sizes around a target with what they took."""
-    from scalectl.report.networks import tabulate_measured
-
-    sizes = [(measured.size, measured.latency) for measured in around.sizes]
-    return tabulate_measured(sizes, of_memory=of_memory)
-
-
-def _parse_latency(text: str) -> float:
-    """Return the seconds that "12ms", "800us" or "0.5s" stands for."""
-    match = re.fullmatch(r"(\d+\.?\d*)(us|ms|s)", text)
-    if not match or float(match[1]) == 0:
-        raise click.BadParameter(
-            f"{text!r} is not a time above 0, such as 12ms, 800us or 0.5s.", param_hint="--latency"
-        )
-    return float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]]
-
-
 def _comment(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> None:
     """Print whose coefficients these are, and warnings: shrunk, capped or surprisingly rounded."""
     first = sizes[0]
@@ -427,10 +306,10 @@ _EXCESS = 1.15
 
 def _list_excesses(start: Start, sizes: Sequence[Size], max_resolution: int | None) -> str:
     """Say what rounding does to the first three sizes, and what the other rule would do."""
-    nearest = _round_by(start, "nearest")
+    nearest = start.round_by("nearest")
     parts = []
     for size in sizes[:3]:
-        (other,) = _apply(nearest, [size.phi or 0.0], max_resolution)
+        other = nearest.size_at(size.phi or 0.0, max_resolution)
         is_nearer = abs(math.log(other.excess)) < abs(math.log(size.excess))
         advice = f" ({other.realised_ratio:.2f}x by --rounding nearest)" if is_nearer else ""
         parts.append(

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import click
 
 from scalectl.analysis.recommendation import Recommendation, read
 from scalectl.arch.factory import Baseline, Factory
+from scalectl.arch.rounding import RoundingRule
 from scalectl.arch.scaling import NAMED, Coefficients
+from scalectl.arch.sizes import Size, size_at
 from scalectl.commands.shared.runs import find_newest_or_none
 from scalectl.errors import ScalectlError
 
@@ -20,6 +23,17 @@ class Start:
     coefficients: Coefficients
     source: str
     """Who says so: a run's path, "the paper" or "the command line"."""
+
+    def size_at(self, phi: float, max_resolution: int | None = None) -> Size:
+        """Scale the baseline to 2^phi times its compute, its resolution to `max_resolution` at most."""
+        return size_at(self.baseline, self.coefficients, phi, self.source, max_resolution)
+
+    def round_by(self, rule: RoundingRule | None) -> Self:
+        """Return the same, rounded by this rule; None is the baseline's own."""
+        if rule is None:
+            return self
+        rounding = replace(self.baseline.rounding, rule=rule)
+        return replace(self, baseline=replace(self.baseline, rounding=rounding))
 
 
 def find_start(run: Path | None, text: str | None, name: str | None) -> Start:
