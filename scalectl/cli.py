@@ -29,6 +29,9 @@ class _Group(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         return load_command(name) if name in COMMANDS else None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write nothing: `_HELP` lists the commands in the order in which they are used."""
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -172,7 +175,8 @@ scalectl verify FILE...   rebuild emitted configs, and compare
 scalectl baselines        what can be scaled, and exported to what
 
 Exit codes: 0 done, 1 a mistake in scalectl, 2 wrong usage or config, 3 damaged files (the rest is
-shown), 4 no eligible winner, 5 out of space, 6 some trials failed, 129, 130 or 143 interrupted.
+shown), 4 no eligible winner, or none as sure as --require asks, 5 out of space, 6 some trials failed, 129,
+130 or 143 interrupted.
 """
 
 

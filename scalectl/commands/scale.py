@@ -178,6 +178,7 @@ def scale(
     if explain:
         _explain(as_json)
         return
+    check_installed(formats)
     budget, around, source = None, None, None
     if official:
         sizes = [official_size(official.lower(), classes, channels)]
@@ -194,7 +195,6 @@ def scale(
         else:
             sizes = [start.size_at(each, max_resolution) for each in parse_phis(phi)]
         _comment(start, sizes, max_resolution)
-    check_installed(formats)
     for form, library in list_unverifiable([] if no_verify else formats).items():
         say(f"{library} is not installed: --to {form} is written, but not verified.", err=True)
     written = _write_all(sizes, dict.fromkeys(formats), folder, verify=not no_verify)

@@ -165,7 +165,7 @@ class _Reader:
             if not images and split == "train":
                 raise ScalectlError(
                     f"The class folder {folder / name} has no images.",
-                    "Add some that Pillow can read, or remove the folder.",
+                    "Add some that Pillow opens, such as JPEG or PNG (HEIC it does not), or remove the folder.",
                 )
             paths += [(path, label) for path in images]
         digests = map_in_threads(self._digest, [path for path, _ in paths])
@@ -208,7 +208,9 @@ class _Reader:
             elif suffix in self._suffixes:
                 yield path
             else:
-                self.left_out[printable(f"no image ({suffix or 'no suffix'})")] += 1
+                self.left_out[
+                    printable(f"not of a kind that Pillow opens ({suffix or 'no suffix'})")
+                ] += 1
 
     def _list_folders(self, folder: Path) -> list[Path]:
         return [path for path in _list(folder) if path.is_dir() and not _is_junk(path.name)]

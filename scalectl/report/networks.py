@@ -77,12 +77,13 @@ def tabulate_obstacles(network: Baseline) -> Table:
     """List every format with the reason why it cannot express the network."""
     return Table(
         name="exports",
-        title=f"Exports of {network.name}; rounding: {describe_rounding(network.rounding)}",
+        title=f"Exports of {network.name}",
         columns=OBSTACLE_COLUMNS,
         rows=tuple(
             {"format": name, "obstacle": obstacle or "-"}
             for name, obstacle in find_obstacles(network).items()
         ),
+        notes=(f"Rounding: {describe_rounding(network.rounding)}.",),
     )
 
 

@@ -413,6 +413,7 @@ def test_a_format_that_cannot_be_written_is_noticed_first(
     with monkeypatch.context() as without:
         without.setattr("scalectl.exports.is_installed", lambda library: library != "onnxscript")
         result = invoke(*line.split())
+        assert "measured" not in invoke("scale", "--latency", "1s", "--to", "onnx").stderr
     assert result.exit_code == 2
     assert "--to onnx needs onnxscript" in result.stderr
     assert list(tmp_path.iterdir()) == []

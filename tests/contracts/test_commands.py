@@ -52,10 +52,10 @@ def test_the_defaults_that_a_help_names_are_those_of_the_search() -> None:
 
 
 def test_every_command_is_in_the_group() -> None:
-    """And has a line of its own in the help."""
+    """And has one line of its own in the help, which is not cut."""
     shown = CliRunner().invoke(main, ["--help"]).stdout
     listed = main.list_commands(click.Context(main))
     assert sorted(listed) == sorted(COMMANDS)
     for name in COMMANDS:
-        assert re.search(rf"^  scalectl {name} .*  \w", shown, re.MULTILINE)
-        assert re.search(rf"^  {name}  +\w", shown, re.MULTILINE)
+        assert len(re.findall(rf"^  (?:scalectl )?{name} .*  \w", shown, re.MULTILINE)) == 1
+    assert "..." not in shown.replace("RUN...", "").replace("FILE...", "").replace("[ARGS]...", "")

@@ -81,6 +81,7 @@ def measure(
     target = _parse_latency(latency) if latency else parse_count(memory or "", "--memory")
     from scalectl.training.fitting import describe_amount, find_largest, make_measure
 
+    say("Sizes are measured, which may take minutes ...", err=True)
     around = find_largest(
         lambda phi: start.size_at(phi, max_resolution),
         make_measure(quantity, device),

@@ -66,7 +66,7 @@ def test_what_is_not_there_is_named(spec: str, message: str, tmp_path: Path, mon
 def test_an_empty_class_is_refused(root: Path) -> None:
     (root / "emu").mkdir()
     (root / "emu" / "readme.txt").write_text("no image")
-    with pytest.raises(ScalectlError, match=r"emu has no images"):
+    with pytest.raises(ScalectlError, match=r"emu has no images.*HEIC"):
         load(root)
 
 
@@ -290,7 +290,10 @@ def test_what_is_no_image_is_counted_and_other_formats_are_read(root: Path) -> N
     (root / "dog" / "labels.txt").write_text("dog")
     account = give_account(root)
     assert sum(counts["cat"] for counts in account.images.values()) == 35
-    assert account.left_out == {"hidden or of an operating system": 2, "no image (.txt)": 1}
+    assert account.left_out == {
+        "hidden or of an operating system": 2,
+        "not of a kind that Pillow opens (.txt)": 1,
+    }
 
 
 def test_all_bad_images_are_named_at_once_or_left_out(root: Path) -> None:
@@ -457,4 +460,4 @@ def test_the_account_is_that_of_other_readers(tree: dict[str, list[tuple[bool, s
         timms = ReaderImageFolder(str(Path(name) / "train"))
         assert len(timms) == sum(not path.endswith(".bmp") for path, _ in theirs.samples)
         texts = 3 * sum(suffix == "txt" for files in tree.values() for _, suffix in files)
-        assert account.left_out.get("no image (.txt)", 0) == texts
+        assert account.left_out.get("not of a kind that Pillow opens (.txt)", 0) == texts
