@@ -29,6 +29,7 @@ class Cost:
         return Cost(self.params * count, self.macs * count, self.activations * count)
 
 
+@lru_cache(maxsize=2**14)  # many multipliers round to one network
 def compute_cost(architecture: Architecture) -> Cost:
     """Compute the cost of a whole network."""
     return sum((cost for _, cost in compute_stage_costs(architecture)), Cost())

@@ -166,9 +166,15 @@ def _deepen(stages: Sequence[Stage], depth: float, rounding: Rounding) -> Iterat
         shared: list[Stage] = []
         for stage in reversed(group):
             share = max(1, round(stage.repeats / left * wanted))
-            shared.insert(0, replace(stage, repeats=share))
+            shared.insert(0, repeat(stage, share))
             left, wanted = left - stage.repeats, wanted - share
         yield from shared
+
+
+@lru_cache(maxsize=2**16)  # sizes of one baseline share most of their stages
+def repeat(stage: Stage, repeats: int) -> Stage:
+    """Give a stage so many blocks."""
+    return replace(stage, repeats=repeats)
 
 
 def _add_late(
@@ -187,12 +193,11 @@ def _add_late(
         place = max(given, key=lambda place: (stages[place].repeats / (given[place] + 1), place))
         given[place] += 1
     return tuple(
-        replace(stage, repeats=stage.repeats + given.get(place, 0))
-        for place, stage in enumerate(stages)
+        repeat(stage, stage.repeats + given.get(place, 0)) for place, stage in enumerate(stages)
     )
 
 
-@lru_cache(maxsize=2**16)  # sizes of one baseline share most of their stages
+@lru_cache(maxsize=2**16)
 def _widen(stage: Stage, multiplier: float, rounding: Rounding) -> Stage:
     """Scale widths. Groups widen too (Dollar et al. 2021, section 4.2), and inner widths hold them."""
     is_narrow = stage.block == "bottleneck" and stage.expansion < 1

@@ -7,13 +7,13 @@ most of them, and each is counted once.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.cost import Cost
 from scalectl.arch.factory import Baseline, Factory, at_resolution, cost_of
 from scalectl.arch.rounding import Rounding
-from scalectl.arch.scaling import Coefficients, Multipliers, Shares, bisect, scale
+from scalectl.arch.scaling import Coefficients, Multipliers, Shares, bisect, repeat, scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ def match(
     """
     start, target = replace(baseline, rounding=rounding), ratio * cost_of(baseline).macs
 
-    def misfit(size: Match, request: Coefficients) -> float:
+    def misfit(size: Match, wanted: Shares) -> float:
         deviation = abs(math.log2(size.ratio / ratio))
         rejected = 10 if deviation > max_deviation else 0
-        return rejected + deviation + (size.shares.distance(request.shares) if size.shares else 1)
+        return rejected + deviation + (size.shares.distance(wanted) if size.shares else 1)
 
     return [
         min(
             _list_around(request.at(phi), baseline, start, target),
-            key=lambda size: misfit(size, request),
+            key=partial(misfit, wanted=request.shares),
         )
         for request in requests
     ]
@@ -142,7 +142,7 @@ def _mix(depths: Baseline, widths: Baseline, resolution: int) -> Baseline:
     """Make a network with the depth of one size and the width of another."""
     if isinstance(depths, Architecture) and isinstance(widths, Architecture):
         stages = tuple(
-            replace(stage, repeats=other.repeats)
+            repeat(stage, other.repeats)
             for stage, other in zip(widths.stages, depths.stages, strict=True)
         )
         return replace(widths, stages=stages, resolution=resolution)
