@@ -104,11 +104,6 @@ class Architecture:
     """Probability of dropping a residual branch: block i of n drops its own with i / n of this."""
     rounding: Rounding = Rounding()
 
-    def __hash__(self) -> int:
-        """What sizes of one baseline differ in is enough, and counts: the matching looks up thousands."""
-        sizes = ((stage.repeats, stage.width) for stage in self.stages)
-        return hash((self.resolution, self.stem_width, self.head_width, *sizes))
-
     @property
     def depth(self) -> int:
         """Number of blocks."""
