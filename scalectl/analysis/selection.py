@@ -43,11 +43,8 @@ class Standing:
     """P that the regret is at most delta."""
     behind: tuple[float, float, float]
     """How far it is behind the recommended network: expected, and from where to where at 95 %."""
-
-    @property
-    def is_ruled_out(self) -> bool:
-        """Whether it is worse than the best by more than delta, at 95 %."""
-        return self.chance_within < 1 - CONFIDENCE
+    is_ruled_out: bool
+    """Whether all of that interval lies beyond delta."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +201,7 @@ def _rank(summaries: Sequence[Summary], judgement: Judgement, network: int) -> l
             chance_best=chance_best,
             chance_within=chance_within,
             behind=(middle, least, most),
+            is_ruled_out=least > judgement.evidence.delta,
         )
         for summary, regret, bound, chance_best, chance_within, middle, least, most in zip(
             summaries,

@@ -62,6 +62,20 @@ def test_noise_has_no_winner() -> None:
     assert any("do not tell the networks apart" in selection.reason for selection in selections)
 
 
+def test_what_is_ruled_out_is_behind_by_more_than_delta() -> None:
+    """Hardly anything where all networks are equal, much where few are good, and never the choice."""
+    flat = [select(simulate(lambda _: 0.7, 0.01, seed), PREFERENCE) for seed in range(40)]
+    marks = [each.is_ruled_out for selection in flat for each in selection.standings]
+    assert np.mean(marks) <= 0.05
+    for seed in range(10):
+        selection = select(simulate(hill, 0.002, seed), PREFERENCE)
+        ruled_out = [each for each in selection.standings if each.is_ruled_out]
+        assert len(ruled_out) >= 5
+        assert selection.standing not in ruled_out
+        assert all(each.behind[1] > PREFERENCE.delta for each in ruled_out)
+        assert all(loss_of(each.summary.candidate) > PREFERENCE.delta for each in ruled_out)
+
+
 def test_what_the_data_speak_against_is_not_recommended() -> None:
     """A corner is better than dwr by far more than the noise."""
 
