@@ -66,6 +66,18 @@ def read_choices(start: Architecture, network: Architecture) -> dict[str, Any]:
     }
 
 
+def describe_stages(network: Architecture) -> dict[str, Any]:
+    """Describe what each stage of any network is made of, such as "stage3.kernel" -> 5.
+
+    In place of multipliers and differences, `width` is channels and `repeats` blocks.
+    """
+    return {
+        f"stage{number}.{part.name}": getattr(stage, part.name)
+        for number, stage in enumerate(network.stages, 1)
+        for part in fields(Space)
+    }
+
+
 def build_architecture(start: Architecture, choices: Choices) -> Architecture:
     """Make the network of these choices; in a dimension that is not named it is the start."""
     chosen = {**read_choices(start, start), **choices}

@@ -1,8 +1,6 @@
 """`scalectl grid`: the search, or what it would train."""
 
 import shlex
-from collections.abc import Generator, Iterable
-from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,9 +15,11 @@ from scalectl.commands.shared.options import (
     address_option,
     data_option,
     device_option,
+    events_option,
     executor_option,
     jobs_option,
     json_option,
+    log_option,
     quiet_option,
     refuse,
     require_option,
@@ -27,7 +27,7 @@ from scalectl.commands.shared.options import (
     shard_option,
     stall_option,
 )
-from scalectl.commands.shared.output import print_json, print_line, say
+from scalectl.commands.shared.output import print_json, say
 from scalectl.commands.shared.planning import fit, measure_speed, show_plan
 from scalectl.commands.shared.results import (
     check_files,
@@ -38,6 +38,7 @@ from scalectl.commands.shared.results import (
 from scalectl.commands.shared.runs import RUNS
 from scalectl.commands.shared.searching import (
     check_trials,
+    follow,
     reading,
     require_here,
     tell_of_data,
@@ -47,10 +48,9 @@ from scalectl.errors import ScalectlError
 from scalectl.executors import CLUSTERS, Cluster, choose_executor, make_executor
 from scalectl.report.render import pluralise
 from scalectl.search.config import Config
-from scalectl.trial import Record
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.search.engine import Concluded, Event
+    from scalectl.search.engine import Concluded
     from scalectl.search.plan import Plan
     from scalectl.search.results import Results
     from scalectl.search.shards import Shard
@@ -69,20 +69,6 @@ def _check_duration(
         raise click.BadParameter(
             f"{text!r} is not a time above 0, such as 90s, 45m, 2h, 1h30m or 1d."
         ) from None
-
-
-def _check_trackers(
-    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    from scalectl.parsing import suggest
-    from scalectl.search.trackers import TRACKERS
-
-    logs = tuple((kind, where) for kind, _, where in (text.partition(":") for text in texts))
-    for kind in (kind for kind, _ in logs if kind not in TRACKERS):
-        close = suggest(kind, TRACKERS)
-        asked = f"; did you mean {close}?" if close else "."
-        raise click.BadParameter(f"{kind!r} is none of {', '.join(TRACKERS)}{asked}")
-    return logs
 
 
 @click.command(cls=DocumentedCommand)
@@ -116,14 +102,7 @@ def _check_trackers(
     metavar="URL",
     help="The same as --log optuna:URL: sqlite:///FILE.db, or the path of a journal.",
 )
-@click.option(
-    "--log",
-    "logs",
-    metavar="TRACKER[:WHERE]",
-    multiple=True,
-    callback=_check_trackers,
-    help="Show each trial in tensorboard:FOLDER, mlflow:URI, wandb:PROJECT or optuna:URL. Repeatable.",
-)
+@log_option
 @click.option(
     "--time-budget",
     metavar="TIME",
@@ -138,11 +117,7 @@ def _check_trackers(
 @set_option
 @quiet_option
 @require_option
-@click.option(
-    "--events",
-    is_flag=True,
-    help="A line of JSON on stdout for all that happens; --json's is last.",
-)
+@events_option
 @json_option
 def grid(
     grid_file: Path | None,
@@ -210,51 +185,18 @@ def grid(
         return
     with continuable(run):
         plan = fit(plan, run, seeds, measure) if time_budget else plan
-        follow = partial(_follow, plan=whole, logs=logs, quiet=quiet, lines=events)
+        show = partial(follow, plan=whole, logs=logs, quiet=quiet, lines=events)
         if shard:
-            last = follow(engine.search_share(plan, whole, run, make(), device))
+            last = show(engine.search_share(plan, whole, run, make(), device))
         else:
-            last = follow(engine.search(plan, run, make(), device))
+            last = show(engine.search(plan, run, make(), device))
     if isinstance(last, engine.Concluded):
         _show_results(last, plan, run, as_json=as_json, lines=events)
         _judge(last.results, last.failed, run)
         check_requirement([last.results], require)
     elif shard and isinstance(last, engine.Searched):
-        _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json or events)
+        _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json=as_json, lines=events)
         check_trials(last.failed)
-
-
-def _follow(
-    events: "Generator[Event, None, object]",
-    plan: "Plan",
-    logs: Iterable[tuple[str, str]],
-    *,
-    quiet: bool,
-    lines: bool,
-) -> "Event":
-    """Show the events, and the trials in trackers too; the last event says how it ended."""
-    from rich.console import Console
-
-    from scalectl.report.events import describe_event
-    from scalectl.report.progress import Live
-    from scalectl.search.engine import Begun
-    from scalectl.search.mirror import Mirror, name_search
-
-    mirrors: list[Mirror] = []
-    with Live(Console(stderr=True), quiet=quiet) as live, closing(events):
-        for event in events:
-            live.show(event)
-            if lines:
-                print_line(describe_event(event))
-            if isinstance(event, Begun) and logs:
-                name = name_search(plan, event.store.folder)
-                mirrors += [Mirror(*log, event.store, name, live.say) for log in logs]
-            elif isinstance(event, Record):
-                for mirror in mirrors:
-                    mirror.add([event])
-    for mirror in mirrors:
-        mirror.add(patience=30)
-    return event
 
 
 def _choose(
@@ -277,8 +219,7 @@ def _show_results(
 
     results = last.results
     if as_json or lines:
-        show = print_line if lines else print_json
-        show({**describe_plan(plan, None), **describe_run(results)})
+        print_json({**describe_plan(plan, None), **describe_run(results)}, as_line=lines)
     else:
         print_results([results], "rich")
         if not last.failed and results.selection.status != "no_eligible_winner":
@@ -290,15 +231,22 @@ def _show_results(
 
 
 def _show_shard(
-    shard: "Shard", plan: "Plan", trials: int, run: Path, failed: int, as_json: bool
+    shard: "Shard",
+    plan: "Plan",
+    trials: int,
+    run: Path,
+    failed: int,
+    *,
+    as_json: bool,
+    lines: bool,
 ) -> None:
     """Print what this shard has trained, and how much is left to the others."""
     from scalectl.report.json_document import describe_plan
 
     others = trials - len(plan.trials)
-    if as_json:
+    if as_json or lines:
         counts = {"shard": str(shard), "others": others, "failed": failed}
-        print_json({**describe_plan(plan, None), **counts})
+        print_json({**describe_plan(plan, None), **counts}, as_line=lines)
     else:
         say(
             f"Shard {shard}: {len(plan.trials) - failed} of its {pluralise(len(plan.trials), 'trial')} "

@@ -1,7 +1,6 @@
 """`scalectl nas`: the search of the baseline itself, the first of EfficientNet's two."""
 
 import shlex
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -16,11 +15,14 @@ from scalectl.commands.shared.options import (
     address_option,
     data_option,
     device_option,
+    events_option,
     executor_option,
     jobs_option,
     json_option,
+    log_option,
     parse_count,
     quiet_option,
+    refuse,
     set_option,
     shard_option,
     stall_option,
@@ -28,17 +30,21 @@ from scalectl.commands.shared.options import (
 from scalectl.commands.shared.output import print_json, say
 from scalectl.commands.shared.results import check_files
 from scalectl.commands.shared.runs import RUNS
-from scalectl.commands.shared.searching import check_trials, reading, require_here, tell_of_data
+from scalectl.commands.shared.searching import (
+    check_trials,
+    follow,
+    reading,
+    require_here,
+    tell_of_data,
+)
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
 from scalectl.executors import CLUSTERS, Cluster, choose_executor, make_executor
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from collections.abc import Generator
-
     from scalectl.search.architectures.config import Sampler
-    from scalectl.search.architectures.engine import Chosen, Event
+    from scalectl.search.architectures.engine import Chosen
     from scalectl.search.shards import Shard
 
 
@@ -88,8 +94,10 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
 @address_option
 @stall_option
 @shard_option
+@log_option
 @set_option
 @quiet_option
+@events_option
 @json_option
 def nas(
     space_file: Path | None,
@@ -106,8 +114,10 @@ def nas(
     address: str,
     stall: float | None,
     shard: "Shard | None",
+    logs: tuple[tuple[str, str], ...],
     overrides: tuple[str, ...],
     quiet: bool,
+    events: bool,
     as_json: bool,
 ) -> None:
     """Search a baseline: choose each stage's block, kernel, expansion, width ... by brief trainings.
@@ -116,14 +126,17 @@ def nas(
     with more --trials it adds to what is there. Several commands on the same folder share the work.
     grid --baseline RUN and scale --baseline RUN take the winner.
     """
-    if address and executor not in CLUSTERS:
-        raise click.UsageError(f"--address goes with --executor {' or '.join(CLUSTERS)}.")
+    refuse(events and as_json, "--events does not go with --json.")
+    clusters = " or ".join(CLUSTERS)
+    refuse(address and executor not in CLUSTERS, f"--address goes with --executor {clusters}.")
     from scalectl.arch import loading
+    from scalectl.search import trackers
     from scalectl.search.architectures import engine
     from scalectl.search.architectures.config import ArchitectureConfig
     from scalectl.search.architectures.plan import make_architecture_plan
     from scalectl.search.config import load_settings
 
+    trackers.check_installed(kind for kind, _ in logs)
     config = load_settings(ArchitectureConfig, space_file, overrides)
     config = replace(
         config,
@@ -147,29 +160,19 @@ def nas(
     cluster = Cluster(address=address, resources=config.resources)
     with continuable(run):
         trainer = make_executor(executor, jobs or 0, cluster)
-        last = _follow(engine.search(plan, run, trainer, device, shard), quiet=quiet)
+        search = engine.search(plan, run, trainer, device, shard)
+        last = follow(search, plan, logs, quiet=quiet, lines=events)
     if isinstance(last, engine.Waiting):
-        _show_waiting(last.others, run, as_json=as_json)
+        _show_waiting(last.others, run, as_json=as_json, lines=events)
     elif isinstance(last, engine.Chosen):
-        _show_results(last, run, as_json=as_json)
+        _show_results(last, run, as_json=as_json, lines=events)
 
 
-def _follow(events: "Generator[Event, None, None]", *, quiet: bool) -> "Event":
-    """Show the events; return the last one, which says how the search ended."""
-    from rich.console import Console
-
-    from scalectl.report.progress import Live
-
-    with Live(Console(stderr=True), quiet=quiet) as live, closing(events):
-        for event in events:
-            live.show(event)
-    return event
-
-
-def _show_waiting(others: int, run: Path, *, as_json: bool) -> None:
+def _show_waiting(others: int, run: Path, *, as_json: bool, lines: bool) -> None:
     """Print what a shard waits for."""
-    if as_json:
-        print_json({"schema_version": 1, "run": str(run), "others": others})
+    if as_json or lines:
+        document = {"schema_version": 1, "run": str(run), "others": others}
+        print_json(document, as_line=lines)
     else:
         say(
             f"All that this shard may train now is in {run}. What comes next rests on "
@@ -178,13 +181,13 @@ def _show_waiting(others: int, run: Path, *, as_json: bool) -> None:
         )
 
 
-def _show_results(last: "Chosen", run: Path, *, as_json: bool) -> None:
+def _show_results(last: "Chosen", run: Path, *, as_json: bool, lines: bool) -> None:
     """Print the results, then raise `ScalectlError` for what is missing."""
     from scalectl.report.architectures import describe_architecture_run
 
     results = last.results
-    if as_json:
-        print_json(describe_architecture_run(results))
+    if as_json or lines:
+        print_json(describe_architecture_run(results), as_line=lines)
     else:
         print_architectures(results, "rich")
         if results.winner:

@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 from scalectl.report.json_document import describe_record
+from scalectl.search.architectures.engine import Chosen, Event, Waiting
 from scalectl.search.engine import (
     Begun,
     Concluded,
-    Event,
     FollowUp,
     Judged,
     Round,
@@ -56,8 +56,10 @@ def describe_event(event: Event) -> dict[str, Any]:  # noqa: C901 - a case for e
             return {"event": "timing"}
         case FollowUp():
             return {"event": "follow_up", "trials": event.trials, "ended": event.ended}
-        case Concluded():
+        case Concluded() | Chosen():
             return {"event": "concluded", "failed": event.failed}
+        case Waiting():
+            return {"event": "waiting", "others": event.others}
 
 
 def _keep_finite(number: float) -> float | None:

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from scalectl.arch.factory import Baseline, Factory, rehearse
 from scalectl.data import open_dataset
@@ -34,6 +35,19 @@ class Plan:
         """Whether results add further trials: by the strategy, or to confirm the choice."""
         config = self.config
         return config.is_adaptive or bool(config.confirm.seeds or config.fidelity.seeds)
+
+    @property
+    def searched(self) -> tuple[Any, ...]:
+        """What makes this another search than others; more seeds or candidates do not."""
+        design = asdict(self.config.design)
+        del design["max_candidates"]
+        return (
+            self.baseline.fingerprint,
+            asdict(self.config.proxy.recipe),
+            self.trials[0].data.digests,
+            design,
+            self.config.strategy.kind,
+        )
 
     @property
     def native(self) -> int:

@@ -16,8 +16,8 @@ from command_server import TRIALS, CommandServer, search_in
 
 from scalectl.cli import main
 from scalectl.search import trackers
-from scalectl.search.mirror import Mirror
 from scalectl.search.plan import Plan
+from scalectl.search.trackers.mirror import Mirror
 from scalectl.store import atomic
 from scalectl.store.reader import read_run
 from scalectl.store.writer import Store

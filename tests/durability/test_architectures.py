@@ -2,14 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 from click.testing import CliRunner
 from command_server import SMALL, CommandServer, count_kills, table
 from factories import ROOT
 from jsonschema import Draft202012Validator
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
+from scalectl.arch.architecture import Architecture
 from scalectl.cli import main
+from scalectl.store.reader import read_run
 
 NET = """
 [architecture]
@@ -88,6 +94,59 @@ def test_shards_propose_the_same(
     assert after == expected
 
 
+def test_events_are_lines_of_json(reference: Path, server: CommandServer, tmp_path: Path) -> None:
+    """The document of --json is the last; each is as the published schema says. Of a shard too."""
+
+    def follow(*more: str) -> list[dict[str, Any]]:
+        assert server.run([*search_in(tmp_path), "--events", *more], tmp_path) == 0
+        said = (tmp_path / "stdout").read_text()
+        (tmp_path / "stdout").unlink()
+        *lines, document = map(json.loads, said.splitlines())
+        for line in lines:
+            validate("event", line)
+        return [*lines, document]
+
+    *shared, document = follow("--shard", "1/2")
+    assert [line["event"] for line in shared][-1] == "waiting"
+    assert document["others"] == shared[-1]["others"] == 1
+    *lines, document = follow()
+    validate("nas", document)
+    names = [line["event"] for line in lines]
+    assert (names[0], names[-1]) == ("begun", "concluded")
+    assert {name: document[name] for name in ("winner", "front")} == {
+        name: json.loads(table(reference / "run"))[name] for name in ("winner", "front")
+    }
+
+
+def validate(name: str, document: object) -> None:
+    """Compare a document with its definition in the published schema."""
+    schema = json.loads((ROOT / "docs" / "schema.json").read_text())
+    Draft202012Validator({**schema, "anyOf": [{"$ref": f"#/$defs/{name}"}]}).validate(document)
+
+
+def test_trackers_show_what_each_stage_is_made_of(server: CommandServer, tmp_path: Path) -> None:
+    """Each trial once, also when the command is run again."""
+    arguments = [*search_in(tmp_path), "--log", "optuna:trials.log", "--log", "tensorboard"]
+    for _ in range(2):
+        assert server.run(arguments, tmp_path) == 0
+    assert "failed:" not in (tmp_path / "stderr").read_text()
+    records = {record.trial.id: record for record in read_run(tmp_path / "run").records}
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "trials.log")))
+    shown = optuna.load_study(study_name=None, storage=storage).trials
+    assert sorted(trial.user_attrs["trial_id"] for trial in shown) == sorted(records)
+    for trial in shown:
+        record = records[trial.user_attrs["trial_id"]]
+        assert isinstance(record.trial.baseline, Architecture)
+        (stage,) = record.trial.baseline.stages
+        assert trial.value == record.top1
+        assert trial.params["stage1.kernel"] == stage.kernel
+        assert trial.params["stage1.block"] == stage.block
+        assert trial.params["stage1.width"] == stage.width
+    names = [path.name for path in (tmp_path / "run" / "tensorboard").iterdir()]
+    assert len(names) == len(records)
+    assert sum(name.startswith("nas tpe net_") for name in names) == 3
+
+
 def test_the_winner_is_a_baseline(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For scale and grid; the run itself has no coefficients, and neither kind continues the other."""
     monkeypatch.chdir(reference)
@@ -97,8 +156,7 @@ def test_the_winner_is_a_baseline(reference: Path, monkeypatch: pytest.MonkeyPat
         return result.exit_code, result.stdout if result.exit_code == 0 else result.output
 
     document = json.loads(ask("report", "run", "--json")[1])
-    schema = json.loads((ROOT / "docs" / "schema.json").read_text())
-    Draft202012Validator({**schema, "anyOf": [{"$ref": "#/$defs/nas"}]}).validate(document)
+    validate("nas", document)
     code, text = ask("scale", "--baseline", "run", "--phi", "1", "--coefficients", "dwr", "--json")
     assert code == 0, text
     size = json.loads(text)["sizes"][0]

@@ -61,7 +61,7 @@ _GROUPS = {
             "overrides",
         ),
         "Where it runs": ("run", "device", "jobs", "executor", "address", "shard", "stall"),
-        "What is printed": ("quiet", "as_json"),
+        "What is printed": ("quiet", "events", "as_json", "logs"),
     },
     "grid": {
         "What is searched": ("baseline", "data", "seeds", "time_budget", "overrides"),

@@ -132,6 +132,20 @@ def check_shard(
         raise click.BadParameter(str(problem)) from None
 
 
+def check_trackers(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Split trackers such as "mlflow:URI". Raises `click.BadParameter` for one that is not known."""
+    from scalectl.search.trackers import TRACKERS
+
+    logs = tuple((kind, where) for kind, _, where in (text.partition(":") for text in texts))
+    for kind in (kind for kind, _ in logs if kind not in TRACKERS):
+        close = suggest(kind, TRACKERS)
+        asked = f"; did you mean {close}?" if close else "."
+        raise click.BadParameter(f"{kind!r} is none of {', '.join(TRACKERS)}{asked}")
+    return logs
+
+
 data_option = click.option(
     "--data",
     metavar="D",
@@ -168,6 +182,14 @@ stall_option = click.option(
     metavar="SECONDS",
     help="Stop a trial that takes no step for so long.  [default: 600]",
 )
+log_option = click.option(
+    "--log",
+    "logs",
+    metavar="TRACKER[:WHERE]",
+    multiple=True,
+    callback=check_trackers,
+    help="Show each trial in tensorboard:FOLDER, mlflow:URI, wandb:PROJECT or optuna:URL. Repeatable.",
+)
 shard_option = click.option(
     "--shard",
     metavar="I/N",
@@ -180,6 +202,11 @@ set_option = click.option(
     metavar="KEY=VALUE",
     multiple=True,
     help="Change a field of the file, such as proxy.epochs=3. Repeatable.",
+)
+events_option = click.option(
+    "--events",
+    is_flag=True,
+    help="A line of JSON on stdout for all that happens; --json's is last.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 

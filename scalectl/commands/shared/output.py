@@ -45,11 +45,6 @@ def print_table(table: "Table") -> None:
     click.echo(render(table, "rich"), nl=False)
 
 
-def print_json(document: dict[str, Any]) -> None:
-    """Print the one JSON document of a command on stdout."""
-    click.echo(json.dumps(document, indent=2))
-
-
-def print_line(content: dict[str, Any]) -> None:
-    """Print a line of JSON on stdout at once, for programs that follow a search."""
-    click.echo(json.dumps(content, allow_nan=False))
+def print_json(document: dict[str, Any], *, as_line: bool = False) -> None:
+    """Print a JSON document on stdout; as a line at once, for programs that follow a search."""
+    click.echo(json.dumps(document, indent=None if as_line else 2, allow_nan=not as_line))

@@ -1,14 +1,22 @@
 """What the commands that search have in common, from reading the images to the exit code."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
-from scalectl.commands.shared.output import say
+from scalectl.commands.shared.output import print_json, say
 from scalectl.errors import ScalectlError
 from scalectl.executors import CLUSTERS
 from scalectl.executors.hardware import require_device
 from scalectl.report.render import pluralise
-from scalectl.trial import DataCard
+from scalectl.trial import DataCard, Record
+
+if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.search.architectures.engine import Event
+    from scalectl.search.architectures.plan import ArchitecturePlan
+    from scalectl.search.plan import Plan
+
+    E = TypeVar("E", bound=Event)
 
 
 def tell_of_data(card: DataCard, *, quiet: bool) -> None:
@@ -36,6 +44,39 @@ def require_here(device: str, executor: str, *, trains: bool) -> None:
     """Refuse a device that this machine lacks, unless others train or nothing is trained at all."""
     if trains and executor not in CLUSTERS:
         require_device(device)
+
+
+def follow(
+    events: "Generator[E, None, object]",
+    plan: "Plan | ArchitecturePlan",
+    logs: Iterable[tuple[str, str]],
+    *,
+    quiet: bool,
+    lines: bool,
+) -> "E":
+    """Show the events, and the trials in trackers too; the last event says how it ended."""
+    from rich.console import Console
+
+    from scalectl.report.events import describe_event
+    from scalectl.report.progress import Live
+    from scalectl.search.engine import Begun
+    from scalectl.search.trackers.mirror import Mirror, name_search
+
+    mirrors: list[Mirror] = []
+    with Live(Console(stderr=True), quiet=quiet) as live, closing(events):
+        for event in events:
+            live.show(event)
+            if lines:
+                print_json(describe_event(event), as_line=True)
+            if isinstance(event, Begun) and logs:
+                name = name_search(plan, event.store.folder)
+                mirrors += [Mirror(*log, event.store, name, live.say) for log in logs]
+            elif isinstance(event, Record):
+                for mirror in mirrors:
+                    mirror.add([event])
+    for mirror in mirrors:
+        mirror.add(patience=30)
+    return event
 
 
 def check_trials(failed: int) -> None:

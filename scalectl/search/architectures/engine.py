@@ -9,7 +9,6 @@ from pathlib import Path
 
 from scalectl.executors import Executor
 from scalectl.search import engine, plan_file, resume
-from scalectl.search.architectures import proposals
 from scalectl.search.architectures.plan import ArchitecturePlan
 from scalectl.search.architectures.results import (
     ArchitectureResults,
@@ -54,6 +53,8 @@ def search(
     Raises `ScalectlError` for a folder that cannot be written or that holds another search, and
     `OutOfSpaceError`.
     """
+    from scalectl.search.architectures import proposals  # with Optuna, which `grid` does without
+
     store, damaged = resume.claim(plan, run)
     site = engine.prepare(plan, store, executor, device)
     bound, ended = proposals.at_most(plan.config), store.list_ended()

@@ -1,7 +1,7 @@
 """Lay out a search of architectures: where it starts, what may be chosen, what makes a network good."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from scalectl.arch.architecture import Architecture
@@ -32,6 +32,17 @@ class ArchitecturePlan:
     def may_grow(self) -> bool:
         """Whether results add further trials."""
         return True
+
+    @property
+    def searched(self) -> tuple[Any, ...]:
+        """What makes this another search than others; more trials or samplers do not."""
+        return (
+            self.start.fingerprint,
+            asdict(self.config.proxy.recipe),
+            self.trials[0].data.digests,
+            self.dimensions,
+            asdict(self.config.objective),
+        )
 
 
 def make_architecture_plan(config: ArchitectureConfig, baseline: Baseline) -> ArchitecturePlan:

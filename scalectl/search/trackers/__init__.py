@@ -9,10 +9,12 @@ from dataclasses import asdict
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+from scalectl.arch.architecture import Architecture
+from scalectl.arch.space import describe_stages
 from scalectl.errors import ScalectlError
-from scalectl.trial import Record
+from scalectl.trial import Record, Trial
 
 TRACKERS = {
     "tensorboard": "scalectl.search.trackers.tensorboard",
@@ -65,20 +67,31 @@ def name_record(record: Record) -> str:
     """Name a trial for people: what is special about it, and its seed."""
     trial, candidate = record.trial, record.trial.candidate
     purpose = "" if trial.purpose == "search" else f"{trial.purpose} "
-    size = f" phi {candidate.phi:g}" if trial.purpose == "confirm" else ""
-    return f"{purpose}{candidate.name}{size} seed {trial.seed}"
+    size = f" phi {candidate.phi:g}" if trial.purpose == "confirm" and candidate.shares else ""
+    network = f" {trial.baseline.name}" if trial.purpose == "nas" else ""
+    return f"{purpose}{candidate.name}{network}{size} seed {trial.seed}"
+
+
+def describe_network(trial: Trial) -> dict[str, Any]:
+    """Describe what was chosen: the coefficients, or each stage in a search of architectures."""
+    candidate = trial.candidate
+    if candidate.shares:
+        return asdict(candidate.coefficients)
+    if candidate.control == "baseline":
+        return {}
+    assert isinstance(trial.baseline, Architecture)
+    return describe_stages(trial.baseline)
 
 
 def describe_settings(record: Record) -> dict[str, str | float]:
     """Describe what was decided before the training, and how it ended, under the keys of `--json`."""
     trial, candidate = record.trial, record.trial.candidate
-    coefficients = asdict(candidate.coefficients) if candidate.shares else {}
     return {
         "trial_id": trial.id,
         "state": str(record.state),
         "stage": trial.purpose,
         "control": candidate.control,
-        **coefficients,
+        **describe_network(trial),
         "phi": candidate.phi,
         "realised_ratio": candidate.realised_ratio,
         "resolution": candidate.architecture.resolution,

@@ -4,12 +4,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import optuna
-from optuna.distributions import FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from scalectl.arch.space import KINDS
 from scalectl.parsing import expand_home
+from scalectl.search.trackers import describe_network
 from scalectl.trial import Record, State
 
 TITLE = "the Optuna storage"
@@ -44,8 +51,18 @@ class Study:
             self._study.add_trial(_convert(record))
 
 
-_SPACE = {name: FloatDistribution(1.0, 4.0) for name in ("alpha", "beta", "gamma")}
+_COEFFICIENTS = {name: FloatDistribution(1.0, 4.0) for name in ("alpha", "beta", "gamma")}
 """Range of the coefficients: from no growth to the largest that a design takes."""
+_STAGE: dict[str, BaseDistribution] = {
+    "block": CategoricalDistribution(KINDS),
+    "kernel": IntDistribution(1, 11),
+    "expansion": FloatDistribution(0.0, 100.0),
+    "se_ratio": FloatDistribution(0.0, 1.0),
+    "repeats": IntDistribution(1, 1000),
+    "width": IntDistribution(1, 100_000),
+    "skip": CategoricalDistribution((True, False)),
+}
+"""Ranges of what a stage may be made of, in any space of architectures."""
 
 
 def _open(storage: str) -> BaseStorage:
@@ -63,15 +80,17 @@ def _open(storage: str) -> BaseStorage:
 
 
 def _convert(record: Record) -> FrozenTrial:
-    """Make Optuna's trial of a record, with the coefficients asked for; the baseline's are all 1."""
+    """Make Optuna's trial of a record, with what was chosen; the baseline's coefficients are all 1."""
     trial, candidate = record.trial, record.trial.candidate
-    asked = asdict(candidate.coefficients) if candidate.shares else dict.fromkeys(_SPACE, 1.0)
+    chosen = describe_network(trial) or dict.fromkeys(_COEFFICIENTS, 1.0)
     done = record.state is State.DONE
     return optuna.create_trial(
         state=TrialState.COMPLETE if done else TrialState.FAIL,
         value=record.top1 if done else None,
-        params=asked,
-        distributions=dict(_SPACE),
+        params=chosen,
+        distributions={
+            name: _COEFFICIENTS.get(name) or _STAGE[name.partition(".")[2]] for name in chosen
+        },
         intermediate_values=dict(enumerate(record.curve, 1)),
         user_attrs={
             "trial_id": trial.id,

@@ -25,8 +25,8 @@ from optuna.trial import FrozenTrial, TrialState
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.errors import ScalectlError
 from scalectl.search import trackers
-from scalectl.search.mirror import Mirror, name_search
 from scalectl.search.plan import Plan, make_plan
+from scalectl.search.trackers.mirror import Mirror, name_search
 from scalectl.store.locks import Locks
 from scalectl.store.reader import read_run
 from scalectl.store.writer import Store

@@ -5,10 +5,10 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from scalectl.errors import ScalectlError
+from scalectl.search.architectures.plan import ArchitecturePlan
 from scalectl.search.plan import Plan
 from scalectl.search.trackers import find_tracker
 from scalectl.store.locks import Locks
@@ -16,21 +16,12 @@ from scalectl.store.writer import Store
 from scalectl.trial import Record
 
 
-def name_search(plan: Plan, run: Path) -> str:
+def name_search(plan: Plan | ArchitecturePlan, run: Path) -> str:
     """Name a search by the run's folder and by a hash of what is searched.
 
     So searches in folders of one name are kept apart, and one to which seeds are added stays the same.
     """
-    config = plan.config
-    design = {key: value for key, value in asdict(config.design).items() if key != "max_candidates"}
-    searched = (
-        plan.baseline.fingerprint,
-        asdict(config.proxy.recipe),
-        plan.trials[0].data.digests,
-        design,
-        config.strategy.kind,
-    )
-    digest = hashlib.sha256(json.dumps(searched, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(plan.searched, sort_keys=True).encode()).hexdigest()
     return f"{run.resolve().name}-{digest[:8]}"
 
 
