@@ -15,17 +15,20 @@ from scalectl.commands.shared.options import (
     address_option,
     data_option,
     device_option,
+    dry_run_option,
     events_option,
     executor_option,
     jobs_option,
     json_option,
     log_option,
+    no_probe_option,
     quiet_option,
     refuse,
     require_option,
     set_option,
     shard_option,
     stall_option,
+    time_budget_option,
 )
 from scalectl.commands.shared.output import print_json, say
 from scalectl.commands.shared.planning import fit, measure_speed, show_plan
@@ -40,12 +43,13 @@ from scalectl.commands.shared.searching import (
     check_trials,
     follow,
     reading,
+    refuse_contradictions,
     require_here,
     tell_of_data,
 )
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import CLUSTERS, Cluster, choose_executor, make_executor
+from scalectl.executors import Cluster, choose_executor, make_executor
 from scalectl.report.render import pluralise
 from scalectl.search.config import Config
 
@@ -54,21 +58,6 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.plan import Plan
     from scalectl.search.results import Results
     from scalectl.search.shards import Shard
-
-
-def _check_duration(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> float | None:
-    from scalectl.parsing import parse_duration
-
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not a time above 0, such as 90s, 45m, 2h, 1h30m or 1d."
-        ) from None
 
 
 @click.command(cls=DocumentedCommand)
@@ -103,17 +92,10 @@ def _check_duration(
     help="The same as --log optuna:URL: sqlite:///FILE.db, or the path of a journal.",
 )
 @log_option
-@click.option(
-    "--time-budget",
-    metavar="TIME",
-    callback=_check_duration,
-    help="Train what fits into 90s, 45m, 2h, 1h30m or 1d: as many seeds, or fewer candidates.",
-)
+@time_budget_option("as many seeds, or fewer candidates")
 @shard_option
-@click.option(
-    "--dry-run", is_flag=True, help="Show what would be trained, and estimate how long it takes."
-)
-@click.option("--no-probe", is_flag=True, help="With --dry-run: do not measure this machine.")
+@dry_run_option
+@no_probe_option
 @set_option
 @quiet_option
 @require_option
@@ -148,17 +130,17 @@ def grid(
     again with the same arguments, it continues; with more --seeds, or another --time-budget, it adds
     to what is there. Several commands on the same folder share the work.
     """
-    refuse(no_probe and (time_budget or not dry_run), "--no-probe goes with --dry-run alone.")
-    refuse(
-        time_budget and shard, "--time-budget plans for one machine alone; shards need one plan."
-    )
-    refuse(
-        time_budget and executor == "slurm", "--time-budget cannot time jobs that wait in a queue."
-    )
-    refuse(events and (as_json or dry_run), "--events goes neither with --json nor with --dry-run.")
     refuse(require and (shard or dry_run), "--require goes with a search that chooses.")
-    clusters = " or ".join(CLUSTERS)
-    refuse(address and executor not in CLUSTERS, f"--address goes with --executor {clusters}.")
+    refuse_contradictions(
+        no_probe=no_probe,
+        time_budget=time_budget,
+        dry_run=dry_run,
+        shard=shard,
+        events=events,
+        as_json=as_json,
+        address=address,
+        executor=executor,
+    )
     from scalectl import parsing
     from scalectl.arch import loading
     from scalectl.search import config, engine, shards, trackers
@@ -178,7 +160,7 @@ def grid(
     cluster = Cluster(address=address, resources=chosen.resources)
     require_here(device, executor, trains=not no_probe)
     make = cache(partial(make_executor, executor, jobs or 0, cluster))
-    measure = cache(partial(measure_speed, plan, make, device))
+    measure = cache(partial(measure_speed, plan, plan.enumeration.candidates, make, device))
     if dry_run:
         plan = fit(plan, run, seeds, measure) if time_budget else plan
         show_plan(plan, run, None if no_probe or executor == "slurm" else measure, as_json)

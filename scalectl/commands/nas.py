@@ -1,7 +1,9 @@
 """`scalectl nas`: the search of the baseline itself, the first of EfficientNet's two."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -15,36 +17,43 @@ from scalectl.commands.shared.options import (
     address_option,
     data_option,
     device_option,
+    dry_run_option,
     events_option,
     executor_option,
     jobs_option,
     json_option,
     log_option,
+    no_probe_option,
     parse_count,
     quiet_option,
-    refuse,
     set_option,
     shard_option,
     stall_option,
+    time_budget_option,
 )
-from scalectl.commands.shared.output import print_json, say
+from scalectl.commands.shared.output import print_json, print_table, say
+from scalectl.commands.shared.planning import estimate_seconds, measure_speed, say_seconds
 from scalectl.commands.shared.results import check_files
 from scalectl.commands.shared.runs import RUNS
 from scalectl.commands.shared.searching import (
     check_trials,
     follow,
     reading,
+    refuse_contradictions,
     require_here,
     tell_of_data,
 )
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import CLUSTERS, Cluster, choose_executor, make_executor
+from scalectl.executors import Cluster, choose_executor, make_executor
+from scalectl.parsing import humanise
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.architectures.config import Sampler
     from scalectl.search.architectures.engine import Chosen
+    from scalectl.search.architectures.plan import ArchitecturePlan
+    from scalectl.search.estimate import Speed
     from scalectl.search.shards import Shard
 
 
@@ -93,7 +102,10 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
 @executor_option
 @address_option
 @stall_option
+@time_budget_option("as many networks")
 @shard_option
+@dry_run_option
+@no_probe_option
 @log_option
 @set_option
 @quiet_option
@@ -113,7 +125,10 @@ def nas(
     executor: str,
     address: str,
     stall: float | None,
+    time_budget: float | None,
     shard: "Shard | None",
+    dry_run: bool,
+    no_probe: bool,
     logs: tuple[tuple[str, str], ...],
     overrides: tuple[str, ...],
     quiet: bool,
@@ -123,15 +138,22 @@ def nas(
     """Search a baseline: choose each stage's block, kernel, expansion, width ... by brief trainings.
 
     SPACE_FILE says otherwise than MnasNet's space. Run again with the same arguments, it continues;
-    with more --trials it adds to what is there. Several commands on the same folder share the work.
+    with more --trials, or another --time-budget, it adds to what is there. Several commands on the same folder share the work.
     grid --baseline RUN and scale --baseline RUN take the winner.
     """
-    refuse(events and as_json, "--events does not go with --json.")
-    clusters = " or ".join(CLUSTERS)
-    refuse(address and executor not in CLUSTERS, f"--address goes with --executor {clusters}.")
+    refuse_contradictions(
+        no_probe=no_probe,
+        time_budget=time_budget,
+        dry_run=dry_run,
+        shard=shard,
+        events=events,
+        as_json=as_json,
+        address=address,
+        executor=executor,
+    )
     from scalectl.arch import loading
     from scalectl.search import trackers
-    from scalectl.search.architectures import engine
+    from scalectl.search.architectures import engine, proposals
     from scalectl.search.architectures.config import ArchitectureConfig
     from scalectl.search.architectures.plan import make_architecture_plan
     from scalectl.search.config import load_settings
@@ -142,6 +164,7 @@ def nas(
         config,
         baseline=baseline or config.baseline,
         trials=trials or config.trials,
+        planned_for=time_budget or 0.0,
         samplers=cast("tuple[Sampler, ...]", samplers) or config.samplers,
         objective=replace(
             config.objective,
@@ -156,16 +179,74 @@ def nas(
     tell_of_data(plan.trials[0].data, quiet=quiet)
     run = run or RUNS / (space_file.stem if space_file else "nas")
     executor = choose_executor(device) if executor == "auto" else executor
-    require_here(device, executor, trains=True)
+    require_here(device, executor, trains=not no_probe)
     cluster = Cluster(address=address, resources=config.resources)
+    make = cache(partial(make_executor, executor, jobs or 0, cluster))
+    first = [trial.candidate for trial in proposals.list_first(plan)]
+    measure = cache(partial(measure_speed, plan, first, make, device))
+    if dry_run:
+        plan = _fit(plan, run, trials, measure) if time_budget else plan
+        _show_plan(plan, run, None if no_probe or executor == "slurm" else measure, as_json)
+        return
     with continuable(run):
-        trainer = make_executor(executor, jobs or 0, cluster)
-        search = engine.search(plan, run, trainer, device, shard)
+        plan = _fit(plan, run, trials, measure) if time_budget else plan
+        search = engine.search(plan, run, make(), device, shard)
         last = follow(search, plan, logs, quiet=quiet, lines=events)
     if isinstance(last, engine.Waiting):
         _show_waiting(last.others, run, as_json=as_json, lines=events)
     elif isinstance(last, engine.Chosen):
         _show_results(last, run, as_json=as_json, lines=events)
+
+
+def _fit(
+    plan: "ArchitecturePlan", run: Path, most_trials: int | None, measure: "Callable[[], Speed]"
+) -> "ArchitecturePlan":
+    """Cut a plan to the `planned_for` seconds of its file; `most_trials` is what the user asks for.
+
+    A run that was planned for the same time keeps its plan. Raises `ScalectlError` where nothing fits.
+    """
+    from scalectl.search import resume
+    from scalectl.search.architectures import estimate
+
+    before = resume.look(plan, run)
+    recalled = estimate.recall_plan(plan, run, before)
+    if recalled:
+        trials = pluralise(recalled.config.trials, "network")
+        say(f"{trials} of each sampler, as {run} was planned for the same time.", err=True)
+        return recalled
+    most = most_trials or estimate.MOST_TRIALS
+    choice = estimate.choose_plan(plan, before, measure().estimate, most)
+    trials = pluralise(choice.plan.config.trials, "network")
+    say(f"{trials} of each sampler: about {humanise(choice.seconds)} from now.", err=True)
+    return choice.plan
+
+
+def _show_plan(
+    plan: "ArchitecturePlan", run: Path, measure: "Callable[[], Speed] | None", as_json: bool
+) -> None:
+    """Print the space and the trials of a plan; with `measure`, also how long they take."""
+    from scalectl.report import architecture_plan as report
+    from scalectl.search.architectures import estimate
+    from scalectl.store import reader
+
+    seconds = (
+        estimate_seconds(estimate.list_left(plan, reader.read_run(run)), measure)
+        if measure
+        else None
+    )
+    document = report.describe_architecture_plan(plan, seconds)
+    if as_json:
+        print_json(document)
+        return
+    print_table(report.tabulate_space(plan))
+    say(
+        f"{document['networks']:.2g} combinations. At most {pluralise(document['trials'], 'trial')}, some "
+        f"{document['training_macs']:.3g} MACs of training."
+    )
+    if document["follow_ups"]:
+        more = pluralise(document["follow_ups"], "more trial")
+        say(f"Then up to {more}, to see whether the winner is better.")
+    say_seconds(seconds)
 
 
 def _show_waiting(others: int, run: Path, *, as_json: bool, lines: bool) -> None:

@@ -24,6 +24,7 @@ from scalectl.errors import ScalectlError
 from scalectl.executors import Executor
 from scalectl.parsing import humanise
 from scalectl.search import engine, followups
+from scalectl.search.architectures.plan import ArchitecturePlan
 from scalectl.search.plan import Plan, resize_plan
 from scalectl.search.resume import read_config
 from scalectl.store.reader import ReadResult
@@ -68,8 +69,10 @@ class Speed:
         return max(free)
 
 
-def probe(plan: Plan, executor: Executor, device: str) -> Speed:
-    """Train some networks of the plan for seconds. Raises `ScalectlError` where one of them fails."""
+def probe(
+    plan: Plan | ArchitecturePlan, candidates: Iterable[Candidate], executor: Executor, device: str
+) -> Speed:
+    """Train some of the candidates for seconds. Raises `ScalectlError` where one of them fails."""
     with TemporaryDirectory(prefix="scalectl-") as name:
         workspace = engine.make_workspace(plan, Store(Path(name)), device)
         first = plan.trials[0]
@@ -77,7 +80,7 @@ def probe(plan: Plan, executor: Executor, device: str) -> Speed:
         train = min(train, first.data.sizes["train"])
         select = math.ceil(first.data.sizes["select"] * train / first.data.sizes["train"])
         workspace = replace(workspace, limits=Limits(train, select, 1))
-        chosen = choose_networks(plan.enumeration.candidates)
+        chosen = choose_networks(candidates)
         card, drawing = _draw(workspace, {network.architecture.resolution for network in chosen})
         recipe = replace(first.recipe, epochs=_EPOCHS)
         like = replace(first, recipe=recipe, data=card)

@@ -73,6 +73,7 @@ def test_events_are_lines_of_json(run: Path) -> None:
     ("name", "line"),
     [
         ("dry_run", "grid --dry-run --no-probe"),
+        ("nas_dry_run", "nas --dry-run --no-probe"),
         ("report", f"report {RECORDS}"),
         ("reports", f"report {RECORDS} {RECORDS}"),
         ("scale", "scale --coefficients paper --macs 1G"),
@@ -478,6 +479,9 @@ WRONG = [
     ("grid --time-budget 90", 2, "'90' is not a time above 0"),
     ("grid --time-budget 2h --dry-run --no-probe", 2, "--no-probe goes with --dry-run alone"),
     ("grid --events --json", 2, "--events goes neither with --json"),
+    ("nas --time-budget 2h --shard 1/2", 2, "--time-budget plans for one machine alone"),
+    ("nas --events --json", 2, "--events goes neither with --json nor with --dry-run"),
+    ("nas --no-probe", 2, "--no-probe goes with --dry-run alone"),
     ("grid --no-probe", 2, "--no-probe goes with --dry-run alone"),
     ("grid -o other --time-budget 2h", 2, "holds another search: proxy.epochs is 9 there"),
     ("grid --set watch.memory=-1", 2, "watch.memory"),

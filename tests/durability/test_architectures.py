@@ -124,6 +124,22 @@ def validate(name: str, document: object) -> None:
     Draft202012Validator({**schema, "anyOf": [{"$ref": f"#/$defs/{name}"}]}).validate(document)
 
 
+def test_a_time_is_planned_for_and_kept(server: CommandServer, tmp_path: Path) -> None:
+    """As many networks as fit, by a probe; run again, the plan is that of before."""
+    at = search_in(tmp_path).index("--trials")
+    arguments = [*search_in(tmp_path)[:at], *search_in(tmp_path)[at + 2 :], "--time-budget", "90s"]
+    assert server.run([*arguments, "--trials", "4", "--dry-run"], tmp_path) == 0
+    assert not (tmp_path / "run").exists()
+    said = (tmp_path / "stdout").read_text()
+    assert "Choices for the stage of net" in said
+    assert "It takes about" in said
+    for _ in range(2):
+        assert server.run([*arguments, "--trials", "4"], tmp_path) == 0
+    heard = (tmp_path / "stderr").read_text()
+    assert "4 networks of each sampler: about" in heard
+    assert "4 networks of each sampler, as run was planned for the same time." in heard
+
+
 def test_trackers_show_what_each_stage_is_made_of(server: CommandServer, tmp_path: Path) -> None:
     """Each trial once, also when the command is run again."""
     arguments = [*search_in(tmp_path), "--log", "optuna:trials.log", "--log", "tensorboard"]

@@ -56,11 +56,13 @@ _GROUPS = {
             "macs",
             "data",
             "trials",
+            "time_budget",
             "samplers",
             "objective",
             "overrides",
         ),
         "Where it runs": ("run", "device", "jobs", "executor", "address", "shard", "stall"),
+        "Before": ("dry_run", "no_probe"),
         "What is printed": ("quiet", "events", "as_json", "logs"),
     },
     "grid": {

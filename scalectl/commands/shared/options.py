@@ -1,17 +1,21 @@
 """Options that several commands have, and the checks and hints of their values."""
 
 import re
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from scalectl.executors import EXECUTORS
-from scalectl.parsing import expand_home, suggest
+from scalectl.parsing import expand_home, parse_duration, suggest
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.shards import Shard
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Path(click.Path):
@@ -132,6 +136,20 @@ def check_shard(
         raise click.BadParameter(str(problem)) from None
 
 
+def check_duration(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> float | None:
+    """Read a time such as "1h30m", in seconds. Raises `click.BadParameter` for anything else."""
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a time above 0, such as 90s, 45m, 2h, 1h30m or 1d."
+        ) from None
+
+
 def check_trackers(
     _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
@@ -182,6 +200,12 @@ stall_option = click.option(
     metavar="SECONDS",
     help="Stop a trial that takes no step for so long.  [default: 600]",
 )
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Show what would be trained, and estimate how long it takes."
+)
+no_probe_option = click.option(
+    "--no-probe", is_flag=True, help="With --dry-run: do not measure this machine."
+)
 log_option = click.option(
     "--log",
     "logs",
@@ -209,6 +233,16 @@ events_option = click.option(
     help="A line of JSON on stdout for all that happens; --json's is last.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+
+
+def time_budget_option(what: str) -> Callable[[F], F]:
+    """Make the option of a time that a search is cut to; `what` is chosen so that it fits."""
+    return click.option(
+        "--time-budget",
+        metavar="TIME",
+        callback=check_duration,
+        help=f"Train what fits into 90s, 45m, 2h, 1h30m or 1d: {what}.",
+    )
 
 
 _COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"

@@ -1,6 +1,6 @@
 """Show, time, and cut to fit what a plan will train, before any of it is trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,23 @@ from scalectl.parsing import humanise
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.search.architectures.plan import ArchitecturePlan
     from scalectl.search.estimate import Speed
     from scalectl.search.plan import Plan
+    from scalectl.trial import Candidate, Trial
 
 
-def measure_speed(plan: "Plan", make: Callable[[], Executor], device: str) -> "Speed":
-    """Measure how fast this machine, or its cluster, trains the networks of a plan."""
+def measure_speed(
+    plan: "Plan | ArchitecturePlan",
+    candidates: "Iterable[Candidate]",
+    make: Callable[[], Executor],
+    device: str,
+) -> "Speed":
+    """Measure how fast this machine, or its cluster, trains candidates of a plan."""
     from scalectl.search.estimate import probe
 
     say("Some networks are trained for seconds, to see how fast this machine is ...", err=True)
-    return probe(plan, make(), device)
+    return probe(plan, candidates, make(), device)
 
 
 def fit(plan: "Plan", run: Path, most_seeds: int | None, measure: "Callable[[], Speed]") -> "Plan":
@@ -71,7 +78,8 @@ def show_plan(
     from scalectl.search.plan import count_macs
 
     if as_json:
-        print_json(describe_plan(plan, _estimate(plan, run, measure) if measure else None))
+        seconds = estimate_seconds(_list_left(plan, run), measure) if measure else None
+        print_json(describe_plan(plan, seconds))
         return
     enumeration = plan.enumeration
     print_table(tabulate_candidates(enumeration.candidates))
@@ -88,26 +96,35 @@ def show_plan(
     if follow_ups := followups.expect(plan):
         count = pluralise(len(follow_ups), "trial")
         say(f"Then {count} more, to see whether the choice holds.")
-    seconds = _estimate(plan, run, measure) if measure else None
-    if seconds is not None:
-        say(
-            f"It takes about {humanise(seconds)} on this machine."
-            if seconds
-            else "Nothing is left to train."
-        )
+    if measure:
+        say_seconds(estimate_seconds(_list_left(plan, run), measure))
 
 
-def _estimate(plan: "Plan", run: Path, measure: "Callable[[], Speed]") -> float | None:
-    """Estimate the seconds that the missing trials take; None, with a line why, where that fails."""
+def _list_left(plan: "Plan", run: Path) -> "list[Trial]":
+    """List the trials of a plan that are not over."""
     from scalectl.search import followups, strategies
     from scalectl.store import reader
 
     ended = {record.trial.id for record in reader.read_run(run).records if record.state.is_final}
     strategy = strategies.find_strategy(plan.config.strategy.kind)
     trials = [*strategy.at_most(plan), *followups.expect(plan)]
-    left = [trial for trial in trials if trial.id not in ended]
+    return [trial for trial in trials if trial.id not in ended]
+
+
+def estimate_seconds(trials: "Sequence[Trial]", measure: "Callable[[], Speed]") -> float | None:
+    """Estimate the seconds that trials take; None, with a line why, where that fails."""
     try:
-        return measure().estimate(left) if left else 0.0
+        return measure().estimate(trials) if trials else 0.0
     except ScalectlError as problem:
         say(f"There is no estimate: {problem}", err=True)
         return None
+
+
+def say_seconds(seconds: float | None) -> None:
+    """Say how long a plan takes, where that is known."""
+    if seconds is not None:
+        say(
+            f"It takes about {humanise(seconds)} on this machine."
+            if seconds
+            else "Nothing is left to train."
+        )

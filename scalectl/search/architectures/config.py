@@ -40,6 +40,8 @@ class ArchitectureConfig:
     """The first networks of every sampler, drawn at random, the same for all; and NSGA-II's population."""
     batch: Annotated[int, Ge(1), Le(1000)] = 4
     """Networks proposed at once after those, by what is known by then."""
+    planned_for: Annotated[float, Ge(0)] = 0.0
+    """Seconds of the --time-budget that `trials` were chosen for; 0 for none."""
     confirm_seeds: Annotated[int, Ge(0), Le(1000)] = 8
     """Fresh seeds on which the winner is compared with the baseline and the best random network."""
     objective: Objective = field(default_factory=Objective)

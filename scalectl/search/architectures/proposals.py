@@ -29,6 +29,16 @@ def rounds(plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[Trial]]:
         yield from _follow(name, plan, read)
 
 
+def list_first(plan: ArchitecturePlan) -> list[Trial]:
+    """List what is trained before any result is known: the baseline, and the start of every sampler."""
+    count = min(plan.config.startup, plan.config.trials)
+    known = {trial.id for trial in plan.trials}
+    asked = _propose(_make_study("random", plan.config), plan, known, count, "random")
+    return list(
+        {trial.id: trial for trial in (*plan.trials, *(trial for _, trial in asked))}.values()
+    )
+
+
 def at_most(config: ArchitectureConfig) -> int:
     """Count the trials that a search may train: the random start of all samplers is one."""
     shared = min(config.startup, config.trials)
@@ -40,23 +50,12 @@ _PATIENCE = 100
 
 
 def _follow(name: str, plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[Trial]]:
-    config = plan.config
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    seeks_front = config.objective.kind == "pareto"
-    directions = ["maximize", "minimize"] if seeks_front else ["maximize"]
-    study = optuna.create_study(directions=directions, sampler=_make_sampler(name, config))
-    space = {name: CategoricalDistribution(values) for name, values in plan.dimensions.items()}
+    config, study = plan.config, _make_study(name, plan.config)
     known = {trial.id for trial in plan.trials}
     left, batch, control = config.trials, config.startup, "random"
     while left > 0:
-        asked: list[tuple[optuna.trial.Trial, Trial]] = []
-        fresh: dict[str, Trial] = {}
-        while len(fresh) < min(batch, left) and len(asked) < batch + _PATIENCE:
-            proposal = study.ask(space)
-            trial = make_trial(plan, proposal.params, control)
-            asked.append((proposal, trial))
-            if trial.id not in known:
-                fresh[trial.id] = trial
+        asked = _propose(study, plan, known, min(batch, left), control)
+        fresh = {trial.id: trial for _, trial in asked if trial.id not in known}
         known |= fresh.keys()
         if not fresh:
             return
@@ -66,6 +65,28 @@ def _follow(name: str, plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[
             _tell(study, proposal, _judge(records[trial.id], trial, plan))
         left, control = left - len(fresh), name
         batch = left if name == "random" else config.batch  # what is random waits for no result
+
+
+def _propose(
+    study: optuna.Study, plan: ArchitecturePlan, known: set[str], count: int, control: str
+) -> list[tuple[optuna.trial.Trial, Trial]]:
+    """Ask for networks until so many are new, or hardly any is."""
+    space = {name: CategoricalDistribution(values) for name, values in plan.dimensions.items()}
+    asked: list[tuple[optuna.trial.Trial, Trial]] = []
+    fresh = set[str]()
+    while len(fresh) < count and len(asked) < count + _PATIENCE:
+        proposal = study.ask(space)
+        trial = make_trial(plan, proposal.params, control)
+        asked.append((proposal, trial))
+        fresh |= {trial.id} - known
+    return asked
+
+
+def _make_study(name: str, config: ArchitectureConfig) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seeks_front = config.objective.kind == "pareto"
+    directions = ["maximize", "minimize"] if seeks_front else ["maximize"]
+    return optuna.create_study(directions=directions, sampler=_make_sampler(name, config))
 
 
 def _make_sampler(name: str, config: ArchitectureConfig) -> BaseSampler:

@@ -14,10 +14,12 @@ from scalectl.arch.factory import cost_of
 from scalectl.errors import ScalectlError
 from scalectl.search.architectures import proposals
 from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.architectures.estimate import choose_plan, recall_plan
 from scalectl.search.architectures.plan import ArchitecturePlan, make_architecture_plan, rate
 from scalectl.search.architectures.results import plan_confirmation, rank
 from scalectl.search.config import dump_config, load_settings
-from scalectl.search.resume import compare_configs
+from scalectl.search.resume import claim, compare_configs
+from scalectl.store.reader import ReadResult
 from scalectl.trial import Record, State, Trial
 
 SMALL = (*(setting for setting in TINY if setting.startswith("proxy.")), "startup=5", "batch=2")
@@ -45,6 +47,38 @@ def play(plan: ArchitecturePlan, known: dict[str, Record]) -> list[list[Trial]]:
 
 def list_ids(rounds: list[list[Trial]]) -> list[list[str]]:
     return [[trial.id for trial in trials] for trials in rounds]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
+def test_the_first_networks_are_known_before_anything_is_trained(sampler: str) -> None:
+    """The baseline, and what every sampler starts with."""
+    plan = make_plan("trials=9", f'samplers=["{sampler}"]')
+    first = [trial.id for trial in proposals.list_first(plan)]
+    assert first == [trial.id for trials in play(plan, {})[:2] for trial in trials]
+    assert len(first) == 1 + plan.config.startup
+
+
+def test_as_many_networks_as_fit_into_a_time() -> None:
+    """Where each trial takes a second; what is trained already takes none."""
+    plan = make_plan("planned_for=40", "confirm_seeds=4", 'samplers=["tpe", "random"]')
+    fit = choose_plan(plan, ReadResult(), len, 100)
+    assert proposals.at_most(fit.plan.config) + 3 * 4 == fit.seconds == 40
+    assert fit.plan.config.trials == (40 - 12 - 1 - 5) // 2 + 5
+    ended = tuple(invent(trial) for trials in play(make_plan("trials=9"), {}) for trial in trials)
+    later = choose_plan(plan, ReadResult(ended), len, 100)
+    assert later.plan.config.trials == fit.plan.config.trials + len(ended) // 2
+    assert choose_plan(plan, ReadResult(), len, 7).plan.config.trials == 7
+    with pytest.raises(ScalectlError, match=r"One network and its confirmation take about 54 s"):
+        choose_plan(plan, ReadResult(), lambda trials: 4.0 * len(trials) - 2, 7)
+
+
+def test_a_run_keeps_the_plan_of_its_time(tmp_path: Path) -> None:
+    plan = make_plan("planned_for=40", "trials=33")
+    claim(plan, tmp_path / "run")
+    again = recall_plan(make_plan("planned_for=40"), tmp_path / "run", ReadResult())
+    assert again == plan
+    assert recall_plan(make_plan("planned_for=41"), tmp_path / "run", ReadResult()) is None
+    assert recall_plan(plan, tmp_path / "elsewhere", ReadResult()) is None
 
 
 SAMPLERS = ['samplers=["tpe"]', 'samplers=["nsga2"]', 'samplers=["random", "tpe"]']

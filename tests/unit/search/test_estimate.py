@@ -69,7 +69,7 @@ def test_a_probe_measures_every_part(
     """And leaves nothing behind."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     executor = make_executor(name, 2)
-    speed = probe(tiny, executor, "cpu")
+    speed = probe(tiny, tiny.enumeration.candidates, executor, "cpu")
     assert speed.jobs == executor.jobs == {"inline": 1, "processes": 2}[name]
     assert speed.start >= 0
     assert min(speed.drawing, *map(speed.predict, tiny.trials)) > 0
@@ -79,4 +79,4 @@ def test_a_probe_measures_every_part(
 
 def test_a_probe_that_fails_says_why(tiny: Plan) -> None:
     with pytest.raises(ScalectlError, match=r"A training of the probe failed: RuntimeError: .+"):
-        probe(tiny, make_executor("inline", 1), "cuda:99")
+        probe(tiny, tiny.enumeration.candidates, make_executor("inline", 1), "cuda:99")

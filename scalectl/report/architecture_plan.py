@@ -1,0 +1,73 @@
+"""What a search of architectures would train: as a table, and as a JSON document."""
+
+import math
+from dataclasses import asdict, fields
+from typing import Any
+
+from scalectl.arch.factory import cost_of
+from scalectl.arch.space import Space
+from scalectl.report.tables import Column, Table
+from scalectl.search.architectures import estimate, proposals
+from scalectl.search.architectures.plan import ArchitecturePlan
+
+
+def tabulate_space(plan: ArchitecturePlan) -> Table:
+    """List what may be chosen for each part of a stage, and in how many stages that is a choice."""
+    rows = []
+    for part in fields(Space):
+        choices = [
+            values
+            for name, values in plan.dimensions.items()
+            if name.partition(".")[2] == part.name
+        ]
+        if choices:
+            values = dict.fromkeys(value for each in choices for value in each)
+            shown = ", ".join(
+                f"{value:g}" if isinstance(value, float) else str(value) for value in values
+            )
+            rows.append({"part": part.name, "choices": shown, "stages": len(choices)})
+    return Table(
+        name="space",
+        title=f"Choices for the stage{'s' * bool(plan.start.stages[1:])} of {plan.start.name}",
+        columns=(
+            Column("part", "part"),
+            Column("choices", "choices"),
+            Column("stages", "in stages", "d"),
+        ),
+        rows=tuple(rows),
+        notes=("repeats are added to the baseline's, width multiplies its channels.",),
+    )
+
+
+def describe_architecture_plan(plan: ArchitecturePlan, seconds: float | None) -> dict[str, Any]:
+    """Describe a plan, for `nas --dry-run`.
+
+    `trials` is an upper bound. `estimated_seconds` is for what remains, the confirmation included;
+    None where this machine was not measured.
+    """
+    objective, account = plan.config.objective, plan.trials[0].data.account
+    return {
+        "schema_version": 1,
+        "baseline": plan.start.name,
+        "macs": cost_of(plan.start).macs,
+        "objective": {**asdict(objective), "macs": objective.macs or cost_of(plan.start).macs},
+        "dimensions": {name: list(values) for name, values in plan.dimensions.items()},
+        "networks": count_networks(plan),
+        "trials": proposals.at_most(plan.config),
+        "training_macs": expect_macs(plan),
+        "follow_ups": estimate.count_confirmations(plan.config),
+        "estimated_seconds": seconds,
+        "account": account and asdict(account),
+    }
+
+
+def count_networks(plan: ArchitecturePlan) -> int:
+    """Count the combinations of choices; some of them are the same network."""
+    return math.prod(map(len, plan.dimensions.values()))
+
+
+def expect_macs(plan: ArchitecturePlan) -> float:
+    """Estimate the multiply-adds of all trainings, as if all networks cost what the first do on average."""
+    first = proposals.list_first(plan)
+    spent = sum(trial.count_macs(trial.recipe.epochs) for trial in first)
+    return spent / len(first) * proposals.at_most(plan.config)
