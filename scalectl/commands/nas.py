@@ -239,9 +239,11 @@ def _show_plan(
         print_json(document)
         return
     print_table(report.tabulate_space(plan))
+    combinations = document["networks"]
+    many = f"{combinations:.2g}" if combinations >= 10**6 else f"{combinations:,}"
     say(
-        f"{document['networks']:.2g} combinations. At most {pluralise(document['trials'], 'trial')}, some "
-        f"{document['training_macs']:.3g} MACs of training."
+        f"{plan.start.name}: {many} combinations. At most {pluralise(document['trials'], 'trial')}, "
+        f"some {document['training_macs']:.3g} MACs of training."
     )
     if document["follow_ups"]:
         more = pluralise(document["follow_ups"], "more trial")

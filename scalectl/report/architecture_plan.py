@@ -28,7 +28,7 @@ def tabulate_space(plan: ArchitecturePlan) -> Table:
             rows.append({"part": part.name, "choices": shown, "stages": len(choices)})
     return Table(
         name="space",
-        title=f"Choices for the stage{'s' * bool(plan.start.stages[1:])} of {plan.start.name}",
+        title="Choices for each stage",
         columns=(
             Column("part", "part"),
             Column("choices", "choices"),

@@ -131,7 +131,8 @@ def test_a_time_is_planned_for_and_kept(server: CommandServer, tmp_path: Path) -
     assert server.run([*arguments, "--trials", "4", "--dry-run"], tmp_path) == 0
     assert not (tmp_path / "run").exists()
     said = (tmp_path / "stdout").read_text()
-    assert "Choices for the stage of net" in said
+    assert "Choices for each stage" in said
+    assert "net: 648 combinations. At most" in said
     assert "It takes about" in said
     for _ in range(2):
         assert server.run([*arguments, "--trials", "4"], tmp_path) == 0
