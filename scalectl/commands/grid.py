@@ -131,16 +131,7 @@ def grid(
     to what is there. Several commands on the same folder share the work.
     """
     refuse(require and (shard or dry_run), "--require goes with a search that chooses.")
-    refuse_contradictions(
-        no_probe=no_probe,
-        time_budget=time_budget,
-        dry_run=dry_run,
-        shard=shard,
-        events=events,
-        as_json=as_json,
-        address=address,
-        executor=executor,
-    )
+    refuse_contradictions(click.get_current_context().params)
     from scalectl import parsing
     from scalectl.arch import loading
     from scalectl.search import config, engine, shards, trackers

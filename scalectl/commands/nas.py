@@ -141,16 +141,7 @@ def nas(
     with more --trials, or another --time-budget, it adds to what is there. Several commands on the same folder share the work.
     grid --baseline RUN and scale --baseline RUN take the winner.
     """
-    refuse_contradictions(
-        no_probe=no_probe,
-        time_budget=time_budget,
-        dry_run=dry_run,
-        shard=shard,
-        events=events,
-        as_json=as_json,
-        address=address,
-        executor=executor,
-    )
+    refuse_contradictions(click.get_current_context().params)
     from scalectl.arch import loading
     from scalectl.search import trackers
     from scalectl.search.architectures import engine, proposals

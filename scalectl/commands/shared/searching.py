@@ -1,8 +1,8 @@
 """What the commands that search have in common, from reading the images to the exit code."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalectl.commands.shared.options import refuse
 from scalectl.commands.shared.output import print_json, say
@@ -16,33 +16,32 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.architectures.engine import Event
     from scalectl.search.architectures.plan import ArchitecturePlan
     from scalectl.search.plan import Plan
-    from scalectl.search.shards import Shard
 
     E = TypeVar("E", bound=Event)
 
 
-def refuse_contradictions(
-    *,
-    no_probe: bool,
-    time_budget: float | None,
-    dry_run: bool,
-    shard: "Shard | None",
-    events: bool,
-    as_json: bool,
-    address: str,
-    executor: str,
-) -> None:
-    """Raise `click.UsageError` where options of a search contradict each other."""
-    refuse(no_probe and (time_budget or not dry_run), "--no-probe goes with --dry-run alone.")
+def refuse_contradictions(options: Mapping[str, Any]) -> None:
+    """Raise `click.UsageError` where options of a search, by name, contradict each other."""
+    time_budget, executor = options["time_budget"], options["executor"]
     refuse(
-        time_budget and shard, "--time-budget plans for one machine alone; shards need one plan."
+        options["no_probe"] and (time_budget or not options["dry_run"]),
+        "--no-probe goes with --dry-run alone.",
+    )
+    refuse(
+        time_budget and options["shard"],
+        "--time-budget plans for one machine alone; shards need one plan.",
     )
     refuse(
         time_budget and executor == "slurm", "--time-budget cannot time jobs that wait in a queue."
     )
-    refuse(events and (as_json or dry_run), "--events goes neither with --json nor with --dry-run.")
-    clusters = " or ".join(CLUSTERS)
-    refuse(address and executor not in CLUSTERS, f"--address goes with --executor {clusters}.")
+    refuse(
+        options["events"] and (options["as_json"] or options["dry_run"]),
+        "--events goes neither with --json nor with --dry-run.",
+    )
+    refuse(
+        options["address"] and executor not in CLUSTERS,
+        f"--address goes with --executor {' or '.join(CLUSTERS)}.",
+    )
 
 
 def tell_of_data(card: DataCard, *, quiet: bool) -> None:
