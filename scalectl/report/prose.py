@@ -173,16 +173,14 @@ def _describe_evidence(evidence: Evidence) -> str:
 
 
 def _say_what_is_missing(results: Results) -> Iterator[str]:
-    """Compare with the plan; without one, with equal seeds for all networks."""
+    """Compare with the plan; without one, say where networks are trained unequally often."""
     outlook = results.outlook
     if outlook is None:
         trials = [summary.n + summary.failed for summary in results.summaries]
-        most = max(trials, default=0)
-        if fewer := sum(number < most for number in trials):
-            has = "has" if fewer == 1 else "have"
+        if len(set(trials)) > 1:
             yield (
-                f"Unfinished: {pluralise(fewer, 'network')} {has} fewer than "
-                f"{pluralise(most, 'training')}."
+                f"The networks have {min(trials)} to {pluralise(max(trials), 'training')} each, of an "
+                "adaptive search or of an unfinished one."
             )
     elif outlook.missing:
         first = outlook.missing[0]

@@ -71,7 +71,7 @@ def test_without_a_plan_nothing_is_invented(finished: Path, unfinished: tuple[Pa
     ]
     records = (*results.records, *more)
     mixed = replace(results, records=records, summaries=summarise(records))
-    assert "Unfinished: 1 network has fewer than 2 trainings" in in_words(mixed)
+    assert "The networks have 1 to 2 trainings each, of an adaptive search or" in in_words(mixed)
 
 
 def test_a_damaged_plan_is_named_and_made_again(
