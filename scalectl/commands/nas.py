@@ -25,7 +25,9 @@ from scalectl.commands.shared.options import (
     log_option,
     no_probe_option,
     parse_count,
+    parse_latency,
     quiet_option,
+    refuse,
     set_option,
     shard_option,
     stall_option,
@@ -46,11 +48,12 @@ from scalectl.commands.shared.searching import (
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
 from scalectl.executors import Cluster, choose_executor, make_executor
+from scalectl.executors.hardware import count_gpus, require_device
 from scalectl.parsing import humanise
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.search.architectures.config import Sampler
+    from scalectl.search.architectures.config import Objective, Sampler
     from scalectl.search.architectures.engine import Chosen
     from scalectl.search.architectures.plan import ArchitecturePlan
     from scalectl.search.estimate import Speed
@@ -78,6 +81,16 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     metavar="N",
     help="The target for multiply-adds at full size: 400M.  [default: the file's, else the baseline's]",
 )
+@click.option(
+    "--latency",
+    metavar="T",
+    help="Measure latency in place of MACs: the target for one image at full size, 12ms.",
+)
+@click.option(
+    "--latency-on",
+    type=Choice(["cpu", "cuda"]),
+    help="Where --latency is measured.  [default: the file's, else the device it trains on]",
+)
 @data_option
 @click.option(
     "--trials",
@@ -94,7 +107,7 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
 @click.option(
     "--objective",
     type=Choice(["product", "pareto"]),
-    help="What samplers seek: accuracy * (MACs / target)^-0.07, or the front of both.  "
+    help="What samplers seek: accuracy * (cost / target)^-0.07, or the front of both.  "
     "[default: the file's, else product]",
 )
 @jobs_option
@@ -116,6 +129,8 @@ def nas(
     run: Path | None,
     baseline: str | None,
     macs: str | None,
+    latency: str | None,
+    latency_on: str | None,
     data: str | None,
     trials: int | None,
     samplers: tuple[str, ...],
@@ -158,13 +173,18 @@ def nas(
         planned_for=time_budget or 0.0,
         samplers=cast("tuple[Sampler, ...]", samplers) or config.samplers,
         objective=replace(
-            config.objective,
-            macs=parse_count(macs, "--macs") if macs else config.objective.macs,
+            _aim(config.objective, macs, latency, latency_on, device),
             kind=cast("Literal['product', 'pareto']", objective) or config.objective.kind,
         ),
         proxy=replace(config.proxy, data=data or config.proxy.data),
         watch=replace(config.watch, stall=stall or config.watch.stall),
     )
+    refuse(
+        shard and config.objective.latency,
+        "--shard does not go with latency: one machine has to measure all networks.",
+    )
+    if not no_probe:
+        require_device(config.objective.latency_on)
     with reading(quiet=quiet):
         plan = make_architecture_plan(config, loading.find_baseline(config.baseline))
     tell_of_data(plan.trials[0].data, quiet=quiet)
@@ -187,6 +207,33 @@ def nas(
         _show_waiting(last.others, run, as_json=as_json, lines=events)
     elif isinstance(last, engine.Chosen):
         _show_results(last, run, as_json=as_json, lines=events)
+
+
+def _aim(
+    objective: "Objective",
+    macs: str | None,
+    latency: str | None,
+    latency_on: str | None,
+    device: str,
+) -> "Objective":
+    """Set what networks may cost: an option takes the place of the file's target, of whichever kind."""
+    refuse(macs and latency, "--latency takes the place of --macs: give one of them.")
+    if macs:
+        objective = replace(objective, macs=parse_count(macs, "--macs"), latency=0.0)
+    if latency:
+        objective = replace(objective, latency=parse_latency(latency), macs=0.0)
+    refuse(
+        objective.macs and objective.latency,
+        "objective.latency takes the place of objective.macs: set one of them.",
+    )
+    if not objective.latency:
+        refuse(latency_on, "--latency-on goes with --latency.")
+        return replace(objective, latency_on="")
+    place = latency_on or objective.latency_on or device.partition(":")[0]
+    if place == "auto":
+        place = "cuda" if count_gpus() else "cpu"
+    refuse(place == "mps", "Latency is measured on a CPU or with CUDA: say --latency-on cpu.")
+    return replace(objective, latency_on=cast("Literal['cpu', 'cuda']", place))
 
 
 def _fit(

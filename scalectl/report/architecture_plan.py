@@ -6,6 +6,7 @@ from typing import Any
 
 from scalectl.arch.factory import cost_of
 from scalectl.arch.space import Space
+from scalectl.report.architectures import describe_objective
 from scalectl.report.tables import Column, Table
 from scalectl.search.architectures import estimate, proposals
 from scalectl.search.architectures.plan import ArchitecturePlan
@@ -45,12 +46,12 @@ def describe_architecture_plan(plan: ArchitecturePlan, seconds: float | None) ->
     `trials` is an upper bound. `estimated_seconds` is for what remains, the confirmation included;
     None where this machine was not measured.
     """
-    objective, account = plan.config.objective, plan.trials[0].data.account
+    account = plan.trials[0].data.account
     return {
         "schema_version": 1,
         "baseline": plan.start.name,
         "macs": cost_of(plan.start).macs,
-        "objective": {**asdict(objective), "macs": objective.macs or cost_of(plan.start).macs},
+        "objective": describe_objective(plan.config.objective, plan.start),
         "dimensions": {name: list(values) for name, values in plan.dimensions.items()},
         "networks": count_networks(plan),
         "trials": proposals.at_most(plan.config),

@@ -20,6 +20,7 @@ from scalectl.report.json_document import (
 from scalectl.report.prose import count_trials
 from scalectl.report.tables import Column, Table
 from scalectl.report.tables.confirmation import tabulate_confirmations
+from scalectl.search.architectures.config import Objective
 from scalectl.search.architectures.results import ArchitectureResults, Network
 
 _LEAST = 10
@@ -30,15 +31,25 @@ def in_words(results: ArchitectureResults) -> str:
     """State the winner, what it is compared with, and what is missing, in lines without a final break."""
     winner, trial = results.winner, results.records[0].trial
     if winner is None:
-        return f"NO WINNER. {results.failed} trainings failed."
+        return "\n".join(
+            [f"NO WINNER. {results.failed} trainings failed.", *_say_unmeasured(results)]
+        )
     lines = [f"Winner: {_say(winner)}, proposed by {winner.proposer}."]
     start = next((network for network in results.networks if network.proposer == "start"), None)
     if start and start is not winner:
         lines.append(f"The baseline: {_say(start)}.")
     lines.append(
-        f"Trained: {len(results.networks)} proxies on {trial.data.name}, once each; "
+        f"Trained: {len(results.networks) + results.unmeasured} proxies on {trial.data.name}, once each; "
         f"{results.failed or 'none'} failed. The best of many is flattered by noise."
     )
+    objective = results.config.objective
+    if objective.latency:
+        place = f" on {objective.latency_on}" if objective.latency_on else ""
+        lines.append(
+            f"Latency, in place of MACs: the median for one image at full size{place}; the target is "
+            f"{1000 * objective.latency:.4g} ms."
+        )
+    lines += _say_unmeasured(results)
     if results.confirmation:
         lines.append(f"Confirmation at equal MACs. {results.confirmation.claim}")
     if results.outlook and not results.outlook.is_over:
@@ -52,10 +63,19 @@ def in_words(results: ArchitectureResults) -> str:
 
 
 def _say(network: Network) -> str:
+    time = "" if network.seconds is None else f"{1000 * network.seconds:.4g} ms, "
     return (
-        f"{network.architecture.name}, {network.macs / 1e6:.4g}M MACs, top-1 of its proxy "
+        f"{network.architecture.name}, {network.macs / 1e6:.4g}M MACs, {time}top-1 of its proxy "
         f"{network.top1:.2%}, objective {network.score:.4f}"
     )
+
+
+def _say_unmeasured(results: ArchitectureResults) -> list[str]:
+    """Say how many networks wait for their latency; no line where none does."""
+    if not results.unmeasured:
+        return []
+    text = f"Left out, since their latency is not measured yet: {results.unmeasured} of the trained networks."
+    return [f"{text} The command that made the run measures it."]
 
 
 def tabulate(name: str, results: ArchitectureResults) -> Table:
@@ -131,21 +151,24 @@ def _name_operators(network: Architecture) -> Iterator[tuple[str, int, int]]:
         yield ", ".join(parts), stage.width, stage.repeats
 
 
-_NETWORK_COLUMNS = (
-    Column("name", "network"),
-    Column("proposer", "proposed by"),
-    Column("macs", "MACs", ",d", essential=True),
-    Column("top1", "top-1 of its proxy", ".2%", essential=True),
-    Column("score", "objective", ".4f", essential=True),
-)
+def _list_network_columns(results: ArchitectureResults) -> tuple[Column, ...]:
+    time = Column("milliseconds", "ms", ".4g", essential=True)
+    return (
+        Column("name", "network"),
+        Column("proposer", "proposed by"),
+        Column("macs", "MACs", ",d", essential=True),
+        *([time] if results.config.objective.latency else []),
+        Column("top1", "top-1 of its proxy", ".2%", essential=True),
+        Column("score", "objective", ".4f", essential=True),
+    )
 
 
 def tabulate_front(results: ArchitectureResults) -> Table:
-    """List the networks that no other beats in both accuracy and MACs, cheapest first."""
+    """List the networks that no other beats in both accuracy and cost, cheapest first."""
     return Table(
         name="front",
-        title="Front of accuracy and MACs",
-        columns=_NETWORK_COLUMNS,
+        title=f"Front of accuracy and {'latency' if results.config.objective.latency else 'MACs'}",
+        columns=_list_network_columns(results),
         rows=tuple(describe_network(network) for network in results.front),
         notes=("Each was trained once: differences smaller than the noise mean nothing.",),
     )
@@ -156,7 +179,7 @@ def tabulate_networks(results: ArchitectureResults) -> Table:
     return Table(
         name="networks",
         title="Networks",
-        columns=_NETWORK_COLUMNS,
+        columns=_list_network_columns(results),
         rows=tuple(describe_network(network) for network in results.networks),
     )
 
@@ -167,6 +190,7 @@ def describe_network(network: Network) -> dict[str, object]:
         "name": network.architecture.name,
         "proposer": network.proposer,
         "macs": network.macs,
+        "milliseconds": None if network.seconds is None else 1000 * network.seconds,
         "top1": network.top1,
         "score": network.score,
     }
@@ -178,6 +202,7 @@ def tabulate_samplers(results: ArchitectureResults) -> Table:
     for network in results.networks:
         groups[network.proposer].append(network)
     shared = min(results.config.startup, results.config.trials)
+    time = Column("milliseconds", "its ms", ".4g")
     return Table(
         name="samplers",
         title="Who proposed what",
@@ -188,6 +213,7 @@ def tabulate_samplers(results: ArchitectureResults) -> Table:
             Column("score", "best objective", ".4f"),
             Column("top1", "its top-1", ".2%"),
             Column("macs", "its MACs", ",d"),
+            *([time] if results.config.objective.latency else []),
         ),
         rows=tuple(
             {
@@ -285,13 +311,13 @@ TABLES = {
 def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:
     """Describe a search of architectures, for `report` and `nas`."""
     trial = results.records[0].trial
-    objective = results.config.objective
     return {
         "schema_version": 1,
         "run": results.name,
         "data": describe_data(trial.data),
         "recipe": asdict(trial.recipe),
-        "objective": {**asdict(objective), "macs": objective.macs or cost_of(results.start).macs},
+        "objective": describe_objective(results.config.objective, results.start),
+        "unmeasured": results.unmeasured,
         "winner": results.winner
         and {
             **describe_network(results.winner),
@@ -307,3 +333,9 @@ def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:
         "damaged": describe_damaged(results.damaged),
         **describe_outlook(results.outlook),
     }
+
+
+def describe_objective(objective: Objective, start: Architecture) -> dict[str, Any]:
+    """Describe an objective with its target: `latency` in seconds where that is above 0, else `macs`."""
+    macs = 0.0 if objective.latency else objective.macs or cost_of(start).macs
+    return {**asdict(objective), "macs": macs}

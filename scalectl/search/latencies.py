@@ -1,23 +1,36 @@
 """Measure how long a run's networks take for one image, and keep that beside its records."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from scalectl.arch.factory import Baseline
+from scalectl.errors import ScalectlError, describe
 from scalectl.store.json_file import read_json, write_json
+from scalectl.store.locks import Locks
 from scalectl.trial import Candidate
 
 _FILE = "latencies.json"
 
 
 def read(run: Path) -> Mapping[str, float]:
-    """Read seconds by fingerprint; empty where nothing was measured, or the file is damaged."""
-    return read_json(run / _FILE, _parse) or {}
+    """Read seconds by fingerprint; empty where nothing was measured, or the file is damaged.
+
+    Of a .parquet file they are in the file of its name that ends in .latencies.json.
+    """
+    path = run.with_suffix(f".{_FILE}") if run.is_file() else run / _FILE
+    return read_json(path, _parse) or {}
 
 
 def _parse(content: dict[str, Any]) -> dict[str, float]:
     return {name: float(latency["seconds"]) for name, latency in content["networks"].items()}
+
+
+def _write(run: Path, networks: Mapping[str, Mapping[str, Any]]) -> None:
+    write_json(run / _FILE, {"schema_version": 1, "networks": networks})
 
 
 def measure(run: Path, candidates: Iterable[Candidate], device: str) -> None:
@@ -33,4 +46,82 @@ def measure(run: Path, candidates: Iterable[Candidate], device: str) -> None:
     measured = {
         name: asdict(measure_latency(network, device)) for name, network in networks.items()
     }
-    write_json(run / _FILE, {"schema_version": 1, "networks": measured})
+    _write(run, measured)
+
+
+def complete(
+    run: Path, networks: Iterable[Baseline], device: str, locks: Locks
+) -> Mapping[str, float]:
+    """Measure the networks that the run's file lacks; return seconds by fingerprint.
+
+    What is in the file stays: of several commands one measures, and all go on with what it wrote.
+    Raises `ScalectlError` where a network cannot be measured, or the file is of another machine.
+    """
+    wanted = {network.fingerprint: network for network in networks}
+    if not wanted.keys() <= _read_whole(run).keys():
+        with _alone(locks):
+            for name, network in wanted.items():
+                locks.touch()
+                if name not in _read_whole(run):
+                    _add(run, name, _time(network, device))
+    return _read_whole(run)
+
+
+def _read_whole(run: Path) -> Mapping[str, float]:
+    """Read what was measured. Raises `ScalectlError` where it is damaged, since proposals rest on it."""
+    latencies = read(run)
+    if not latencies and (run / _FILE).exists():
+        raise ScalectlError(
+            f"{run / _FILE} was damaged while the search ran, and what is trained next rests on it.",
+            "Run the same command again: it measures anew.",
+            exit_code=3,
+        )
+    return latencies
+
+
+@contextmanager
+def _alone(locks: Locks) -> Iterator[None]:
+    """Wait until no other command measures."""
+    while not locks.acquire(_FILE):
+        time.sleep(_PAUSE)
+    try:
+        yield
+    finally:
+        locks.release(_FILE)
+
+
+_PAUSE = 0.1
+"""Seconds between looks at whether another command still measures."""
+
+
+def _time(network: Baseline, device: str) -> dict[str, Any]:
+    from scalectl.training.latency import measure_latency
+
+    try:
+        return asdict(measure_latency(network, device))
+    except Exception as problem:  # of torch, such as too little memory
+        raise ScalectlError(
+            f"The latency of {network.name} cannot be measured on {device}: {describe(problem)}.",
+            "Measure elsewhere with --latency-on, or search by --macs.",
+        ) from None
+
+
+def _add(run: Path, name: str, latency: dict[str, Any]) -> None:
+    """Put a latency into the file, unless another command did. Raises where it cannot be compared."""
+    there = read_json(run / _FILE, _parse_whole) or {}
+    for other in there.values():
+        if any(other[part] != latency[part] for part in ("device", "threads")):
+            raise ScalectlError(
+                f"The latencies in {run} are of {_describe(other)}, and here is {_describe(latency)}.",
+                "Go on where it began, or choose another folder with -o.",
+            )
+    _write(run, {**there, name: there.get(name, latency)})
+
+
+def _parse_whole(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    networks: dict[str, dict[str, Any]] = content["networks"]
+    return networks
+
+
+def _describe(latency: Mapping[str, Any]) -> str:
+    return "{device} with {threads} threads".format(**latency)

@@ -97,6 +97,11 @@ def _find_config(kind: type[S], readings: dict[Path, ReadResult]) -> S:
             f"Of {', '.join(map(str, configs))}, none has an undamaged {kind.FILE}.",
             f"Run scalectl {Path(kind.FILE).stem} with its arguments on one of them first.",
         )
+    if isinstance(first, ArchitectureConfig) and first.objective.latency:
+        raise ScalectlError(
+            "A search by latency is not merged: one machine has to measure all of its networks.",
+            "Let several commands share one folder instead.",
+        )
     for run, config in configs.items():
         refuse_other_kinds(run, kind)
         compare_configs(run, first, config)

@@ -11,6 +11,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+THREADS = torch.get_num_threads()
+"""Threads that torch takes in this process unless it is told otherwise, as trainings do."""
+
 
 def choose_device(name: str) -> torch.device:
     """Return the device of that name; "auto" is a GPU where there is one."""

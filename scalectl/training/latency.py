@@ -2,12 +2,15 @@
 
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
 from scalectl.arch.factory import Baseline, count_channels
 from scalectl.nn.build import build
+from scalectl.training import devices
 from scalectl.training.devices import choose_device, peak_memory
 
 
@@ -36,7 +39,7 @@ def measure_latency(network: Baseline, device: str, runs: int = 30, warm_up: int
         torch.cuda.reset_peak_memory_stats(place)
     times: list[float] = []
     started = time.perf_counter()
-    with torch.inference_mode():
+    with torch.inference_mode(), _all_threads():
         for number in range(warm_up + runs):
             before = time.perf_counter()
             module(images)
@@ -52,9 +55,20 @@ def measure_latency(network: Baseline, device: str, runs: int = 30, warm_up: int
         slowest=max(kept),
         runs=len(kept),
         device=torch.cuda.get_device_name(place) if place.type == "cuda" else str(place),
-        threads=torch.get_num_threads(),
+        threads=devices.THREADS,
         peak_memory=peak_memory(place),
     )
+
+
+@contextmanager
+def _all_threads() -> Iterator[None]:
+    """Compute with as many threads as torch takes by itself, also where trainings took fewer before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(devices.THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 _PATIENCE = 60.0

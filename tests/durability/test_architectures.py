@@ -1,6 +1,7 @@
 """A search of architectures, killed, shared and divided: the same proposals, the same table."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from optuna.storages.journal import JournalFileBackend
 
 from scalectl.arch.architecture import Architecture
 from scalectl.cli import main
+from scalectl.search import latencies
+from scalectl.search.architectures import proposals
+from scalectl.search.architectures.config import ArchitectureConfig
+from scalectl.search.architectures.plan import make_architecture_plan
+from scalectl.search.architectures.results import read_architecture_results
+from scalectl.search.config import load_settings
 from scalectl.store.reader import read_run
+from scalectl.store.writer import Store
 
 NET = """
 [architecture]
@@ -195,3 +203,193 @@ def test_a_report_shows_all_of_it(reference: Path) -> None:
         "What each choice did",
     ):
         assert words in result.stdout
+
+
+def search_by_latency_in(folder: Path, run: str = "run") -> list[str]:
+    """The same search, by the time that one image takes on this machine."""
+    return [*search_in(folder, run), "--latency", "1ms", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def timed(server: CommandServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run by latency that nothing happened to."""
+    folder = tmp_path_factory.mktemp("timed")
+    assert server.run(search_by_latency_in(folder), folder) == 0
+    return folder
+
+
+def propose_again(run: Path) -> set[str]:
+    """The trials that the stored records and latencies lead to."""
+    results = read_architecture_results(run)
+    config = load_settings(ArchitectureConfig, run / ArchitectureConfig.FILE)
+    plan = make_architecture_plan(config, results.start)
+    records = {record.trial.id: record for record in results.records}
+    seconds = latencies.read(run)
+    rounds = proposals.rounds(plan, lambda: records, lambda _: seconds)
+    return {trial.id for trials in rounds for trial in trials}
+
+
+def list_trained(run: Path) -> set[str]:
+    records = read_architecture_results(run).records
+    return {record.trial.id for record in records if record.trial.purpose == "nas"}
+
+
+def test_a_search_by_latency_is_a_function_of_what_is_stored(timed: Path) -> None:
+    """Each network has its latency, by which it is ranked; the command finds nothing left to do."""
+    run = timed / "run"
+    content = (run / "latencies.json").read_bytes()
+    results = read_architecture_results(run)
+    assert propose_again(run) == list_trained(run)
+    assert len(results.networks) == len(list_trained(run)) == 10
+    assert results.unmeasured == 0
+    for network in results.networks:
+        assert network.seconds == latencies.read(run)[network.architecture.fingerprint]
+        assert network.score == pytest.approx(network.top1 * (network.seconds / 0.001) ** -0.07)
+    entries = json.loads(content)["networks"].values()
+    assert {(entry["device"], entry["runs"]) for entry in entries} == {("cpu", 30)}
+
+
+def test_a_killed_search_by_latency_proposes_the_same(
+    timed: Path, server: CommandServer, tmp_path: Path
+) -> None:
+    """With the latencies of an undisturbed search, none of which is measured again."""
+
+    def arrange(folder: Path) -> list[str]:
+        arguments = search_by_latency_in(folder)
+        if not (folder / "run").exists():
+            (folder / "run").mkdir()
+            shutil.copy(timed / "run" / "latencies.json", folder / "run")
+        return arguments
+
+    calls, undisturbed = range(60, 2000, 240), table(timed / "run")
+    assert count_kills(server, arrange, calls, tmp_path, undisturbed) >= 2
+    kept = (timed / "run" / "latencies.json").read_bytes()
+    for number in calls:
+        path = tmp_path / str(number) / "run" / "latencies.json"
+        assert not path.exists() or path.read_bytes() == kept
+
+
+def test_what_was_measured_before_a_kill_stays(server: CommandServer, tmp_path: Path) -> None:
+    """Killed wherever it writes, also while it measures."""
+    measured = set()
+    for number in range(120, 800, 220):
+        folder = tmp_path / str(number)
+        arguments = search_by_latency_in(folder)
+        if server.run(arguments, folder, fault=("kill", number)) == 0:
+            break
+        before = latencies.read(folder / "run")
+        measured.add(len(before))
+        assert server.run(arguments, folder) == 0
+        after = latencies.read(folder / "run")
+        assert before.items() <= after.items()
+        assert propose_again(folder / "run") == list_trained(folder / "run")
+    assert len(measured) >= 2
+
+
+def test_commands_search_by_latency_together(server: CommandServer, tmp_path: Path) -> None:
+    """Both go on with the latency that was stored first: no trial is trained by one alone."""
+    arguments = search_by_latency_in(tmp_path)
+    running = [server.start(arguments, tmp_path) for _ in range(2)]
+    assert [server.wait(process) for process in running] == [0, 0]
+    run = tmp_path / "run"
+    assert propose_again(run) == list_trained(run)
+    confirmed = len(read_architecture_results(run).records) - len(list_trained(run))
+    trained = (tmp_path / "epochs").read_text().count("epoch")
+    assert trained == 2 * (len(list_trained(run)) + confirmed)
+
+
+def test_a_report_shows_latency_where_it_was_sought(
+    timed: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(timed)
+
+    def ask(*arguments: str) -> str:
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    text = ask("report", "run", "--all")
+    assert "Front of accuracy and latency" in text
+    sought = "the median for one image at full size on cpu; the target is 1 ms."
+    assert f"Latency, in place of MACs: {sought}" in " ".join(text.split())
+    document = json.loads(ask("report", "run", "--json"))
+    validate("nas", document)
+    seconds = latencies.read(timed / "run")
+    times = [network["milliseconds"] for network in document["networks"]]
+    assert sorted(times) == pytest.approx(sorted(1000 * taken for taken in seconds.values()))
+    front = [(network["milliseconds"], network["top1"]) for network in document["front"]]
+    assert front == sorted(front)
+    assert document["objective"]["latency"] == 0.001
+    assert document["objective"]["latency_on"] == "cpu"
+    first = ask("report", "run", "--table", "front", "--format", "csv").splitlines()[0]
+    assert first == "name,proposer,macs,milliseconds,top1,score"
+    other = json.loads(ask("report", str(reference / "run"), "--json"))
+    assert {network["milliseconds"] for network in other["networks"]} == {None}
+    assert "latency" not in ask("report", str(reference / "run"), "--all").lower()
+
+
+def test_records_in_a_file_need_their_latencies(timed: Path, tmp_path: Path) -> None:
+    """As they are committed: one file with all records, and what decided beside it."""
+    merged = tmp_path / "all.parquet"
+    store = Store(tmp_path / "copy")
+    store.add(read_architecture_results(timed / "run").records)
+    shutil.copy(next((tmp_path / "copy" / "compact").iterdir()), merged)
+    shutil.copy(timed / "run" / "nas.toml", merged.with_suffix(".toml"))
+    result = CliRunner().invoke(main, ["report", str(merged)])
+    assert result.exit_code == 2
+    assert "has no all.latencies.json beside it. Copy latencies.json" in " ".join(
+        result.stderr.split()
+    )
+    shutil.copy(timed / "run" / "latencies.json", tmp_path / "all.latencies.json")
+    result = CliRunner().invoke(main, ["report", str(merged), "--json"])
+    assert result.exit_code == 0, result.stderr
+    expected = json.loads(table(timed / "run"))
+    assert json.loads(result.stdout)["networks"] == expected["networks"]
+
+
+def test_networks_without_latency_are_left_out_and_counted(timed: Path, tmp_path: Path) -> None:
+    """As in a run that was stopped before it measured; the same command measures what is missing."""
+    run = tmp_path / "run"
+    shutil.copytree(timed / "run", run)
+    (run / "latencies.json").unlink()
+    result = CliRunner().invoke(main, ["report", str(run)])
+    assert result.exit_code == 0, result.stderr
+    text = " ".join(result.stdout.split())
+    assert "NO WINNER. 0 trainings failed." in text
+    assert "their latency is not measured yet: 10 of the trained networks" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--macs", "1M"], "--latency takes the place of --macs"),
+        (["--set", "objective.macs=1e6"], ""),
+        (["--shard", "1/2"], "--shard does not go with latency"),
+        (["--latency", "2ms"], "objective.latency is 0.001 there and 0.002 here"),
+        (["--latency", "0ms"], "is not a time above 0, such as 12ms"),
+        (["--latency", "12"], "is not a time above 0, such as 12ms"),
+        (["--latency-on", "gpu"], "is not one of 'cpu', 'cuda'"),
+        (["--device", "mps"], "say --latency-on cpu"),
+    ],
+)
+def test_contradictions_are_refused(
+    timed: Path, options: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(timed)
+    result = CliRunner().invoke(main, [*search_by_latency_in(timed), *options])
+    assert result.exit_code == (2 if message else 0)
+    assert message in " ".join(result.output.replace("│", " ").split())
+
+
+def test_what_goes_with_latency_needs_a_target(
+    timed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And runs by latency are not united."""
+    monkeypatch.chdir(timed)
+    result = CliRunner().invoke(main, [*search_in(timed, "other"), "--latency-on", "cpu"])
+    assert result.exit_code == 2
+    assert "--latency-on goes with --latency" in result.output
+    result = CliRunner().invoke(main, ["merge", "run", "-o", "both"])
+    assert result.exit_code == 2
+    assert "A search by latency is not merged" in result.output
+    assert not (timed / "both").exists()

@@ -54,6 +54,8 @@ _GROUPS = {
         "What is searched": (
             "baseline",
             "macs",
+            "latency",
+            "latency_on",
             "data",
             "trials",
             "time_budget",

@@ -248,6 +248,16 @@ def time_budget_option(what: str) -> Callable[[F], F]:
 _COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"
 
 
+def parse_latency(text: str) -> float:
+    """Return the seconds that "12ms", "800us" or "0.5s" stands for."""
+    match = re.fullmatch(r"(\d+\.?\d*)(us|ms|s)", text)
+    if not match or float(match[1]) == 0:
+        raise click.BadParameter(
+            f"{text!r} is not a time above 0, such as 12ms, 800us or 0.5s.", param_hint="--latency"
+        )
+    return float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]]
+
+
 def parse_count(text: str, option: str) -> float:
     """Return the number that "1.2G", "8M", "300k" or "12000" stands for."""
     match = re.fullmatch(_COUNT, text)

@@ -1,6 +1,5 @@
 """Find the sizes that `scale` is asked for: by phi, by a budget, or by what a device runs."""
 
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,7 @@ import click
 
 from scalectl.arch.scaling import PHI_LIMIT
 from scalectl.arch.sizes import LADDER, Size, sizes_around
-from scalectl.commands.shared.options import parse_count
+from scalectl.commands.shared.options import parse_count, parse_latency
 from scalectl.commands.shared.output import say
 from scalectl.commands.shared.source import Start
 from scalectl.executors.hardware import require_device
@@ -78,7 +77,7 @@ def measure(
     """Find the largest size within what a device is allowed, and describe that for `--json`."""
     require_device(device)
     name, quantity = ("latency", "seconds") if latency else ("memory", "peak_memory")
-    target = _parse_latency(latency) if latency else parse_count(memory or "", "--memory")
+    target = parse_latency(latency) if latency else parse_count(memory or "", "--memory")
     from scalectl.training.fitting import describe_amount, find_largest, make_measure
 
     say("Sizes are measured, which may take minutes ...", err=True)
@@ -116,13 +115,3 @@ def _describe_budget(
         "at_most": at_most,
         "next": other and {"phi": other.phi, **asdict(other.cost)},
     }
-
-
-def _parse_latency(text: str) -> float:
-    """Return the seconds that "12ms", "800us" or "0.5s" stands for."""
-    match = re.fullmatch(r"(\d+\.?\d*)(us|ms|s)", text)
-    if not match or float(match[1]) == 0:
-        raise click.BadParameter(
-            f"{text!r} is not a time above 0, such as 12ms, 800us or 0.5s.", param_hint="--latency"
-        )
-    return float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]]

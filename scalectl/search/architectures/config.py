@@ -15,14 +15,19 @@ Sampler = Literal["tpe", "nsga2", "random"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """What makes a network good: accuracy * (MACs / target)^exponent (Tan et al. 2019, equation 2)."""
+    """What makes a network good: accuracy * (cost / target)^exponent (Tan et al. 2019, equation 2)."""
 
     macs: Annotated[float, Ge(0)] = 0.0
     """The target, for the network at full size; 0 means the baseline's own MACs."""
+    latency: Annotated[float, Ge(0)] = 0.0
+    """The target in seconds for one image at full size, where measured latency takes the place of MACs; 0
+    means that MACs are counted."""
+    latency_on: Literal["", "cpu", "cuda"] = ""
+    """Where latency is measured, by the command that proposes; empty: the device that it trains on."""
     exponent: Annotated[float, Ge(-10), Le(0)] = -0.07
-    """What MACs beyond the target cost: -0.07 takes 5 % of the accuracy for twice the target's."""
+    """What it costs to be beyond the target: -0.07 takes 5 % of the accuracy for twice the target's."""
     kind: Literal["product", "pareto"] = "product"
-    """What samplers are told: the product; or accuracy and MACs, of which they seek the front."""
+    """What samplers are told: the product; or accuracy and cost, of which they seek the front."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,21 @@ Events are those of every search (`scalectl.search.engine`), but for the last on
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scalectl.executors import Executor
-from scalectl.search import engine, plan_file, resume
-from scalectl.search.architectures.plan import ArchitecturePlan
+from scalectl.search import engine, latencies, plan_file, resume
+from scalectl.search.architectures.plan import ArchitecturePlan, Weigh, count_macs
 from scalectl.search.architectures.results import (
     ArchitectureResults,
+    is_trained,
     plan_confirmation,
     read_architecture_results,
     write_winner,
 )
 from scalectl.search.shards import Shard
+from scalectl.store.locks import Locks
 from scalectl.trial import Trial
 
 
@@ -61,8 +64,10 @@ def search(
     yield engine.Begun(
         store=store, damaged=damaged, at_most=bound, is_adaptive=True, ended=len(ended)
     )
-    asked = set[str]()
-    for trials in proposals.rounds(plan, lambda: resume.read_over(store, site.retries)):
+    asked, weigh = set[str](), _choose_scales(plan, site, device)
+    if plan.config.objective.latency:
+        yield engine.Timing()
+    for trials in proposals.rounds(plan, lambda: resume.read_over(store, site.retries), weigh):
         asked |= {trial.id for trial in trials}
         yield from engine.run_round(_take(trials, shard), site)
         others = resume.list_remaining(trials, store, site.retries)
@@ -73,6 +78,7 @@ def search(
         ):
             yield Waiting(len(others))
             return
+    weigh([record.trial.baseline for record in store.read().records if is_trained(record)])
     failed = len(asked - store.list_ended())
     yield engine.Searched(len(asked), bound, failed)
     planned = plan_confirmation(plan.config, read_architecture_results(run).networks)
@@ -90,6 +96,17 @@ def search(
     results = read_architecture_results(run)
     write_winner(results, run)
     yield Chosen(results, failed)
+
+
+def _choose_scales(plan: ArchitecturePlan, site: engine.Site, device: str) -> Weigh:
+    """Return what weighs networks: it counts MACs, or measures what the run's file of latencies lacks."""
+    objective = plan.config.objective
+    if not objective.latency:
+        return count_macs
+    is_of_that_kind = device.partition(":")[0] == objective.latency_on
+    place = device if is_of_that_kind or not objective.latency_on else objective.latency_on
+    locks = Locks(site.store.locks, 2 * site.workspace.stall)
+    return partial(latencies.complete, site.store.folder, device=place, locks=locks)
 
 
 def _take(trials: Sequence[Trial], shard: Shard | None) -> list[Trial]:

@@ -1,6 +1,6 @@
 """Lay out a search of architectures: where it starts, what may be chosen, what makes a network good."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -107,8 +107,20 @@ def is_start(trial: Trial) -> bool:
     return trial.purpose == "nas" and trial.candidate.control == "start"
 
 
-def rate(top1: float, macs: int, config: ArchitectureConfig, start: Architecture) -> float:
-    """Return accuracy * (MACs / target)^exponent (Tan et al. 2019, equation 2)."""
+Weigh = Callable[[Sequence[Baseline]], Mapping[str, float]]
+"""Return what networks cost at full size, by fingerprint: their MACs, or seconds that were measured."""
+
+
+def count_macs(networks: Iterable[Baseline]) -> Mapping[str, float]:
+    """Count the MACs of networks, by fingerprint."""
+    return {network.fingerprint: cost_of(network).macs for network in networks}
+
+
+def rate(top1: float, cost: float, config: ArchitectureConfig, start: Architecture) -> float:
+    """Return accuracy * (cost / target)^exponent (Tan et al. 2019, equation 2).
+
+    The cost is in MACs, or in seconds where the objective is latency.
+    """
     objective = config.objective
-    target = objective.macs or cost_of(start).macs
-    return top1 * float((macs / target) ** objective.exponent)
+    target = objective.latency or objective.macs or cost_of(start).macs
+    return top1 * float((cost / target) ** objective.exponent)

@@ -1,32 +1,42 @@
 """Let samplers of Optuna propose architectures; Optuna stores and decides nothing else.
 
 What is proposed is a function of the plan and of the records of earlier rounds alone, as every
-strategy's rounds are: never of time, or of the order in which trials end.
+strategy's rounds are: never of time, or of the order in which trials end. Where latency is the
+objective, it is a function of the latencies in the run's file, too, none of which ever changes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from scalectl.arch.factory import cost_of
 from scalectl.search.architectures.config import ArchitectureConfig
-from scalectl.search.architectures.plan import ArchitecturePlan, make_trial, rate
+from scalectl.search.architectures.plan import (
+    ArchitecturePlan,
+    Weigh,
+    count_macs,
+    make_trial,
+    rate,
+)
 from scalectl.search.strategies import Read, settle
 from scalectl.trial import Record, Trial
 
 
-def rounds(plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[Trial]]:
+def rounds(
+    plan: ArchitecturePlan, read: Read, weigh: Weigh = count_macs
+) -> Iterator[Sequence[Trial]]:
     """Yield the baseline, and then, sampler after sampler, one batch of new networks after another.
 
     A batch depends on its number and on earlier records, not on its size, so that a search goes on
-    when more trials are asked for. It ends early where no new network can be proposed.
+    when more trials are asked for. It ends early where no new network can be proposed. Networks are
+    weighed when their round is over, while nothing is trained.
     """
-    yield from settle(plan.trials, read)
+    records = yield from settle(plan.trials, read)
+    _weigh_trained(plan.trials, records, weigh)
     for name in dict.fromkeys(plan.config.samplers):
-        yield from _follow(name, plan, read)
+        yield from _follow(name, plan, read, weigh)
 
 
 def list_first(plan: ArchitecturePlan) -> list[Trial]:
@@ -49,7 +59,9 @@ _PATIENCE = 100
 """Known networks in a round after which there is no new one."""
 
 
-def _follow(name: str, plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[Trial]]:
+def _follow(
+    name: str, plan: ArchitecturePlan, read: Read, weigh: Weigh
+) -> Iterator[Sequence[Trial]]:
     config, study = plan.config, _make_study(name, plan.config)
     known = {trial.id for trial in plan.trials}
     left, batch, control = config.trials, config.startup, "random"
@@ -61,8 +73,9 @@ def _follow(name: str, plan: ArchitecturePlan, read: Read) -> Iterator[Sequence[
             return
         yield from settle(list(fresh.values()), read)
         records = read()
+        costs = _weigh_trained([trial for _, trial in asked], records, weigh)
         for proposal, trial in asked:
-            _tell(study, proposal, _judge(records[trial.id], trial, plan))
+            _tell(study, proposal, _judge(records[trial.id], trial, plan, costs))
         left, control = left - len(fresh), name
         batch = left if name == "random" else config.batch  # what is random waits for no result
 
@@ -99,14 +112,23 @@ def _make_sampler(name: str, config: ArchitectureConfig) -> BaseSampler:
     return RandomSampler(seed=0)
 
 
-def _judge(record: Record, trial: Trial, plan: ArchitecturePlan) -> list[float] | None:
+def _weigh_trained(
+    trials: Iterable[Trial], records: Mapping[str, Record], weigh: Weigh
+) -> Mapping[str, float]:
+    """Weigh the networks whose training did not fail."""
+    return weigh([trial.baseline for trial in trials if records[trial.id].top1 is not None])
+
+
+def _judge(
+    record: Record, trial: Trial, plan: ArchitecturePlan, costs: Mapping[str, float]
+) -> list[float] | None:
     """Return what the sampler is told of a network; None where its training failed."""
     if record.top1 is None:
         return None
-    macs = cost_of(trial.baseline).macs  # its own: another network may have the same proxy
+    cost = costs[trial.baseline.fingerprint]  # its own: another network may have the same proxy
     if plan.config.objective.kind == "pareto":
-        return [record.top1, macs]
-    return [rate(record.top1, macs, plan.config, plan.start)]
+        return [record.top1, cost]
+    return [rate(record.top1, cost, plan.config, plan.start)]
 
 
 def _tell(study: optuna.Study, proposal: optuna.trial.Trial, values: list[float] | None) -> None:

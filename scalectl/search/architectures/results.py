@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from scalectl.analysis.confirmation import Confirmation, compare_networks
 from scalectl.arch.architecture import Architecture
@@ -10,6 +11,7 @@ from scalectl.arch.factory import cost_of
 from scalectl.arch.loading import WINNER
 from scalectl.arch.scaling import Multipliers, bisect, scale
 from scalectl.errors import ScalectlError
+from scalectl.search import latencies
 from scalectl.search.architectures.config import ArchitectureConfig
 from scalectl.search.architectures.plan import is_start, rate
 from scalectl.search.config import FRESH, load_settings
@@ -30,10 +32,17 @@ class Network:
     """At full size."""
     macs: int
     """At full size."""
+    seconds: float | None
+    """Measured for one image at full size, where latency is the objective."""
     top1: float
     """Of its proxy, on the select split."""
     score: float
-    """The objective: accuracy * (MACs / target)^exponent."""
+    """The objective: accuracy * (cost / target)^exponent."""
+
+    @property
+    def cost(self) -> float:
+        """What the objective weighs accuracy against: seconds, or MACs."""
+        return self.macs if self.seconds is None else self.seconds
 
     @property
     def proposer(self) -> str:
@@ -62,7 +71,13 @@ class ArchitectureResults:
     @property
     def failed(self) -> int:
         """Number of networks whose training failed."""
-        return sum(record.trial.purpose == "nas" for record in self.records) - len(self.networks)
+        searched = sum(record.trial.purpose == "nas" for record in self.records)
+        return searched - sum(map(is_trained, self.records))
+
+    @property
+    def unmeasured(self) -> int:
+        """Number of trained networks that are not ranked, since their latency is not known."""
+        return sum(map(is_trained, self.records)) - len(self.networks)
 
     @property
     def winner(self) -> Network | None:
@@ -71,9 +86,9 @@ class ArchitectureResults:
 
     @property
     def front(self) -> tuple[Network, ...]:
-        """The networks that no other beats in both accuracy and MACs, cheapest first."""
+        """The networks that no other beats in both accuracy and cost, cheapest first."""
         front: list[Network] = []
-        for network in sorted(self.networks, key=lambda network: (network.macs, -network.top1)):
+        for network in sorted(self.networks, key=lambda network: (network.cost, -network.top1)):
             if not front or network.top1 > front[-1].top1:
                 front.append(network)
         return tuple(front)
@@ -89,7 +104,8 @@ def is_architecture_run(path: Path) -> bool:
 def read_architecture_results(path: Path) -> ArchitectureResults:
     """Read a run's folder, or a .parquet file with the search's .toml beside it.
 
-    Raises `ScalectlError` where there is none, or where the baseline's training is missing.
+    Raises `ScalectlError` where there is none, or where the baseline's training is missing, or the
+    latencies that decided.
     """
     reading = reader.read(path)
     config = _read_config(path, reading.damaged)
@@ -103,7 +119,8 @@ def read_architecture_results(path: Path) -> ArchitectureResults:
             exit_code=3 if reading.damaged else 2,
         )
     assert isinstance(start.baseline, Architecture)
-    networks = rank(reading.records, config, start.baseline)
+    seconds = _read_latencies(path) if config.objective.latency else {}
+    networks = rank(reading.records, config, start.baseline, seconds)
     return ArchitectureResults(
         name=path.name,
         config=config,
@@ -116,27 +133,56 @@ def read_architecture_results(path: Path) -> ArchitectureResults:
     )
 
 
-def rank(
-    records: Iterable[Record], config: ArchitectureConfig, start: Architecture
-) -> tuple[Network, ...]:
-    """List the networks of a search, the highest objective first."""
-    networks = []
-    for record in records:
-        trial = record.trial
-        if trial.purpose != "nas" or record.state is not State.DONE or record.top1 is None:
-            continue
-        assert isinstance(trial.baseline, Architecture)
-        macs = cost_of(trial.baseline).macs
-        networks.append(
-            Network(
-                record=record,
-                architecture=trial.baseline,
-                macs=macs,
-                top1=record.top1,
-                score=rate(record.top1, macs, config, start),
-            )
+def _read_latencies(path: Path) -> Mapping[str, float]:
+    measured = latencies.read(path)
+    if path.is_file() and not measured:
+        raise ScalectlError(
+            f"{path} is of a search by latency, and has no {path.stem}.latencies.json beside it.",
+            "Copy latencies.json of the run's folder there.",
         )
+    return measured
+
+
+def is_trained(record: Record) -> bool:
+    """Whether a record is of a network of the space whose training finished."""
+    is_over = record.state is State.DONE and record.top1 is not None
+    return is_over and record.trial.purpose == "nas"
+
+
+def rank(
+    records: Iterable[Record],
+    config: ArchitectureConfig,
+    start: Architecture,
+    seconds: Mapping[str, float] = MappingProxyType({}),
+) -> tuple[Network, ...]:
+    """List the networks of a search, the highest objective first.
+
+    `seconds` has latencies by fingerprint; where they are the objective, networks without are left out.
+    """
+    networks = [
+        _rate_network(record, config, start, seconds.get(record.trial.baseline.fingerprint))
+        for record in records
+        if is_trained(record)
+        and (record.trial.baseline.fingerprint in seconds or not config.objective.latency)
+    ]
     return tuple(sorted(networks, key=lambda network: (-network.score, network.record.trial.id)))
+
+
+def _rate_network(
+    record: Record, config: ArchitectureConfig, start: Architecture, seconds: float | None
+) -> Network:
+    network = record.trial.baseline
+    assert isinstance(network, Architecture)
+    assert record.top1 is not None
+    macs = cost_of(network).macs
+    return Network(
+        record=record,
+        architecture=network,
+        macs=macs,
+        seconds=seconds,
+        top1=record.top1,
+        score=rate(record.top1, macs if seconds is None else seconds, config, start),
+    )
 
 
 def plan_confirmation(

@@ -1,7 +1,9 @@
 """What samplers propose, what wins, and what confirms it; nothing is trained."""
 
+import hashlib
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -10,12 +12,18 @@ import pytest
 from factories import TINY
 
 from scalectl.arch.baselines.efficientnet import B0
-from scalectl.arch.factory import cost_of
+from scalectl.arch.factory import Baseline, cost_of
 from scalectl.errors import ScalectlError
 from scalectl.search.architectures import proposals
 from scalectl.search.architectures.config import ArchitectureConfig
 from scalectl.search.architectures.estimate import choose_plan, recall_plan
-from scalectl.search.architectures.plan import ArchitecturePlan, make_architecture_plan, rate
+from scalectl.search.architectures.plan import (
+    ArchitecturePlan,
+    Weigh,
+    count_macs,
+    make_architecture_plan,
+    rate,
+)
 from scalectl.search.architectures.results import plan_confirmation, rank
 from scalectl.search.config import dump_config, load_settings
 from scalectl.search.resume import claim, compare_configs
@@ -35,10 +43,20 @@ def invent(trial: Trial) -> Record:
     return Record(trial=trial, state=State.DONE, top1=top1, loss=1.0)
 
 
-def play(plan: ArchitecturePlan, known: dict[str, Record]) -> list[list[Trial]]:
+def invent_seconds(networks: Sequence[Baseline]) -> dict[str, float]:
+    """Between 1 and 16 ms, by a hash of the network."""
+    return {
+        name: 0.001 * 2 ** (hashlib.sha256(name.encode()).digest()[0] / 64)
+        for name in (network.fingerprint for network in networks)
+    }
+
+
+def play(
+    plan: ArchitecturePlan, known: dict[str, Record], weigh: Weigh = count_macs
+) -> list[list[Trial]]:
     """The rounds; `known` holds what was trained before, and then all of it."""
     asked = []
-    for trials in proposals.rounds(plan, lambda: known):
+    for trials in proposals.rounds(plan, lambda: known, weigh):
         asked.append(list(trials))
         for trial in trials:
             known.setdefault(trial.id, invent(trial))
@@ -86,19 +104,22 @@ SAMPLERS = ['samplers=["tpe"]', 'samplers=["nsga2"]', 'samplers=["random", "tpe"
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("kind", ["product", "pareto"])
-def test_proposals_are_a_function_of_the_records(sampler: str, kind: str) -> None:
+@pytest.mark.parametrize("weigh", [count_macs, invent_seconds])
+def test_proposals_are_a_function_of_the_records(sampler: str, kind: str, weigh: Weigh) -> None:
     """Whatever else is there, in whatever order: a search goes on as if it had never stopped."""
-    plan = make_plan("trials=9", sampler, f"objective.kind={kind}")
+    latency = 0.004 if weigh is invent_seconds else 0
+    plan = make_plan("trials=9", sampler, f"objective.kind={kind}", f"objective.latency={latency}")
     records: dict[str, Record] = {}
-    expected = play(plan, records)
+    expected = play(plan, records, weigh)
     trained = [trial for trials in expected for trial in trials]
     assert len({trial.id for trial in trained}) <= proposals.at_most(plan.config)
     assert [trial.candidate.control for trial in trained][:6] == ["start", *["random"] * 5]
     turned = dict(reversed(records.items()))
     stranger = replace(trained[0], seed=99)
-    assert list_ids(play(plan, {**turned, stranger.id: invent(stranger)})) == list_ids(expected)
+    known = {**turned, stranger.id: invent(stranger)}
+    assert list_ids(play(plan, known, weigh)) == list_ids(expected)
     part = dict(list(records.items())[:7])
-    assert list_ids(play(plan, part)) == list_ids(expected)
+    assert list_ids(play(plan, part, weigh)) == list_ids(expected)
 
 
 def test_all_samplers_start_with_the_same_networks_and_then_part() -> None:
@@ -149,6 +170,59 @@ def test_the_objective_is_that_of_mnasnet() -> None:
     assert rate(0.75, cost_of(B0).macs, ArchitectureConfig(), B0) == 0.75
 
 
+def test_the_objective_may_be_latency() -> None:
+    """At the target accuracy itself; what is twice as slow loses as much as with twice the MACs."""
+    config = load_settings(ArchitectureConfig, None, ["objective.latency=0.012"])
+    assert rate(0.75, 0.012, config, B0) == 0.75
+    assert rate(0.75, 0.024, config, B0) == pytest.approx(0.75 * 2**-0.07)
+
+
+@pytest.mark.parametrize("kind", ["product", "pareto"])
+def test_samplers_are_told_the_latency(kind: str) -> None:
+    """Other latencies of the same networks lead elsewhere; those of failed ones are not asked for."""
+    settings = ("trials=15", 'samplers=["nsga2"]', "objective.latency=0.004")
+    plan = make_plan(*settings, f"objective.kind={kind}", "objective.exponent=-5")
+    asked: list[str] = []
+
+    def turn(networks: Sequence[Baseline]) -> dict[str, float]:
+        asked.extend(network.fingerprint for network in networks)
+        return {name: 2e-5 / taken for name, taken in invent_seconds(networks).items()}
+
+    first, second = (play(plan, {}, weigh) for weigh in (invent_seconds, turn))
+    assert list_ids(first)[:2] == list_ids(second)[:2]
+    assert list_ids(first) != list_ids(second)
+    trained = {trial.baseline.fingerprint for trials in second for trial in trials}
+    assert trained <= set(asked)
+    broken = {
+        trial.id: Record(trial=trial, state=State.KILLED, error="as invented")
+        for trial in second[1]
+    }
+    failed = {record.trial.baseline.fingerprint for record in broken.values()}
+    asked.clear()
+    play(plan, broken, turn)
+    assert asked
+    assert not failed & set(asked)
+
+
+def test_networks_are_ranked_by_latency() -> None:
+    """The front is of accuracy and latency; what was not measured is left out."""
+    plan = make_plan("trials=5", "objective.latency=0.004", "objective.exponent=-1")
+    records: dict[str, Record] = {}
+    play(plan, records, invent_seconds)
+    seconds = invent_seconds([record.trial.baseline for record in records.values()])
+    networks = rank(records.values(), plan.config, B0, seconds)
+    scores = [
+        network.top1 * 0.004 / seconds[network.architecture.fingerprint] for network in networks
+    ]
+    assert [network.score for network in networks] == pytest.approx(scores)
+    assert scores == sorted(scores, reverse=True)
+    assert [network.cost for network in networks] == [network.seconds for network in networks]
+    gone = networks[0].architecture.fingerprint
+    del seconds[gone]
+    assert rank(records.values(), plan.config, B0, seconds) == networks[1:]
+    assert plan_confirmation(plan.config, networks).keys() == {"winner", "start"}
+
+
 def test_the_winner_is_confirmed_at_equal_macs() -> None:
     """Against the baseline and the best random network, each as wide as gives the winner's MACs."""
     plan = make_plan("trials=9", "confirm_seeds=2", "proxy.width=0.5", "proxy.resolution=32")
@@ -189,6 +263,9 @@ def test_a_baseline_that_wins_needs_no_confirmation() -> None:
         ("space.block=[]", "space.block"),
         ('samplers=["gp"]', "samplers"),
         ("objective.exponent=1", "objective.exponent"),
+        ("objective.latency=-1", "objective.latency"),
+        ("objective.latency=12ms", "objective.latency"),
+        ("objective.latency_on=tpu", "objective.latency_on"),
     ],
 )
 def test_nonsense_is_refused(setting: str, message: str) -> None:
