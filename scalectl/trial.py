@@ -304,6 +304,12 @@ class Record:
     """What decides the last bits: versions, device, threads."""
 
 
+def list_environments(records: Iterable[Record]) -> tuple[dict[str, str], ...]:
+    """List the different numeric environments of records; several may mean different last bits."""
+    environments = {tuple(sorted(record.environment.items())) for record in records}
+    return tuple(dict(items) for items in sorted(environments) if items)
+
+
 def list_scores(
     records: Iterable[Record], score: Callable[[Record], float | None] = lambda record: record.top1
 ) -> dict[str, dict[int, float]]:

@@ -27,6 +27,8 @@ from scalectl.trial import Candidate, DataCard, Purpose, Record, State, Trial
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "grids" / "efficientnet_b0-fashion_mnist.parquet"
 """Of a real search, committed with its grid file."""
+ARCHITECTURE_RECORDS = ROOT / "grids" / "nas" / "glyphs.parquet"
+"""The same of a search of architectures."""
 FAMILIES = [
     "efficientnet_b0",
     "efficientnet_lite0",

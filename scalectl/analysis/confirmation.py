@@ -37,6 +37,11 @@ class Difference:
     """Two-sided, of the sign-flip test (Fisher 1935), which assumes nothing of the error; exact up to
     16 seeds, None below two. Shown beside the others: few seeds give it little power."""
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether Holm's p is below 5 %."""
+        return self.p_holm is not None and self.p_holm < _LEVEL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -256,9 +261,8 @@ def _tell(names: Sequence[str], differences: Sequence[Difference]) -> str:
     """Say from which controls the reference differs, such as "better than depth"."""
     groups: dict[str, list[str]] = {"better than": [], "worse than": [], _SAME: []}
     for name, difference in zip(names, differences, strict=True):
-        is_clear = difference.p_holm is not None and difference.p_holm < _LEVEL
         words = "better than" if difference.mean > 0 else "worse than"
-        groups[words if is_clear else _SAME].append(name)
+        groups[words if difference.is_clear else _SAME].append(name)
     return ", ".join(f"{words} {', '.join(group)}" for words, group in groups.items() if group)
 
 

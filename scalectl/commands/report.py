@@ -1,7 +1,7 @@
 """`scalectl report`: what was found, as tables, figures and one page."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,6 +24,7 @@ from scalectl.report.tables import TABLES
 from scalectl.store import atomic
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.report.figures import DescribedFigure
     from scalectl.report.render import Format
     from scalectl.search.results import Results
 
@@ -100,10 +101,12 @@ def report(
     runs = runs or (find_newest(),)
     if any(map(is_architecture_run, runs)):
         refuse(
-            len(runs) > 1 or page or folder or require or watch,
-            "A run of nas is reported alone, without --html, --figures, --require and --watch.",
+            len(runs) > 1 or require or watch,
+            "A run of nas is reported alone, without --require and --watch.",
         )
-        _report_architectures(runs[0], table, form, everything=everything, as_json=as_json)
+        _report_architectures(
+            runs[0], table, form, page, folder, everything=everything, as_json=as_json
+        )
         return
     refuse(
         table in _OF_ARCHITECTURES,
@@ -116,7 +119,7 @@ def report(
         _write_page(runs, results, page)
         say(f"The page is in {page}.", err=True)
     if folder:
-        _write_figures(results, folder)
+        _write_all_figures(results, folder)
         say(f"The figures are in {folder}.", err=True)
     if as_json:
         from scalectl.report import json_document
@@ -144,17 +147,36 @@ def report(
 
 
 def _report_architectures(
-    run: Path, table: str | None, form: str | None, *, everything: bool, as_json: bool
+    run: Path,
+    table: str | None,
+    form: str | None,
+    page: Path | None,
+    folder: Path | None,
+    *,
+    everything: bool,
+    as_json: bool,
 ) -> None:
-    """Print what a run of nas found."""
+    """Print what a run of nas found; write its page and its figures where they are asked for."""
     from scalectl.report import architectures
     from scalectl.search.architectures.results import read_architecture_results
 
     known = architectures.TABLES
     refuse(table and table not in known, f"{run} is of nas, and has the tables {', '.join(known)}.")
     results = read_architecture_results(run)
+    if page:
+        from scalectl.report.html.page import build_architectures
+
+        atomic.replace(page, build_architectures(_name(run), results))
+        say(f"The page is in {page}.", err=True)
+    if folder:
+        from scalectl.report.figures import draw_architectures
+
+        _write_figures(draw_architectures(results), folder)
+        say(f"The figures are in {folder}.", err=True)
     if as_json:
         print_json(architectures.describe_architecture_run(results))
+    elif (page or folder) and not (form or table):
+        print_words(results.name, architectures.in_words(results))
     else:
         style = cast("Format", form or "rich")
         names = (table or "networks",) if table or form == "csv" else tuple(known) * everything
@@ -212,26 +234,36 @@ def _read_begun(run: Path) -> "Results | None":
 def _write_page(runs: Sequence[Path], results: "Sequence[Results]", path: Path) -> None:
     from scalectl.report.html.page import build
 
-    # Pages are passed on: where a run is on this machine is nobody's business.
-    names = [run.name if run.is_absolute() else run.as_posix() for run in runs]
-    atomic.replace(path, build(list(zip(names, results, strict=True))))
+    atomic.replace(path, build(list(zip(map(_name, runs), results, strict=True))))
 
 
-def _write_figures(runs: "Sequence[Results]", folder: Path) -> None:
+def _name(run: Path) -> str:
+    """Name a run on a page: pages are passed on, and where it is on this machine is nobody's business."""
+    return run.name if run.is_absolute() else run.as_posix()
+
+
+def _write_all_figures(runs: "Sequence[Results]", folder: Path) -> None:
     """Write all figures into the folder; those of several runs into a folder of its own for each."""
     from scalectl.report import figures
 
     for number, results in enumerate(runs, 1):
         place = folder / f"{number}-{results.name}" if len(runs) > 1 else folder
-        atomic.make_folder(place)
-        for picture in figures.draw_all(results):
-            if picture.figure is None:
-                say(f"No figure {picture.name}: {picture.text}", err=True)
-                continue
-            contents = {
-                f"{picture.name}.{form}": figures.encode(picture.figure, form)
-                for form in figures.FORMATS
-            }
-            contents[f"{picture.name}-dark.svg"] = figures.darken(contents[f"{picture.name}.svg"])
-            for name, content in contents.items():
-                atomic.replace(place / name, content)
+        _write_figures(figures.draw_all(results), place)
+
+
+def _write_figures(drawn: "Iterable[DescribedFigure]", folder: Path) -> None:
+    """Write figures into a folder, which is made; those whose data are missing are named."""
+    from scalectl.report import figures
+
+    atomic.make_folder(folder)
+    for picture in drawn:
+        if picture.figure is None:
+            say(f"No figure {picture.name}: {picture.text}", err=True)
+            continue
+        contents = {
+            f"{picture.name}.{form}": figures.encode(picture.figure, form)
+            for form in figures.FORMATS
+        }
+        contents[f"{picture.name}-dark.svg"] = figures.darken(contents[f"{picture.name}.svg"])
+        for name, content in contents.items():
+            atomic.replace(folder / name, content)

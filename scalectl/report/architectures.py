@@ -20,6 +20,7 @@ from scalectl.report.json_document import (
 from scalectl.report.prose import count_trials
 from scalectl.report.tables import Column, Table
 from scalectl.report.tables.confirmation import tabulate_confirmations
+from scalectl.report.tables.failures import tabulate_failures
 from scalectl.search.architectures.config import Objective
 from scalectl.search.architectures.results import ArchitectureResults, Network
 
@@ -60,6 +61,21 @@ def in_words(results: ArchitectureResults) -> str:
     if trial.data.note:
         lines.append(f"Note: {trial.data.note}.")
     return "\n".join(lines)
+
+
+def find_status(results: ArchitectureResults) -> str:
+    """Judge the winner: "confirmed" only where it is clearly better than all that it is compared with.
+
+    Else "not_confirmed"; "nothing_better" where the baseline itself is ahead, or "no_winner".
+    """
+    if results.winner is None:
+        return "no_winner"
+    if results.winner.proposer == "start":
+        return "nothing_better"
+    comparisons = results.confirmation.comparisons if results.confirmation else ()
+    is_ahead = [each.top1.is_clear and each.top1.mean > 0 for each in comparisons]
+    is_over = results.outlook is None or results.outlook.is_over
+    return "confirmed" if is_over and is_ahead and all(is_ahead) else "not_confirmed"
 
 
 def _say(network: Network) -> str:
@@ -235,7 +251,7 @@ def tabulate_importances(results: ArchitectureResults) -> Table:
             "importance": importance,
             "choices": "; ".join(_describe_choices(name, results)),
         }
-        for name, importance in _find_importances(results).items()
+        for name, importance in find_importances(results).items()
     ]
     return Table(
         name="importances",
@@ -253,7 +269,7 @@ def tabulate_importances(results: ArchitectureResults) -> Table:
     )
 
 
-def _find_importances(results: ArchitectureResults) -> dict[str, float]:
+def find_importances(results: ArchitectureResults) -> dict[str, float]:
     """Let Optuna say how much each choice mattered; empty for few networks."""
     if len(results.networks) < _LEAST:
         return {}
@@ -283,18 +299,30 @@ def _find_importances(results: ArchitectureResults) -> dict[str, float]:
 
 
 def _describe_choices(name: str, results: ArchitectureResults) -> Iterator[str]:
+    for choice, scores in list_choices(name, results):
+        yield f"{choice} {fmean(scores):.3f} ({len(scores)})"
+
+
+def list_choices(name: str, results: ArchitectureResults) -> list[tuple[str, list[float]]]:
+    """List the choices of a dimension with the objectives of their networks, the best mean first."""
     groups: dict[Any, list[float]] = defaultdict(list)
     for network in results.networks:
         groups[read_choices(results.start, network.architecture)[name]].append(network.score)
-    for choice, scores in sorted(groups.items(), key=lambda item: -fmean(item[1])):
-        label = f"{choice:.3g}" if isinstance(choice, float) else str(choice)
-        yield f"{label} {fmean(scores):.3f} ({len(scores)})"
+    ordered = sorted(groups.items(), key=lambda item: -fmean(item[1]))
+    return [
+        (f"{choice:.3g}" if isinstance(choice, float) else str(choice), scores)
+        for choice, scores in ordered
+    ]
+
+
+def tabulate_failed(results: ArchitectureResults) -> Table:
+    """List the trainings that failed, those of the confirmation included."""
+    return tabulate_failures(results.records, lambda trial: trial.baseline.name)
 
 
 def tabulate_confirmation(results: ArchitectureResults) -> Table:
     """List the winner against the baseline and the best random network."""
-    confirmations = [results.confirmation] if results.confirmation else []
-    return tabulate_confirmations(confirmations, "Nothing was confirmed yet.")
+    return tabulate_confirmations(results.confirmations, "Nothing was confirmed yet.")
 
 
 TABLES = {
@@ -304,6 +332,7 @@ TABLES = {
     "importances": tabulate_importances,
     "confirmation": tabulate_confirmation,
     "networks": tabulate_networks,
+    "failures": tabulate_failed,
 }
 """Name -> what makes the table, in the order of a report."""
 

@@ -21,7 +21,7 @@ from scalectl.search.plan import limit_resolution
 from scalectl.search.plan_file import Outlook, look_ahead
 from scalectl.search.resume import read_config
 from scalectl.store import reader
-from scalectl.trial import Record
+from scalectl.trial import Record, list_environments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,7 @@ class Results:
     @property
     def fingerprints(self) -> tuple[dict[str, str], ...]:
         """The different numeric environments of the records; several may mean different last bits."""
-        environments = {tuple(sorted(record.environment.items())) for record in self.records}
-        return tuple(dict(items) for items in sorted(environments) if items)
+        return list_environments(self.records)
 
 
 def read_results(path: Path) -> Results:

@@ -1,6 +1,8 @@
 """A search of architectures, killed, shared and divided: the same proposals, the same table."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -189,8 +191,33 @@ def test_the_winner_is_a_baseline(reference: Path, monkeypatch: pytest.MonkeyPat
     assert ask("grid", "--baseline", "run", "--dry-run", "--no-probe", "--json")[0] == 0
     assert "is a run of nas" in ask("scale", "--from", "run", "--phi", "1")[1]
     assert "scalectl nas made it" in ask("grid", "-o", "run")[1]
-    assert "is reported alone" in ask("report", "run", "--html", "page.html")[1]
+    assert "is reported alone" in ask("report", "run", "--require", "identified")[1]
+    assert "is reported alone" in ask("report", "run", "run")[1]
     assert "has the tables stages" in ask("report", "run", "--table", "ranking")[1]
+
+
+def test_a_page_and_figures_of_a_run(
+    reference: Path, server: CommandServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command on the page is the one to type: here the baseline won, and more is trained."""
+    folder = tmp_path / "copy"
+    shutil.copytree(reference, folder)
+    monkeypatch.chdir(folder)
+    arguments = ["report", "run", "--html", "page.html", "--figures", "figures"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[1].startswith("Winner: net, ")
+    assert "The page is in page.html" in result.stderr
+    assert "No figure confirmation: Nothing was confirmed yet" in result.stderr
+    assert Path("figures/front-dark.svg").exists()
+    (command,) = re.findall(r"<code>scalectl (.+?)</code>", Path("page.html").read_text())
+    assert command == "nas run/nas.toml -o run --trials 12"
+    before = len(json.loads(table(folder / "run"))["records"])
+    assert server.run(shlex.split(command), folder) == 0
+    assert len(json.loads(table(folder / "run"))["records"]) > before
+    refused = CliRunner().invoke(main, ["report", "run", "--html", "missing/page.html"])
+    assert refused.exit_code == 2
+    assert "cannot be written" in refused.stderr
 
 
 def test_a_report_shows_all_of_it(reference: Path) -> None:

@@ -1,16 +1,17 @@
-"""Figures, a slot: one file for each figure, and its line in `FIGURES`."""
+"""Figures, a slot: one file for each figure, and its line in `FIGURES` or `ARCHITECTURE_FIGURES`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
 
 from scalectl.report.figures.style import COLOURS, DARK, RC
+from scalectl.search.architectures.results import ArchitectureResults
 from scalectl.search.results import Results
 
 FIGURES = {
@@ -25,23 +26,32 @@ FIGURES = {
     "confirmation": "scalectl.report.figures.confirmation",
     "fidelity": "scalectl.report.figures.fidelity",
 }
-"""Name -> the module that draws it, a `FigureModule`."""
+"""Name -> the module that draws it of a search of coefficients, a `FigureModule`."""
+
+ARCHITECTURE_FIGURES = {
+    "front": "scalectl.report.figures.architectures.front",
+    "choices": "scalectl.report.figures.architectures.choices",
+    "confirmation": "scalectl.report.figures.architectures.confirmation",
+}
+"""The same of a search of architectures."""
 
 FORMATS = ("svg", "png", "pdf")
 
+_Run_contra = TypeVar("_Run_contra", Results, ArchitectureResults, contravariant=True)
 
-class FigureModule(Protocol):
+
+class FigureModule(Protocol[_Run_contra]):
     """The interface of a module that draws one figure."""
 
     TITLE: str
     MISSING: str
     """Why there is no figure, and the command that gets its data."""
 
-    def draw(self, results: Results) -> Figure | None:
+    def draw(self, results: _Run_contra) -> Figure | None:
         """Draw the figure; None where its data are missing."""
         ...
 
-    def describe(self, results: Results) -> str:
+    def describe(self, results: _Run_contra) -> str:
         """Say what the figure shows, for readers who cannot see it. Called only where there is one."""
         ...
 
@@ -72,16 +82,25 @@ def _own_settings() -> Iterator[None]:
 
 def draw(name: str, results: Results) -> DescribedFigure:
     """Draw the figure of that name, one of `FIGURES`."""
-    module = cast(FigureModule, import_module(FIGURES[name]))
-    with _own_settings():
-        figure = module.draw(results)
-    text = module.describe(results) if figure else module.MISSING
-    return DescribedFigure(name=name, title=module.TITLE, figure=figure, text=text)
+    return _draw(name, cast(FigureModule[Results], import_module(FIGURES[name])), results)
 
 
 def draw_all(results: Results) -> Iterator[DescribedFigure]:
     """Draw each of `FIGURES`, in that order."""
     return (draw(name, results) for name in FIGURES)
+
+
+def draw_architectures(results: ArchitectureResults) -> Iterator[DescribedFigure]:
+    """Draw each of `ARCHITECTURE_FIGURES`, in that order."""
+    for name, path in ARCHITECTURE_FIGURES.items():
+        yield _draw(name, cast(FigureModule[ArchitectureResults], import_module(path)), results)
+
+
+def _draw(name: str, module: FigureModule[_Run_contra], results: _Run_contra) -> DescribedFigure:
+    with _own_settings():
+        figure = module.draw(results)
+    text = module.describe(results) if figure else module.MISSING
+    return DescribedFigure(name=name, title=module.TITLE, figure=figure, text=text)
 
 
 def encode(figure: Figure, form: str) -> bytes:

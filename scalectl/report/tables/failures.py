@@ -1,8 +1,10 @@
 """The trials that ended without a result, with their reasons."""
 
+from collections.abc import Callable, Iterable
+
 from scalectl.report.tables import Column, Table
 from scalectl.search.results import Results
-from scalectl.trial import State
+from scalectl.trial import Record, State, Trial
 
 COLUMNS = (
     Column("candidate", "candidate"),
@@ -14,14 +16,19 @@ COLUMNS = (
 
 def tabulate(results: Results) -> Table:
     """List the trials that failed; none of them is ranked."""
-    failed = [record for record in results.records if record.state is not State.DONE]
+    return tabulate_failures(results.records, lambda trial: trial.candidate.name)
+
+
+def tabulate_failures(records: Iterable[Record], name: Callable[[Trial], str]) -> Table:
+    """List the records without a result; `name` writes which network a trial is of."""
+    failed = [record for record in records if record.state is not State.DONE]
     return Table(
         name="failures",
         title="Trials without a result",
         columns=COLUMNS,
         rows=tuple(
             {
-                "candidate": record.trial.candidate.name,
+                "candidate": name(record.trial),
                 "seed": record.trial.seed,
                 "state": str(record.state),
                 "error": record.error,

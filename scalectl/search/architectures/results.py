@@ -69,6 +69,11 @@ class ArchitectureResults:
     """How much of the search is over; None where that is not known, as of a file of records."""
 
     @property
+    def confirmations(self) -> tuple[Confirmation, ...]:
+        """The confirmation, where there is one."""
+        return (self.confirmation,) if self.confirmation else ()
+
+    @property
     def failed(self) -> int:
         """Number of networks whose training failed."""
         searched = sum(record.trial.purpose == "nas" for record in self.records)

@@ -5,18 +5,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import factories
 import pytest
 from click.testing import CliRunner, Result
-from factories import RECORDS
+from factories import ARCHITECTURE_RECORDS, RECORDS
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from scalectl.cli import main
+from scalectl.commands import load_command
 from scalectl.report.figures.style import COLOURS
 from scalectl.report.html import page
+from scalectl.search.architectures.results import read_architecture_results
+from scalectl.search.plan_file import Outlook, PlannedTrial
 from scalectl.search.results import Results, read_results
+from scalectl.trial import State
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -74,8 +79,15 @@ def pages() -> dict[str, str]:
         "complete": factories.complete(),
     }
     built = {name: build(results) for name, results in runs.items()}
+    architectures = page.build_architectures(
+        "runs/nas", read_architecture_results(ARCHITECTURE_RECORDS)
+    )
     both = [("runs/one", runs["few"]), ("runs/two", runs["complete"])]
-    return {**built, "several": page.build(both).decode()}
+    return {
+        **built,
+        "several": page.build(both).decode(),
+        "architectures": architectures.decode(),
+    }
 
 
 def test_a_page_is_whole_and_small(pages: dict[str, str]) -> None:
@@ -118,6 +130,67 @@ def test_a_page_says_what_is_missing_and_shows_what_is_there(pages: dict[str, st
     assert "train 5022a4cb4ece6531" in pages["real"]
 
 
+def test_the_first_screen_of_a_search_of_architectures_answers(pages: dict[str, str]) -> None:
+    """Which network, what it costs, how sure, compared with what, what next."""
+    first, _, rest = pages["architectures"].partition("<h3>")
+    assert "CONFIRMED</p>" in first
+    assert "Winner: small_efficientnet_c5dfceafd672" in first
+    assert "<dd>25.8 M</dd>" in first
+    assert "1.40 x baseline" in first
+    assert "better than random, start" in first
+    assert first.index("Against the baseline") < first.index("Against random search")
+    assert "95 %: +14.34 to +19.90" in first
+    commands = re.findall(r"<code>scalectl (\w+) (.+?)</code>", first)
+    assert [name for name, _ in commands] == ["grid", "scale"]
+    for name, arguments in commands:
+        context = load_command(name).make_context(name, arguments.split())
+        assert context.params["baseline"] == "runs/nas"
+    for title in (
+        "Stages of small_efficientnet",
+        "Networks",
+        "What each choice did",
+        "Who proposed",
+    ):
+        assert f"<h4>{title}" in rest
+    assert "Trials without a result" not in rest
+
+
+STATES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unconfirmed": ({"confirmation": None}, "NOT CONFIRMED", "Nothing was confirmed yet"),
+    "nothing": ({"networks": (), "confirmation": None}, "NO WINNER", "Try the failed trainings once"),
+    "few": ({"confirmation": None}, "NOT CONFIRMED", "Fewer than 10 networks"),
+    "baseline": ({"confirmation": None}, "NOTHING BETTER", "nas runs/nas/nas.toml -o runs/nas --trials 92"),
+    "unfinished": ({"outlook": Outlook(planned=127, missing=(), is_complete=False)}, "NOT CONFIRMED", "Finish the search"),
+}  # fmt: skip
+"""What a search of architectures is left with; the verdict; and a part of what the page says of it."""
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_page_of_architectures_says_what_is_missing(state: str) -> None:
+    changes, badge, words = STATES[state]
+    results = read_architecture_results(ARCHITECTURE_RECORDS)
+    if state == "few":
+        changes = {**changes, "networks": results.networks[:9]}
+    if state == "baseline":
+        start = (each for each in results.networks if each.proposer == "start")
+        changes = {**changes, "networks": (*start, *results.networks)}
+    text = page.build_architectures("runs/nas", replace(results, **changes)).decode()
+    assert f"{badge}</p>" in text
+    assert words in text
+    assert Outline(text).open == []
+
+
+def test_failures_of_a_search_of_architectures_are_listed() -> None:
+    results = read_architecture_results(ARCHITECTURE_RECORDS)
+    last = results.records[-1]
+    lost = replace(last, state=State.STALLED, top1=None, error="it took no <step>")
+    results = replace(results, records=(*results.records[:-1], lost))
+    text = page.build_architectures("runs/nas", results).decode()
+    assert "Trials without a result" in text
+    assert "it took no &lt;step&gt;" in text
+    assert lost.trial.baseline.name in text.partition("Trials without a result")[2]
+
+
 def test_several_runs_are_compared_first(pages: dict[str, str]) -> None:
     first = pages["several"].partition("<article")[0]
     assert "2 searches" in first
@@ -126,8 +199,6 @@ def test_several_runs_are_compared_first(pages: dict[str, str]) -> None:
 
 
 def test_an_unfinished_run_says_so() -> None:
-    from scalectl.search.plan_file import Outlook, PlannedTrial
-
     results = factories.few()
     planned = PlannedTrial(trial_id="0" * 16, fingerprint="0" * 12, name="dwr", seed=1)
     outlook = Outlook(planned=26, missing=(planned,) * 21, is_complete=True)
@@ -243,7 +314,7 @@ def test_a_browser_has_no_complaint(
         assert asked == [path.as_uri()]
         assert tab.evaluate("document.documentElement.scrollWidth") == width
         figures = tab.locator("figure svg")
-        assert figures.count() > 3
+        assert figures.count() >= 3
         for number in range(figures.count()):
             assert len(figures.nth(number).get_attribute("aria-label") or "") > 40
             assert figures.nth(number).get_attribute("role") == "img"
