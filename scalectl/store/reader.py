@@ -91,7 +91,8 @@ def check_format(folder: Path) -> None:
 
 
 _OTHERS = (
-    *("FORMAT.json", "grid.toml", "plan.json", "selection.json", "latencies.json"),
+    *("FORMAT.json", "grid.toml", "nas.toml", "plan.json"),
+    *("selection.json", "winner.json", "latencies.json"),
     *("checkpoints/*", "cache/*"),
 )
 

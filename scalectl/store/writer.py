@@ -1,7 +1,7 @@
 """The results of one search, in a folder that any number of commands may read and write at once.
 
     FORMAT.json                 the version of this layout
-    grid.toml                   the search
+    grid.toml, nas.toml         the search: of coefficients, of an architecture
     plan.json                   the trials decided on so far
     trials/ID.parquet           one row: how a trial ended; immutable
     trials/ID.N.parquet         one row: its N-th failure; the trial is tried again
@@ -10,7 +10,7 @@
     cache/                      rendered images
     locks/ID                    empty: which command trains it
     quarantine/                 damaged files, with the reason
-    selection.json              what the records support
+    selection.json, winner.json what the records support
     latencies.json              how long each network takes for an image, where that was measured
 
 What is in it is all there is: no state "running", no journal, nothing to repair. Every file but the

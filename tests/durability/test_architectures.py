@@ -420,3 +420,26 @@ def test_what_goes_with_latency_needs_a_target(
     assert result.exit_code == 2
     assert "A search by latency is not merged" in result.output
     assert not (timed / "both").exists()
+
+
+@pytest.mark.parametrize("name", ["nas.toml", "winner.json", "latencies.json"])
+def test_damage_is_named_and_mended(
+    timed: Path, server: CommandServer, tmp_path: Path, name: str
+) -> None:
+    """A single byte; the same command sets the file aside, and makes it again."""
+    arguments = search_by_latency_in(tmp_path)
+    shutil.copytree(timed / "run", tmp_path / "run")
+    path = tmp_path / "run" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    result = CliRunner().invoke(main, ["report", str(tmp_path / "run")])
+    assert result.exit_code == 3
+    assert name in result.stderr
+    assert server.run(arguments, tmp_path) == 0
+    assert f"the first is {name}" in (tmp_path / "stderr").read_text()
+    results = read_architecture_results(tmp_path / "run")
+    assert not results.damaged
+    assert results.unmeasured == 0
+    if name != "latencies.json":
+        assert table(tmp_path / "run") == table(timed / "run")
