@@ -35,6 +35,14 @@ def hear_signals() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ray_without_token() -> Iterator[None]:
+    """A Ray of its own turns its process to tokens for good, which then hears no cluster without one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        yield
+
+
 @pytest.fixture(scope="session")
 def records() -> list[Record]:
     """Invented results of the default search."""

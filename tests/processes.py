@@ -21,7 +21,7 @@ def find_processes(mark: str) -> list[int]:
 
 
 def wait_until(is_so: Callable[[], object]) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         if is_so():
             return
         time.sleep(0.1)

@@ -382,6 +382,7 @@ def _connect(address: str) -> None:
     if ":" in address:
         _greet(address)
     if ray.is_initialized():
+        _refuse_another(address)
         return
     before = signal.getsignal(signal.SIGTERM)
     # What Ray says would tear the live screen, and fall into the JSON on stdout.
@@ -415,6 +416,28 @@ def _greet(address: str) -> None:
             f"There is no Ray cluster at {address}: {problem}.",
             "ray start --head starts one, and says its address.",
         ) from None
+
+
+def _refuse_another(address: str) -> None:
+    """Raise `ScalectlError` where this process is connected to another cluster than that one.
+
+    Nor can it change: once it has started a Ray of its own, whose token it then asks of all, it would
+    refuse the reports of a cluster without one, and wait for ever.
+    """
+    import ray
+    from ray._private.services import (
+        canonicalize_bootstrap_address,
+    )  # knows localhost by its address
+
+    there = ray.get_runtime_context().gcs_address
+    if address in ("", "auto", "local"):
+        return
+    if ":" in address and canonicalize_bootstrap_address(address) == there:
+        return
+    raise ScalectlError(
+        f"This process is connected to the Ray cluster at {there}, and cannot use the one at {address} too.",
+        "Search there from another process.",
+    )
 
 
 def _list_nodes() -> list[_Node]:

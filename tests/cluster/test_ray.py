@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -53,7 +54,6 @@ def cluster() -> Iterator[Simulated]:
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": QUICK}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("SCALECTL_MARK", MARK)
         simulated = Simulated(initialize_head=True, head_node_args=head)
         for _ in range(2):
@@ -196,6 +196,20 @@ def test_what_no_node_has_is_not_waited_for(cluster: Simulated) -> None:
     assert "2 and 1" in caught.value.message
 
 
+def test_a_process_stays_with_its_cluster(executor: Executor, cluster: Simulated) -> None:
+    """A search elsewhere is refused, not done here; the same place may be spelled otherwise."""
+    port = cluster.address.rpartition(":")[2]
+    for address in ("", "auto", f"localhost:{port}"):
+        place = Cluster(address=address, resources=PART)
+        assert make_executor("ray", 0, place).jobs == executor.jobs
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        for address in (f"127.0.0.1:{another.getsockname()[1]}", "nowhere"):
+            with pytest.raises(ScalectlError, match="connected to the Ray cluster at") as caught:
+                make_executor("ray", 0, Cluster(address=address))
+            assert cluster.address in caught.value.message
+            assert address in caught.value.message
+
+
 def test_trials_share_a_gpu(cluster: Simulated) -> None:
     """As many as fill those of both nodes; --jobs is less or more. Of a part of one Ray makes a whole."""
     place = Cluster(address=cluster.address, resources=Resources(cpus=0.5, gpus=0.25))
@@ -241,7 +255,7 @@ def is_agent(process: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_command_leaves_nothing_of_a_ray_of_its_own(number: int, tmp_path: Path) -> None:
     """Nor does Ray keep it from saying how to go on."""
-    environment = {**os.environ, "SCALECTL_MARK": str(tmp_path), "RAY_AUTH_MODE": "disabled"}
+    environment = {**os.environ, "SCALECTL_MARK": str(tmp_path)}
     settings = [part for override in (*TINY, "proxy.epochs=500") for part in ("--set", override)]
     command = [
         sys.executable,
