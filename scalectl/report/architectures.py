@@ -43,14 +43,7 @@ def in_words(results: ArchitectureResults) -> str:
         f"Trained: {len(results.networks) + results.unmeasured} proxies on {trial.data.name}, once each; "
         f"{results.failed or 'none'} failed. The best of many is flattered by noise."
     )
-    objective = results.config.objective
-    if objective.latency:
-        place = f" on {objective.latency_on}" if objective.latency_on else ""
-        lines.append(
-            f"Latency, in place of MACs: the median for one image at full size{place}; the target is "
-            f"{1000 * objective.latency:.4g} ms."
-        )
-    lines += _say_unmeasured(results)
+    lines += [*_say_latency(results), *_say_unmeasured(results)]
     if results.confirmation:
         lines.append(f"Confirmation at equal MACs. {results.confirmation.claim}")
     if results.outlook and not results.outlook.is_over:
@@ -84,6 +77,22 @@ def _say(network: Network) -> str:
         f"{network.architecture.name}, {network.macs / 1e6:.4g}M MACs, {time}top-1 of its proxy "
         f"{network.top1:.2%}, objective {network.score:.4f}"
     )
+
+
+def _say_latency(results: ArchitectureResults) -> list[str]:
+    """Say where latency was measured, and what spoils it; no line where MACs were counted."""
+    objective = results.config.objective
+    if not objective.latency:
+        return []
+    place = f" on {objective.latency_on}" if objective.latency_on else ""
+    what = f"the median for one image at full size{place}"
+    lines = [f"Latency, in place of MACs: {what}; the target is {1000 * objective.latency:.4g} ms."]
+    if results.unsteady:
+        lines.append(
+            f"Unsteady: {results.unsteady} of the medians are above 1.5 times the network's fastest pass. "
+            "Something else computed meanwhile; measure where nothing does."
+        )
+    return lines
 
 
 def _say_unmeasured(results: ArchitectureResults) -> list[str]:
@@ -347,6 +356,7 @@ def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:
         "recipe": asdict(trial.recipe),
         "objective": describe_objective(results.config.objective, results.start),
         "unmeasured": results.unmeasured,
+        "unsteady": results.unsteady,
         "winner": results.winner
         and {
             **describe_network(results.winner),

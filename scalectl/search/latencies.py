@@ -21,8 +21,21 @@ def read(run: Path) -> Mapping[str, float]:
 
     Of a .parquet file they are in the file of its name that ends in .latencies.json.
     """
-    path = run.with_suffix(f".{_FILE}") if run.is_file() else run / _FILE
-    return read_json(path, _parse) or {}
+    return read_json(_find(run), _parse) or {}
+
+
+def count_unsteady(run: Path) -> int:
+    """Count networks whose median is above 1.5 times the fastest pass: something else computed meanwhile."""
+    return read_json(_find(run), _parse_unsteady) or 0
+
+
+def _parse_unsteady(content: dict[str, Any]) -> int:
+    latencies = content["networks"].values()
+    return sum(latency["seconds"] > 1.5 * latency["fastest"] for latency in latencies)
+
+
+def _find(run: Path) -> Path:
+    return run.with_suffix(f".{_FILE}") if run.is_file() else run / _FILE
 
 
 def _parse(content: dict[str, Any]) -> dict[str, float]:

@@ -346,6 +346,9 @@ def test_a_report_shows_latency_where_it_was_sought(
     assert sorted(times) == pytest.approx(sorted(1000 * taken for taken in seconds.values()))
     front = [(network["milliseconds"], network["top1"]) for network in document["front"]]
     assert front == sorted(front)
+    unsteady = latencies.count_unsteady(timed / "run")
+    assert document["unsteady"] == unsteady
+    assert (f"Unsteady: {unsteady} of the medians" in text) == bool(unsteady)
     assert document["objective"]["latency"] == 0.001
     assert document["objective"]["latency_on"] == "cpu"
     first = ask("report", "run", "--table", "front", "--format", "csv").splitlines()[0]

@@ -65,6 +65,8 @@ class ArchitectureResults:
     """The highest objective comes first."""
     confirmation: Confirmation | None
     """The winner against the baseline and the best random network, as `plan_confirmation` says."""
+    unsteady: int
+    """Number of networks whose latency was measured while something else computed."""
     outlook: Outlook | None
     """How much of the search is over; None where that is not known, as of a file of records."""
 
@@ -134,6 +136,7 @@ def read_architecture_results(path: Path) -> ArchitectureResults:
         damaged=reading.damaged,
         networks=networks,
         confirmation=_confirm(reading.records, plan_confirmation(config, networks)),
+        unsteady=latencies.count_unsteady(path) if config.objective.latency else 0,
         outlook=look_ahead(path, reading.records),
     )
 

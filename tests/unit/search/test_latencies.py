@@ -73,6 +73,16 @@ def test_a_network_that_cannot_be_measured_is_named(run: Path) -> None:
     assert complete(run, FIRST)
 
 
+def test_what_was_measured_beside_other_work_is_counted(run: Path) -> None:
+    """By how far the median is above the fastest pass."""
+    assert latencies.count_unsteady(run) == 0
+    networks = {
+        str(seconds): {"seconds": seconds, "fastest": 0.01} for seconds in (0.01, 0.0149, 0.0151, 1)
+    }
+    write_json(run / "latencies.json", {"schema_version": 1, "networks": networks})
+    assert latencies.count_unsteady(run) == 2
+
+
 def test_records_in_a_file_have_theirs_beside(run: Path) -> None:
     (run / "all.parquet").write_bytes(b"")
     assert latencies.read(run / "all.parquet") == {}
