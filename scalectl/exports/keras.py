@@ -2,15 +2,13 @@
 
 import os
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
-from scalectl.exports.conventions import compare_norms
+from scalectl.exports.conventions import comment_rates, tell_family
 from scalectl.exports.python_module import import_module, read_builder, write_module
-from scalectl.exports.verification import Verification, count_outputs
+from scalectl.exports.verification import Verification, comment_differences, count_outputs
 
 _FUNCTION = '''
 def {name}(
@@ -59,6 +57,8 @@ class Keras:
         import keras
         import numpy as np
 
+        from scalectl.exports.inspection_keras import compare_with_own, measure_rates
+
         module = import_module(path)
         claims = module.CLAIMS
         model = getattr(module, claims["name"])()
@@ -73,32 +73,20 @@ class Keras:
         else:
             macs, shape = claims["macs"], tuple(model(images).shape)
         forward_ok = shape == (1, count_outputs(claims))
-        note = f"built and run: {params:,} parameters, {macs:,} MACs" + _comment_norms(
-            model, module
-        )
+        note = f"built and run: {params:,} parameters, {macs:,} MACs"
+        comparison = compare_with_own(model, tell_family(module.NETWORK))
         ok = params == claims["params"] and macs == claims["macs"] and forward_ok
         if not ok:
             note += f", but the file says {claims['params']:,} and {claims['macs']:,}"
+        note += comment_differences(comparison) + comment_rates(measure_rates(model), claims)
         return Verification(
             ok=ok,
             expected_params=claims["params"],
             params=params,
             forward_ok=forward_ok,
             note=note,
+            comparison=comparison,
         )
-
-
-def _comment_norms(model: Any, module: ModuleType) -> str:
-    import keras
-
-    norms = {
-        (1 - layer.momentum, layer.epsilon)
-        for layer in model.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
-    }
-    if not hasattr(module, "name_family"):
-        return ""  # a file of an earlier version
-    return compare_norms("keras", module.name_family(module.NETWORK), norms)
 
 
 def _count(model: object, images: object) -> tuple[int, tuple[int, ...]]:

@@ -15,6 +15,7 @@ from scalectl.arch.architecture import Architecture
 from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
 from scalectl.exports.config import claim
+from scalectl.exports.conventions import OWN, tell_family
 from scalectl.exports.verification import Verification
 
 _TEMPLATE = '''\
@@ -121,11 +122,16 @@ def verify_module(path: Path) -> Verification:
 def _check_built(module: ModuleType, device: str) -> Verification:
     import torch
 
+    from scalectl.exports.inspection import Draws, compare_with_own
     from scalectl.exports.verification import check
 
-    with torch.device(device):
+    with Draws() as draws, torch.device(device):
         network = getattr(module, module.CLAIMS["name"])()
-    return check(network, module.CLAIMS, module.FORMAT, device)
+    if module.FORMAT not in OWN:
+        return check(network, module.CLAIMS, device=device)
+    family = tell_family(module.NETWORK)
+    comparison = compare_with_own(network, draws, module.FORMAT, family)
+    return check(network, module.CLAIMS, comparison, device)
 
 
 def _harmless(text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
-from scalectl.exports.python_module import import_module, read_builder, write_module
+from scalectl.exports.python_module import read_builder, verify_module, write_module
 from scalectl.exports.verification import Verification
 
 _FUNCTION = '''
@@ -65,16 +65,8 @@ class Timm:
         )
 
     def verify(self, path: Path) -> Verification:
-        """Import the module, create the registered model on the meta device, and run."""
-        import timm
-        import torch
-
-        from scalectl.exports.verification import check
-
-        module = import_module(path)
-        with torch.device("meta"):
-            network = timm.create_model(module.CLAIMS["name"])
-        return check(network, module.CLAIMS, "timm")
+        """Import the module, build the registered model on the meta device, and run."""
+        return verify_module(path)
 
 
 def _find_obstacle_of_mobile(network: Architecture) -> str:

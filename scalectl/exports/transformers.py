@@ -76,6 +76,7 @@ class Transformers:
             EfficientNetForImageClassification,
         )
 
+        from scalectl.exports.inspection import Draws, compare_with_own, draw_weights
         from scalectl.exports.verification import check
 
         class Logits(torch.nn.Module):
@@ -88,10 +89,13 @@ class Transformers:
                 logits: torch.Tensor = self.model(images).logits
                 return logits
 
-        with torch.device("meta"):
+        with Draws() as draws, torch.device("meta"):
             network = Logits()
+            draw_weights(network.model)
         claims = json.loads(path.read_text())["scalectl"]
-        result = check(network, claims, "transformers")
+        family = _FAMILIES[network.model.config.model_type]
+        comparison = compare_with_own(network, draws, "transformers", family)
+        result = check(network, claims, comparison)
         if isinstance(network.model, EfficientNetForImageClassification):
             # Of all that it draws, see its _init_weights.
             result = replace(result, note=f"{result.note}; {_DRAWN}")
@@ -100,6 +104,12 @@ class Transformers:
         return result
 
 
+_FAMILIES = {
+    "efficientnet": "EfficientNet",
+    "mobilenet_v2": "MobileNetV2",
+    "resnet": "ResNet",
+    "convnext": "ConvNeXt",
+}
 _DRAWN = (
     "transformers draws the weights of its EfficientNet's batch norms around 0: set them to 1 before a "
     "training from scratch"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scalectl.arch.counter import count_cost
-from scalectl.exports.conventions import OWN, compare_norms
+from scalectl.exports.conventions import Comparison, comment_rates, tell_difference
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,6 +22,8 @@ class Verification:
     forward_ok: bool | None = None
     """Whether an image of the stated size becomes one row of logits."""
     note: str
+    comparison: Comparison | None = None
+    """What counting does not show, beside the library's own network; None where nothing is built."""
 
 
 def count_outputs(claims: dict[str, Any]) -> int:
@@ -29,38 +31,38 @@ def count_outputs(claims: dict[str, Any]) -> int:
     return int(claims["classes"] or claims["features"])
 
 
-def comment_norms(network: "nn.Module", library: str) -> str:
-    """Say where norms are others than in the library's own networks, or keep no averages; else "".
+def comment_momentum(network: "nn.Module") -> str:
+    """Say where batch norms keep no averages; "" where they do.
 
     Keras writes the part that stays, torch the part that is new, and libraries have mixed them up.
     """
     from torch.nn import BatchNorm2d
 
-    norms = {
-        (norm.momentum or 0.0, norm.eps)
-        for norm in network.modules()
-        if isinstance(norm, BatchNorm2d)
-    }
-    wrong = [momentum for momentum, _ in norms if momentum > 0.5]
+    norms = (norm for norm in network.modules() if isinstance(norm, BatchNorm2d))
+    wrong = [norm.momentum for norm in norms if norm.momentum and norm.momentum > 0.5]
     if not wrong:
-        names = [type(module).__name__ for module in network.modules()]
-        families = [family for known, family in OWN if known == library]
-        # transformers' classes say more: EfficientNetForImageClassification.
-        matching = [family for family in families for name in names if name.startswith(family)]
-        return compare_norms(library, matching[0], norms) if matching else ""
+        return ""
     return (
         f"; but its batch norms have a momentum of {wrong[0]:g}, with which running statistics are "
         "those of the last batch: set it to 0.1 in the built network before training"
     )
 
 
-def check(
-    network: "nn.Module", claims: dict[str, Any], library: str = "", device: str = "meta"
-) -> Verification:
-    """Count on the network's device, and compare with what a file claims of it.
+def comment_differences(comparison: Comparison) -> str:
+    """Say where a network is other than the library's own for no known reason; "" where it is not."""
+    differences = [tell_difference(each, comparison.reference) for each in comparison.unmeant]
+    return "".join(f"; but {difference}" for difference in differences)
 
-    Norms are compared with those of the library's own networks.
-    """
+
+def check(
+    network: "nn.Module",
+    claims: dict[str, Any],
+    comparison: Comparison | None = None,
+    device: str = "meta",
+) -> Verification:
+    """Count on the network's device, and compare with what a file claims of it."""
+    from scalectl.exports.inspection import measure_rates
+
     expected, (channels, resolution, _) = claims["params"], claims["input_size"]
     classes = count_outputs(claims)
     cost, shape = count_cost(network, resolution, channels, device)
@@ -73,11 +75,14 @@ def check(
         note = f"a forward pass gives {shape} instead of (1, {classes})"
     else:
         note = f"built and run: {cost.params:,} parameters, {cost.macs:,} MACs, as stated"
-    note += comment_norms(network, library)
+    note += comment_momentum(network)
+    if comparison is not None:
+        note += comment_differences(comparison) + comment_rates(measure_rates(network), claims)
     return Verification(
         ok=(cost.params, cost.macs, shape) == (expected, claims["macs"], (1, classes)),
         expected_params=expected,
         params=cost.params,
         forward_ok=forward_ok,
         note=note,
+        comparison=comparison,
     )

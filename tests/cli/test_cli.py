@@ -432,14 +432,29 @@ def test_verify_tells_good_from_wrong(tmp_path: Path) -> None:
     wrong.write_text(good.read_text().replace("5288548", "5288549"))
     result = invoke("verify", str(good), str(wrong), str(other))
     assert result.exit_code == 3
-    assert [line.split(": ")[1] for line in result.stdout.splitlines()] == [
-        "good",
-        "WRONG",
-        "good",
-    ]
+    lines = result.stdout.splitlines()
+    assert [line.split(": ")[1] for line in lines[::2]] == ["good", "WRONG", "good"]
+    assert all("the format has no networks of its own" in line for line in lines[1::2])
     document = json.loads(invoke("verify", str(good), "--json").stdout)
     assert document["files"][0]["params"] == document["files"][0]["expected_params"]
     assert document["files"][0]["forward_ok"]
+    check("verify", document)
+
+
+def test_verify_says_what_is_as_in_the_library(tmp_path: Path) -> None:
+    """And other than there, with the reason; in JSON, both sides."""
+    options = ("--to", "timm", "--to", "transformers", "-o", str(tmp_path))
+    invoke("scale", "--official", "b0", "--no-verify", *options)
+    files = [str(tmp_path / f"official_efficientnet_b0{end}") for end in (".py", "")]
+    text = invoke("verify", *files).stdout
+    assert "as in timm's efficientnet_b0: batch norms, activations, padding, dropout, init" in text
+    assert "since its own momentum of 0.99 would keep the statistics of the last batch" in text
+    document = json.loads(invoke("verify", *files, "--json").stdout)
+    check("verify", document)
+    norms = document["files"][1]["comparison"]["conventions"][0]
+    assert norms["name"] == "batch norms"
+    assert norms["built"] == ["momentum 0.1, eps 0.001"]
+    assert norms["same"] is False
 
 
 def test_baselines_are_listed() -> None:

@@ -133,6 +133,8 @@ def test_libraries_build_what_was_counted_or_refuse(
     assert all(result.ok for result in results), [
         result.note for result in results if not result.ok
     ]
+    if (library, name) != ("transformers", "mobilenetv2_100"):  # whose code has a momentum of 0.997
+        assert not [result.note for result in results if "; but" in result.note]
     assert bool(results) == (name in EXPRESSED[library])
 
 

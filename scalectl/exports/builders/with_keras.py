@@ -12,13 +12,19 @@ ACTIVATIONS = {
     "hard_swish": "hard_silu",
     "gelu": "gelu",
 }
-# Of keras.applications' own networks.
+# Of keras.applications' own networks, where they are not Keras' defaults.
 NORMS = {
     "EfficientNet": {"momentum": 0.99, "epsilon": 1e-3},
+    "EfficientNetV2": {"momentum": 0.9, "epsilon": 1e-3},
+    "MobileNetV1": {"momentum": 0.99, "epsilon": 1e-3},
     "MobileNet": {"momentum": 0.999, "epsilon": 1e-3},
     "ResNet": {"momentum": 0.99, "epsilon": 1.001e-5},
 }
-START = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
+STARTS = {
+    "Conv2D": {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"},
+    "DepthwiseConv2D": {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"},
+    "Dense": {"scale": 1 / 3, "mode": "fan_out", "distribution": "uniform"},
+}
 
 
 def build_network(
@@ -44,27 +50,37 @@ def build_network(
     if not include_top:
         pools = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
         x = pools[pooling]()(x) if pooling else x
-        return set_norms(keras.Model(images, normalise_end(x, network, blocks[-1])), network)
+        return follow_family(keras.Model(images, normalise_end(x, network, blocks[-1])), network)
     x = build_head(x, network, blocks[-1])
     if network["dropout"]:
         x = layers.Dropout(network["dropout"])(x)
-    return set_norms(keras.Model(images, layers.Dense(classes)(x) if classes else x), network)
+    return follow_family(keras.Model(images, layers.Dense(classes)(x) if classes else x), network)
 
 
-def set_norms(model: keras.Model, network: dict[str, Any]) -> keras.Model:
-    """Give batch norms the settings of the nearest family of keras.applications."""
+def follow_family(model: keras.Model, network: dict[str, Any]) -> keras.Model:
+    """Give norms the settings, and weights the start, of the nearest family of keras.applications."""
+    family = name_family(network)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
-            for name, value in NORMS[name_family(network)].items():
+            for name, value in NORMS[family].items():
                 setattr(layer, name, value)
+        elif family.startswith("EfficientNet") and type(layer).__name__ in STARTS:
+            start = keras.initializers.VarianceScaling(**STARTS[type(layer).__name__])
+            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            setattr(layer, "depthwise_initializer" if depthwise else "kernel_initializer", start)
+            layer.kernel.assign(start(layer.kernel.shape))
     return model
 
 
 def name_family(network: dict[str, Any]) -> str:
-    if network["stages"][0][0]["kind"] in ("basic", "bottleneck"):
+    kinds = {stage[0]["kind"] for stage in network["stages"]}
+    if "convnext" in kinds:
+        return "ConvNeXt"
+    if kinds & {"basic", "bottleneck"}:
         return "ResNet"
-    mobile = network["head"] == "pooled_conv" or network["activation"] == "relu6"
-    return "MobileNet" if mobile else "EfficientNet"
+    if network["head"] == "pooled_conv" or network["activation"] == "relu6":
+        return "MobileNetV1" if "separable" in kinds else "MobileNet"
+    return "EfficientNetV2" if "fused" in kinds else "EfficientNet"
 
 
 def build_stem(x: Any, network: dict[str, Any]) -> Any:
@@ -172,18 +188,14 @@ def convolve(
     """Convolve, padded by half a kernel as torch does; "same" would pad other sides at stride 2."""
     if kernel > 1:
         x = layers.ZeroPadding2D(kernel // 2)(x)
-    x = layers.Conv2D(
-        out, kernel, strides=stride, groups=groups, use_bias=False, kernel_initializer=START
-    )(x)
+    x = layers.Conv2D(out, kernel, strides=stride, groups=groups, use_bias=False)(x)
     return normalise_batch(x, activation)
 
 
 def convolve_depthwise(x: Any, kernel: int, stride: int, activation: str) -> Any:
     if kernel > 1:
         x = layers.ZeroPadding2D(kernel // 2)(x)
-    x = layers.DepthwiseConv2D(kernel, strides=stride, use_bias=False, depthwise_initializer=START)(
-        x
-    )
+    x = layers.DepthwiseConv2D(kernel, strides=stride, use_bias=False)(x)
     return normalise_batch(x, activation)
 
 
@@ -203,8 +215,8 @@ def squeeze_excite(x: Any, block: dict[str, Any], squeeze: str) -> Any:
     activation = "relu" if hard else ACTIVATIONS[block["activation"]]
     y = layers.GlobalAveragePooling2D(keepdims=True)(x)
     gate = "hard_sigmoid" if hard else "sigmoid"
-    y = layers.Conv2D(block["squeezed"], 1, activation=activation, kernel_initializer=START)(y)
-    y = layers.Conv2D(block["hidden"], 1, activation=gate, kernel_initializer=START)(y)
+    y = layers.Conv2D(block["squeezed"], 1, activation=activation)(y)
+    y = layers.Conv2D(block["hidden"], 1, activation=gate)(y)
     return layers.multiply([x, y])
 
 

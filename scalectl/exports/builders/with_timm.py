@@ -57,6 +57,9 @@ def build_network(
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             vars(module).update(norm)
+        elif isinstance(module, nn.Linear) and network["stem"] == "conv7x7_pool" and not pretrained:
+            # As timm's own ResNet starts its classifier.
+            module.reset_parameters()
     return model
 
 

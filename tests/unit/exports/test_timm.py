@@ -89,6 +89,12 @@ def test_own_weights_are_loaded_for_other_classes_and_channels(folder: Path) -> 
     )
     torch.testing.assert_close(network.blocks.state_dict(), source.blocks.state_dict())
     assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 3)
+    residual = timm.create_model("resnet18_phi0")
+    torch.save(residual.state_dict(), path)
+    again = timm.create_model(
+        "resnet18_phi0", pretrained=True, pretrained_cfg_overlay={"file": str(path)}
+    )
+    torch.testing.assert_close(again.state_dict(), residual.state_dict())
     with pytest.raises(RuntimeError, match="No pretrained weights"):
         timm.create_model("mobilenetv3_large_100_phi0", pretrained=True)
     with pytest.raises(TypeError):
