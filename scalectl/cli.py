@@ -54,7 +54,7 @@ class _Group(click.Group):
         except SystemExit:
             raise
         except BaseException as problem:
-            code = _report(problem, as_json=_wants_json(arguments))
+            code = _report(problem, arguments)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -66,16 +66,16 @@ def _refuse_windows() -> None:
         )
 
 
-def _report(problem: BaseException, *, as_json: bool) -> int:
+def _report(problem: BaseException, arguments: Sequence[str]) -> int:
     """Say on stderr what went wrong, and return the exit code."""
     if isinstance(problem, BrokenPipeError):
         _abandon_stdout()  # who reads it has seen enough, as `head` does
         return 141
-    mended = _translate(problem)
+    mended = _translate(problem, arguments)
     if isinstance(mended, OutOfSpaceError):
         _abandon_stdout()
     with suppress(OSError, ValueError):  # stderr itself may be gone
-        if as_json:
+        if _wants_json(arguments):
             error = {
                 "kind": _KINDS.get(mended.exit_code, "interrupted"),
                 "message": mended.message,
@@ -101,12 +101,12 @@ _KINDS = {
 }
 
 
-def _translate(problem: BaseException) -> ScalectlError:
+def _translate(problem: BaseException, arguments: Sequence[str]) -> ScalectlError:
     """Turn whatever was raised into what is said about it."""
     if isinstance(problem, ScalectlError):
         return problem
     if isinstance(problem, click.ClickException):
-        return _translate_usage(problem)
+        return _translate_usage(problem, arguments)
     cause = problem.__cause__ if isinstance(problem, click.Abort) else None
     if isinstance(problem, KeyboardInterrupt) or isinstance(cause, KeyboardInterrupt):
         return ScalectlError("Interrupted.", exit_code=130)
@@ -119,14 +119,25 @@ def _translate(problem: BaseException) -> ScalectlError:
     return _admit(cause or problem)
 
 
-def _translate_usage(problem: click.ClickException) -> ScalectlError:
+def _translate_usage(problem: click.ClickException, arguments: Sequence[str]) -> ScalectlError:
     message = problem.format_message()
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     if isinstance(problem, click.NoSuchOption) and context:
-        close = guess_option(problem.option_name, context.command)
-        message = f"No such option {problem.option_name}{close or '.'}"
+        name = problem.option_name
+        close = guess_option(name, context.command, _find_value(name, arguments))
+        message = f"No such option {name}{close or '.'}"
     hint = f"{context.command_path} --help shows what is allowed." if context else ""
     return ScalectlError(message, hint, exit_code=problem.exit_code)
+
+
+def _find_value(name: str, arguments: Sequence[str]) -> str:
+    """Find what was given to an option, by the next argument or after "="; "" where nothing was."""
+    for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
+        if argument == name:
+            return following
+        if argument.startswith(f"{name}="):
+            return argument.removeprefix(f"{name}=")
+    return ""
 
 
 def _admit(problem: BaseException) -> ScalectlError:

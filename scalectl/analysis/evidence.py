@@ -42,6 +42,12 @@ class Evidence:
     """Rank correlation between the orders of the networks by log-loss and by top-1."""
 
     @property
+    def tells_nothing(self) -> bool:
+        """Whether networks may differ as much by chance alone."""
+        p = self.noise.networks_p
+        return p is not None and p > 1 - CONFIDENCE
+
+    @property
     def percent(self) -> str:
         """Return the name of a hundredth of the unit."""
         return "points of top-1" if self.unit == "top1" else "% of the log-loss"

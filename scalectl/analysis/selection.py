@@ -248,10 +248,9 @@ def _explain(standing: Standing, networks: int, judgement: Judgement, needed: in
             "No network has been trained with two seeds, so how much trainings differ by chance is not "
             "known: more seeds would show it."
         )
-    p = evidence.noise.networks_p
-    if p is not None and p > 1 - CONFIDENCE:
+    if evidence.tells_nothing:
         return (
-            f"These trainings do not tell the networks apart (p = {p:.2f}): more images, more epochs "
+            f"These trainings do not tell the networks apart (p = {evidence.noise.networks_p:.2f}): more images, more epochs "
             "or more seeds would."
         )
     more = (

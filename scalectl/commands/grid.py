@@ -196,7 +196,7 @@ def _show_results(
     else:
         print_results([results], "rich")
         if not last.failed and results.selection.status != "no_eligible_winner":
-            print_next(results, run, err=True)
+            print_next(results, run, data=plan.config.proxy.data, err=True)
             say(
                 f"Next: See the evidence.\n  {shlex.join(['scalectl', 'report', str(run)])}",
                 err=True,

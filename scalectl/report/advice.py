@@ -2,9 +2,11 @@
 
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scalectl.arch.factory import Factory
+from scalectl.report.prose import count_below_baseline, is_chance
 from scalectl.search.architectures.results import ArchitectureResults
 from scalectl.search.results import Results
 
@@ -15,56 +17,102 @@ class Step:
 
     why: str
     command: str
-    """Empty where nobody could write it down, since only the user knows where the images are."""
+    """Empty where nobody could write it down: a file of records is no run that goes on."""
 
 
-def advise(results: Results, run: str) -> tuple[Step, ...]:
-    """List what to do next, the most useful step first; `run` is the path as commands name it."""
-    selection, outlook = results.selection, results.outlook
-    again = search_again(results, run)
-    baseline = results.records[0].trial.baseline
-    named = ["--baseline", baseline.target] if isinstance(baseline, Factory) else []
-    scale = Step(
-        "Scale the baseline by these coefficients; --to writes a config for your library.",
-        shlex.join(["scalectl", "scale", "--from", run, *named, "--phi", "4"]),
-    )
+def advise(results: Results, run: str, data: str = "") -> tuple[Step, ...]:
+    """List what to do next, the most useful step first.
 
-    if outlook and outlook.missing:
+    `run` is the path as commands name it; `data` the images as they were named, which no run holds.
+    """
+    again = search_again(results, run, data)
+    steps = _follow_verdict(results, run, again, search_again(results, run, data, "-longer"))
+    is_over = not (results.outlook and results.outlook.missing)
+    if again and is_over and count_below_baseline(results) and not results.fidelity:
+        why = "Train some of them longer: such brief trainings favour what learns fast."
+        return *steps, _repeat(why, again, "--set", "fidelity.seeds=1")
+    return steps
+
+
+def _follow_verdict(results: Results, run: str, again: str, apart: str) -> tuple[Step, ...]:
+    """List the steps that a verdict asks for; `apart` is the command that searches in another folder."""
+    selection, evidence = results.selection, results.selection.evidence
+    if results.outlook and results.outlook.missing:
         return (_repeat("Finish the search: it continues where it was.", again),)
     if selection.status == "no_eligible_winner":
         return (_repeat("Try the failed trials once more.", again),)
-    if selection.status == "identified":
-        return (scale,)
-    careful = Step("Take the best guess, and measure it.", scale.command)
-    if selection.evidence is None or selection.evidence.noise.sd is None:
-        seeds = 2 * len(results.seeds)
-        return _repeat("More seeds show what is noise.", again, f" --seeds {seeds}"), careful
+    is_sure = selection.status == "identified"
+    if is_chance(results) or (evidence and evidence.tells_nothing and not is_sure):
+        why = "Longer trainings may tell the networks apart."
+        seeds = _add_seeds(results)
+        return _repeat(why, apart, *_lengthen(results)), _repeat("So may more seeds.", again, *seeds)
+    if is_sure:
+        why = "Scale the baseline by these coefficients; --to writes a config for your library."
+        return (Step(why, _scale(results, run)),)
+    careful = Step("Take the best guess, and measure it.", _scale(results, run))
+    if evidence is None or evidence.noise.sd is None:
+        seeds = ("--seeds", str(2 * len(results.seeds)))
+        return _repeat("More seeds show what is noise.", again, *seeds), careful
     if selection.trainings_needed:
-        trained = sum(summary.n + summary.failed for summary in results.summaries)
-        seeds = math.ceil((trained + selection.trainings_needed) / len(results.summaries))
         why = f"About {selection.trainings_needed} more trainings may decide, where they help most."
-        return _repeat(why, again, f" --seeds {seeds}"), careful
+        return _repeat(why, again, *_add_seeds(results)), careful
     return (careful,)
 
 
-def _repeat(why: str, command: str, more: str = "") -> Step:
+def _repeat(why: str, command: str, *more: str) -> Step:
     """Advise to run the command that made a run once more; `more` is added to it."""
-    if command:
-        return Step(why, f"{command}{more}")
-    added = f", with{more}" if more else ""
-    return Step(f"{why} Run the command that made it again{added}.", "")
+    if not command:
+        added = f", with {shlex.join(more)}" if more else ""
+        return Step(f"{why} Run the command that made it again{added}.", "")
+    where = f" {_WHERE} is where its images are." if f":{_WHERE}" in command else ""
+    return Step(f"{why}{where}", " ".join([command, *map(shlex.quote, more)]))
 
 
-def search_again(results: Results, run: str) -> str:
-    """Write the command that continues a search; "" where the run does not hold all of it.
+_WHERE = "PATH"
 
-    No run holds the path of its images or the code of a factory.
-    """
+
+def _add_seeds(results: Results) -> tuple[str, str]:
+    """Ask for the seeds that bring the trainings that may decide; where none are known, twice as many."""
+    seeds = 2 * len(results.seeds)
+    if needed := results.selection.trainings_needed:
+        trained = sum(summary.n + summary.failed for summary in results.summaries)
+        seeds = math.ceil((trained + needed) / len(results.summaries))
+    return "--seeds", str(seeds)
+
+
+def _scale(results: Results, run: str) -> str:
+    baseline = results.records[0].trial.baseline
+    named = ["--baseline", baseline.target] if isinstance(baseline, Factory) else []
+    return shlex.join(["scalectl", "scale", "--from", run, *named, "--phi", "4"])
+
+
+def _lengthen(results: Results) -> list[str]:
+    """Ask for twice the epochs, and twice the images where they are drawn as they are asked for."""
     trial = results.records[0].trial
-    if trial.data.name != "glyphs" or run.endswith(".parquet"):
+    images = f"proxy.train_images={2 * trial.data.sizes['train']}"
+    drawn = ["--set", images] if trial.data.name == "glyphs" else []
+    return ["--set", f"proxy.epochs={2 * trial.recipe.epochs}", *drawn]
+
+
+def search_again(results: Results, run: str, data: str = "", apart: str = "") -> str:
+    """Write the command that continues a search, or repeats it in the folder whose name ends `apart`.
+
+    No run holds the path of its images, nor the code of a factory; "" of mere records.
+    """
+    if run.endswith(".parquet"):
         return ""
+    trial = results.records[0].trial
     named = ["--baseline", trial.baseline.target] if isinstance(trial.baseline, Factory) else []
-    return shlex.join(["scalectl", "grid", f"{run}/grid.toml", *named, "-o", run])
+    placed = _place(trial.data.name, data)
+    return shlex.join(["scalectl", "grid", f"{run}/grid.toml", *named, *placed, "-o", run + apart])
+
+
+def _place(name: str, data: str = "") -> Sequence[str]:
+    """Write images as `--data` takes them, by the name that a run has for them."""
+    kind = name.partition(" ")[0]
+    if name == "glyphs":
+        return ()
+    return "--data", data or (kind if kind.startswith("hfds/") else f"{kind}:{_WHERE}")
 
 
 def advise_architectures(results: ArchitectureResults, run: str) -> tuple[Step, ...]:
@@ -75,8 +123,8 @@ def advise_architectures(results: ArchitectureResults, run: str) -> tuple[Step, 
     if results.winner is None:
         return (_repeat("Try the failed trainings once more.", again),)
     if results.winner.proposer == "start":
-        more = f" --trials {2 * results.config.trials}"
-        return (_repeat("No network is ahead of the baseline: more may be.", again, more),)
+        more = ("--trials", str(2 * results.config.trials))
+        return (_repeat("No network is ahead of the baseline: more may be.", again, *more),)
     if run.endswith(".parquet"):
         return (Step("Give the folder of this run as --baseline to grid and scale.", ""),)
     return (
@@ -94,7 +142,8 @@ def advise_architectures(results: ArchitectureResults, run: str) -> tuple[Step, 
 
 
 def search_architectures_again(results: ArchitectureResults, run: str) -> str:
-    """Write the command that continues a search of architectures; "" where the run does not hold all."""
-    if results.records[0].trial.data.name != "glyphs" or run.endswith(".parquet"):
+    """Write the command that continues a search of architectures; "" of mere records."""
+    if run.endswith(".parquet"):
         return ""
-    return shlex.join(["scalectl", "nas", f"{run}/{results.config.FILE}", "-o", run])
+    placed = _place(results.records[0].trial.data.name)
+    return shlex.join(["scalectl", "nas", f"{run}/{results.config.FILE}", *placed, "-o", run])

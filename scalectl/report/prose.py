@@ -65,16 +65,26 @@ def in_words(results: Results) -> str:
 
 
 def _warn_of_guessing(results: Results) -> Iterator[str]:
-    """Say where no network predicts better than one that never looks at an image."""
-    data = results.records[0].trial.data
-    scores = [each.mean_top1 for each in results.summaries if each.mean_top1 is not None]
-    guess = data.account.majority if data.account else 1 / data.classes
-    error = math.sqrt(guess * (1 - guess) / data.sizes["select"])
-    if scores and max(scores) < guess + 2 * error:
+    if is_chance(results):
+        best, guess = _compare_with_guessing(results)
         yield (
-            f"These trainings cannot tell: the highest top-1 is {max(scores):.1%}, and always answering "
+            f"These trainings cannot tell: the highest top-1 is {best:.1%}, and always answering "
             f"the largest class has {guess:.1%}. Give more images, or more epochs."
         )
+
+
+def is_chance(results: Results) -> bool:
+    """Whether no network predicts better than one that never looks at an image."""
+    best, guess = _compare_with_guessing(results)
+    error = math.sqrt(guess * (1 - guess) / results.records[0].trial.data.sizes["select"])
+    return best < guess + 2 * error
+
+
+def _compare_with_guessing(results: Results) -> tuple[float, float]:
+    """Return the highest top-1, 1 if there is none, and that of always answering the largest class."""
+    data = results.records[0].trial.data
+    scores = [each.mean_top1 for each in results.summaries if each.mean_top1 is not None]
+    return max(scores, default=1.0), data.account.majority if data.account else 1 / data.classes
 
 
 def _compare_with_controls(selection: Selection) -> Iterator[str]:
@@ -136,17 +146,21 @@ def _compare_with_baseline(results: Results) -> Iterator[str]:
         f"The baseline, with half the multiply-adds, has a top-1 of {baseline.mean_top1:.2%}, the "
         f"recommended network {chosen.mean_top1:.2%}."
     )
-    below = [
-        each
-        for each in scores
-        if each.mean_top1 is not None and each.mean_top1 < baseline.mean_top1
-    ]
-    if below:
+    if below := count_below_baseline(results):
         yield (
-            f"{pluralise(len(below), 'network')} with twice its multiply-adds {'is' if len(below) == 1 else 'are'} "
-            "below it: such brief trainings favour what learns fast. scalectl grid --set fidelity.seeds=1 "
-            "trains some of them longer."
+            f"{pluralise(below, 'network')} with twice its multiply-adds {'is' if below == 1 else 'are'} "
+            "below it: such brief trainings favour what learns fast. With --set fidelity.seeds=1, the "
+            "command of the search trains some of them longer."
         )
+
+
+def count_below_baseline(results: Results) -> int:
+    """Count the networks that score less than the baseline, which has half of their multiply-adds."""
+    scores = [each for each in results.summaries if each.mean_top1 is not None]
+    least = min(
+        (each.mean_top1 or 0.0 for each in scores if each.candidate.shares is None), default=0.0
+    )
+    return sum((each.mean_top1 or 0.0) < least for each in scores)
 
 
 def _count_networks(summaries: Sequence[Summary]) -> str:

@@ -82,9 +82,12 @@ def refuse(contradiction: object, text: str) -> None:
         raise click.UsageError(text)
 
 
-def guess_option(name: str, command: click.Command) -> str | None:
+def guess_option(name: str, command: click.Command, value: str = "") -> str | None:
     """Say what somebody meant by an option that a command lacks; None where nothing is close."""
     word = name.lstrip("-")
+    counted = re.fullmatch(r"(?:max-)?([kmg]??)(flop|mac|m?add|mult-add|multiply-add)s?", word)
+    if counted and any("--macs" in option.opts for option in command.params):
+        return _guess_macs(value + counted[1].upper(), is_flops=counted[2] == "flop")
     if command.name == "grid" and (key := _find_key(word.replace("-", "_"))):
         return f"; did you mean --set {key}=VALUE?"
     known = {
@@ -98,8 +101,23 @@ def guess_option(name: str, command: click.Command) -> str | None:
     return f"; did you mean {known[close]}?" if close else None
 
 
+def _guess_macs(text: str, *, is_flops: bool) -> str:
+    """Suggest the option --macs for a number of multiply-adds, or of FLOPs, by another name."""
+    known = re.fullmatch(_COUNT, text)
+    if not is_flops:
+        return f"; did you mean --macs {text if known else ''}".rstrip() + "?"
+    half = f"--macs {_halve(text)}? " if known else "--macs, with half the number? "
+    return f"; did you mean {half}FLOPs = 2 x MACs."
+
+
+def _halve(text: str) -> str:
+    """Halve a number such as "1.2G", in the largest unit of which it is one or more."""
+    half = parse_count(text, "") / 2
+    unit = next((unit for unit in ("G", "M", "k") if half >= _UNITS[unit]), "")
+    return f"{half / _UNITS[unit]:.6g}{unit}"
+
+
 _OTHER_WORDS = {
-    "flops": "macs",
     "parameters": "params",
     "format": "to",
     "model": "baseline",
@@ -246,6 +264,7 @@ def time_budget_option(what: str) -> Callable[[F], F]:
 
 
 _COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"
+_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
 def parse_latency(text: str) -> float:
@@ -262,9 +281,26 @@ def parse_count(text: str, option: str) -> float:
     """Return the number that "1.2G", "8M", "300k" or "12000" stands for."""
     match = re.fullmatch(_COUNT, text)
     if not match or float(match[1]) == 0:
-        other = text[:-1] + text[-1:].swapcase()
-        close = f"; did you mean {other}?" if re.fullmatch(_COUNT, other) else "."
         raise click.BadParameter(
-            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k{close}", param_hint=option
+            f"{text!r} is not a number above 0, such as 1.2G, 8M or 300k{_guess_count(text)}",
+            param_hint=option,
         )
-    return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _guess_count(text: str) -> str:
+    """Say what somebody meant by a number in other letters, such as "600m", "1.2 GFLOPs", "500MB"."""
+    written = re.fullmatch(
+        r"(\d[\d.,_]*)\s*([kmgb]?)(flops?|macs?|params?|i?b|bytes)?", text.strip().lower()
+    )
+    if not written:
+        return "."
+    digits, unit, of = written.groups(default="")
+    is_grouped = re.fullmatch(r"\d{1,3}([,_]\d{3})+", digits)
+    digits = re.sub(r"[,_]", "" if is_grouped else ".", digits)
+    guess = digits + {"b": "G", "g": "G", "m": "M", "k": "k", "": ""}[unit]
+    if guess == text or not re.fullmatch(_COUNT, guess) or float(digits) == 0:
+        return "."
+    if of.startswith("flop"):
+        return f"; FLOPs = 2 x MACs: did you mean {_halve(guess)}?"
+    return f"; did you mean {guess}?"

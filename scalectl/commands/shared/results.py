@@ -81,14 +81,14 @@ def print_tables(tables: "Iterable[Table]", style: "Format", *, apart: bool) -> 
 
 
 def print_next(
-    results: "Results", run: Path, style: "Format" = "rich", *, err: bool = False
+    results: "Results", run: Path, style: "Format" = "rich", *, data: str = "", err: bool = False
 ) -> None:
-    """Print what to do next, with the commands as they are to be typed."""
+    """Print what to do next, with the commands as they are to be typed; `data` names the images."""
     from scalectl.report.advice import advise
     from scalectl.report.render import escape
 
     say("", err=err)
-    for step in advise(results, str(run)):
+    for step in advise(results, str(run), data):
         say(f"Next: {step.why}", err=err)
         if step.command:
             as_code = f"`{escape(step.command)}`" if style == "markdown" else f"  {step.command}"

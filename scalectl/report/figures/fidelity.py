@@ -9,7 +9,7 @@ from scalectl.search.results import Results
 TITLE = "Brief against longer trainings"
 MISSING = (
     "No network was trained longer. Brief trainings may favour width: the coefficients hold for the "
-    "recipe that they were found with. scalectl grid --set fidelity.seeds=1 checks it."
+    "recipe that they were found with. With --set fidelity.seeds=1, the command of the search checks it."
 )
 
 

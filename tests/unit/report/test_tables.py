@@ -182,16 +182,51 @@ def test_what_comes_next_follows_from_the_verdict() -> None:
     assert [step.command for step in advise(good, "runs/x")] == [
         "scalectl scale --from runs/x --phi 4"
     ]
-    assert advise(doubtful, "my run")[0].command == ""  # nobody knows where its images are
-    assert advise(doubtful, "my run")[0].why.endswith("made it again, with --seeds 2.")
+    more, *_ = advise(doubtful, "my run")
+    assert more.command == (
+        "scalectl grid 'my run/grid.toml' --data simulated:PATH -o 'my run' --seeds 2"
+    )
+    assert more.why.endswith("PATH is where its images are.")
+    known, *_ = advise(doubtful, "my run", "folder:/data")
+    assert "--data folder:/data -o" in known.command
+    assert "PATH" not in known.why
     doubtful, good = (embed(results) for results in (doubtful, good))
-    more, balanced = advise(doubtful, "my run")
+    more, balanced, longer = advise(doubtful, "my run")
     assert more.command.startswith("scalectl grid 'my run/grid.toml' -o 'my run'")
     assert more.command.endswith("--seeds 2")
     assert balanced.command == "scalectl scale --from 'my run' --phi 4"
+    # Some networks are below the baseline, which has half of their multiply-adds.
+    assert longer.command.endswith("'my run/grid.toml' -o 'my run' --set fidelity.seeds=1")
     assert advise(doubtful, "one.parquet")[0].command == ""
-    known = replace(good.selection, status="not_identified", trainings_needed=26)
-    assert advise(replace(good, selection=known), "x")[0].command.endswith("--seeds 6")
+    unsure = replace(good.selection, status="not_identified", trainings_needed=26)
+    assert advise(replace(good, selection=unsure), "x")[0].command.endswith("--seeds 6")
+    (records, _) = advise(replace(good, selection=unsure), "one.parquet")
+    assert records.why.endswith("Run the command that made it again, with --seeds 6.")
     failed = [replace(record, state=State.DIVERGED, top1=None) for record in doubtful.records]
     (again,) = advise(factories.gathered("x", failed), "x")
     assert "once more" in again.why
+
+
+@pytest.mark.parametrize("why", ["alike", "chance"])
+def test_what_tells_nothing_is_trained_longer_and_not_scaled(why: str) -> None:
+    """Into a folder of its own, since a run has one recipe; then with more seeds."""
+    results = factories.complete()
+    evidence = results.selection.evidence
+    assert evidence is not None
+    if why == "alike":
+        evidence = replace(evidence, noise=replace(evidence.noise, networks_p=0.6))
+    else:
+        summaries = tuple(replace(each, mean_top1=0.06) for each in results.summaries)
+        results = replace(results, summaries=summaries)
+    selection = replace(results.selection, status="not_identified", evidence=evidence)
+    results = replace(results, selection=selection)
+    epochs = results.records[0].trial.recipe.epochs
+    longer, seeds = advise(results, "runs/x", "folder:photos of mine")
+    assert longer.command == (
+        f"scalectl grid runs/x/grid.toml --data 'folder:photos of mine' -o runs/x-longer "
+        f"--set proxy.epochs={2 * epochs}"
+    )
+    assert seeds.command.endswith("-o runs/x --seeds 8")
+    images = 2 * results.records[0].trial.data.sizes["train"]
+    drawn, _ = advise(embed(results), "runs/x")
+    assert drawn.command.endswith(f"--set proxy.train_images={images}")
