@@ -166,7 +166,7 @@ def grid(
     if isinstance(last, engine.Concluded):
         _show_results(last, plan, run, as_json=as_json, lines=events)
         _judge(last.results, last.failed, run)
-        check_requirement([last.results], require)
+        check_requirement([last.results], [run], require, plan.config.proxy.data)
     elif shard and isinstance(last, engine.Searched):
         _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json=as_json, lines=events)
         check_trials(last.failed)

@@ -143,7 +143,7 @@ def report(
         if style == "rich" and not names:
             say(f"\nMore tables: --all, or --table with one of {', '.join(TABLES)}.", err=True)
     check_files([file for run in results for file in run.damaged])
-    check_requirement(results, require)
+    check_requirement(results, runs, require)
 
 
 def _report_architectures(

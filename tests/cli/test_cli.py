@@ -3,8 +3,10 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import factories
 import pytest
 from click.testing import CliRunner, Result
 from command_server import TRIALS, CommandServer, search_in
@@ -14,6 +16,8 @@ from PIL import Image
 from processes import wait_until
 
 from scalectl.cli import main
+from scalectl.commands.shared.results import check_requirement
+from scalectl.errors import ScalectlError
 from scalectl.store.checksum import add_checksum
 
 TINY_OPTIONS = [part for override in TINY for part in ("--set", override)]
@@ -39,7 +43,9 @@ def test_a_search_ends_with_a_verdict(run: Path) -> None:
     assert "NOT IDENTIFIED" in again.stdout
     assert "demo proxy" in again.stdout
     assert "trials are in" in again.stderr
-    assert f"  scalectl scale --from {run} --phi 4" in again.stderr
+    # At chance level: nothing to scale by.
+    assert f"  scalectl grid {run}/grid.toml -o {run}-longer --set proxy.epochs=" in again.stderr
+    assert "scalectl scale" not in again.stderr
     assert (run / "grid.toml").exists()
     assert json.loads((run / "selection.json").read_text())["status"] == "not_identified"
 
@@ -457,6 +463,37 @@ def test_verify_says_what_is_as_in_the_library(tmp_path: Path) -> None:
     assert norms["same"] is False
 
 
+@pytest.mark.parametrize("name", ["efficientnet_b0-fashion_mnist", "compound-fashion_mnist"])
+def test_what_is_required_decides_the_exit_code(name: str) -> None:
+    """Whatever is printed; the error says what would help."""
+    records = str(ROOT / "grids" / f"{name}.parquet")
+    sure = name.startswith("efficientnet")
+    for form in ((), ("--json",), ("--format", "csv")):
+        result = invoke("report", records, "--require", "identified", *form)
+        assert result.exit_code == (0 if sure else 4), result.stderr
+        assert result.stdout == invoke("report", records, *form).stdout
+        assert ("is not identified" in result.stderr) is not sure
+    if not sure:
+        result = invoke("report", records, "--require", "identified", "--json")
+        error = json.loads(result.stderr.splitlines()[-1])["error"]
+        assert error["kind"] == "no_winner"
+        assert "more seeds" in error["hint"] or "longer" in error["hint"].lower()
+
+
+def test_what_is_identified_by_guessing_is_not_enough() -> None:
+    """Nor what is identified before the search is over."""
+    results = factories.complete()
+    assert results.selection.status == "identified"
+    check_requirement([results], [Path("x")], "identified")
+    summaries = tuple(replace(each, mean_top1=0.06) for each in results.summaries)
+    guessed = replace(results, summaries=summaries)
+    check_requirement([guessed], [Path("x")], None)
+    with pytest.raises(ScalectlError, match="always answers the largest class") as raised:
+        check_requirement([guessed], [Path("x")], "identified")
+    assert raised.value.exit_code == 4
+    assert "-o x-longer --set proxy.epochs" in raised.value.hint
+
+
 def test_baselines_are_listed() -> None:
     text = invoke("baselines").stdout
     assert "mobilenetv3_large_100" in text
@@ -554,7 +591,7 @@ WRONG = [
     ("report --table shares", 2, "'shares' is not one of"),
     ("train", 2, "No such command 'train'."),
     ("gird", 2, "did you mean grid?"),
-    ("grid --epochs 3", 2, "did you mean --set proxy.epochs=VALUE?"),
+    ("grid --epochs 3", 2, "did you mean --set proxy.epochs=3?"),
     ("grid --zzz", 2, "No such option --zzz."),
     ("scale --flops 1.2G", 2, "did you mean --macs 600M? FLOPs = 2 x MACs."),
     ("scale --flops=3G", 2, "did you mean --macs 1.5G? FLOPs = 2 x MACs."),

@@ -89,7 +89,7 @@ def guess_option(name: str, command: click.Command, value: str = "") -> str | No
     if counted and any("--macs" in option.opts for option in command.params):
         return _guess_macs(value + counted[1].upper(), is_flops=counted[2] == "flop")
     if command.name == "grid" and (key := _find_key(word.replace("-", "_"))):
-        return f"; did you mean --set {key}=VALUE?"
+        return f"; did you mean --set {key}={value or 'VALUE'}?"
     known = {
         text.lstrip("-"): text
         for option in command.params

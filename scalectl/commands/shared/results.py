@@ -109,13 +109,35 @@ def check_files(damaged: "Sequence[DamagedFile]", then: str = "") -> None:
         )
 
 
-def check_requirement(runs: "Sequence[Results]", require: str | None) -> None:
-    """Raise `ScalectlError` with code 4 where a run has not the status that is required."""
-    for results in runs:
-        selection = results.selection
-        if require and selection.status != require:
+def check_requirement(
+    runs: "Sequence[Results]", paths: Sequence[Path], require: str | None, data: str = ""
+) -> None:
+    """Raise `ScalectlError` with code 4 where a run has not the status that is required.
+
+    What is identified before the search is over, or by networks that only guess, is not.
+    """
+    if not require:
+        return
+    from scalectl.report.advice import advise
+
+    for results, path in zip(runs, paths, strict=True):
+        if doubt := _find_doubt(results):
+            step = advise(results, str(path), data)[0]
             raise ScalectlError(
-                f"{results.name} is not {require}: {selection.reason}",
-                "The report says what would help.",
+                f"{results.name} is not {require}: {doubt}",
+                f"{step.why.rstrip('.')}: {step.command}" if step.command else step.why,
                 exit_code=4,
             )
+
+
+def _find_doubt(results: "Results") -> str:
+    """Say why nobody should go on with a choice; "" where it is identified."""
+    from scalectl.report.prose import count_trials, is_chance
+
+    if results.selection.status != "identified":
+        return results.selection.reason
+    if results.outlook and results.outlook.missing:
+        return f"only {count_trials(results.outlook)} trials are over."
+    return "no network is better than one that always answers the largest class." * is_chance(
+        results
+    )

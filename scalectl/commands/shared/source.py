@@ -71,7 +71,7 @@ def _find_coefficients(
     run = run or find_newest_or_none(of_grid=True)
     if run is None:
         return NAMED["paper"], "the paper (no run under ./runs)"
-    chosen = _read_recommendation(run)
+    chosen, unfinished = _read_recommendation(run)
     if chosen.status == "no_eligible_winner":
         raise ScalectlError(
             f"{run} has no eligible winner: {chosen.reason}",
@@ -80,16 +80,22 @@ def _find_coefficients(
         )
     doubt = ", NOT IDENTIFIED: the best guess" if chosen.status == "not_identified" else ""
     note = f", {chosen.note[0].lower()}{chosen.note[1:]}" if chosen.note else ""
-    return chosen, f"{run}{doubt}{note}"
+    return chosen, f"{run}{unfinished}{doubt}{note}"
 
 
-def _read_recommendation(run: Path) -> Recommendation:
+def _read_recommendation(run: Path) -> tuple[Recommendation, str]:
+    """Read what a run recommends, and say where its search is not over; "" where it is."""
     stored = read(run)
     if stored:
-        return stored
+        return stored, ""
+    from scalectl.report.prose import count_trials
     from scalectl.search.results import read_results, recommend
 
-    return recommend(read_results(run))
+    results = read_results(run)
+    outlook = results.outlook
+    if outlook is None or not outlook.missing:
+        return recommend(results), ""
+    return recommend(results), f", UNFINISHED: {count_trials(outlook)} trials"
 
 
 def _parse_coefficients(text: str) -> Coefficients:

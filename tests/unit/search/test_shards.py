@@ -79,6 +79,11 @@ def test_what_is_missing_of_a_merged_search_is_trained(
     merged = invoke(["merge", *names[:2], "-o", "run"], tmp_path, monkeypatch)
     assert "3 records of 2 runs are in run" in merged.stdout
     assert "3 of 4" in merged.stdout
+    required = invoke(["report", "run", "--require", "identified"], tmp_path, monkeypatch)
+    assert required.exit_code == 4
+    assert ": scalectl grid run/grid.toml -o run" in required.stderr
+    scaled = invoke(["scale", "--from", "run", "--phi", "1"], tmp_path, monkeypatch)
+    assert "of run, UNFINISHED: 3 of 4 trials" in scaled.stderr
     assert server.run(search_in(tmp_path), tmp_path) == 0
     assert table(tmp_path / "run") == undisturbed
 
