@@ -45,7 +45,9 @@ def _follow_verdict(results: Results, run: str, again: str, apart: str) -> tuple
     if is_chance(results) or (evidence and evidence.tells_nothing and not is_sure):
         why = "Longer trainings may tell the networks apart."
         seeds = _add_seeds(results)
-        return _repeat(why, apart, *_lengthen(results)), _repeat("So may more seeds.", again, *seeds)
+        return _repeat(why, apart, *_lengthen(results)), _repeat(
+            "So may more seeds.", again, *seeds
+        )
     if is_sure:
         why = "Scale the baseline by these coefficients; --to writes a config for your library."
         return (Step(why, _scale(results, run)),)
