@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from scalectl.arch.architecture import Architecture, Stage
+from scalectl.arch.factory import Baseline, Factory
 from scalectl.errors import ScalectlError
 from scalectl.parsing import forbid_extra
 
@@ -91,6 +92,35 @@ def build_architecture(start: Architecture, choices: Choices) -> Architecture:
     )
     network = replace(start, stages=stages)
     return replace(network, name=f"{start.name}_{network.fingerprint}")
+
+
+def fuse_early_stages(network: Baseline, most: int) -> dict[tuple[int, ...], Architecture]:
+    """Make a network with its first mbconv stages fused: none of them, the first, ..., the first `most`.
+
+    Keys are the numbers of the fused stages, counted from 1; all else stays as it is (Tan & Le 2021,
+    section 3.2). Raises `ScalectlError` where there are not so many.
+    """
+    if isinstance(network, Factory):
+        raise ScalectlError(
+            f"{network.target} is a factory, whose stages scalectl does not know.",
+            "Choose a network of stages: scalectl baselines lists some.",
+        )
+    depthwise = [n for n, stage in enumerate(network.stages, 1) if stage.block == "mbconv"]
+    if not depthwise:
+        raise ScalectlError(
+            f"{network.name} has no mbconv stages that could be fused.",
+            "scalectl profile NETWORK --per-stage shows the blocks; efficientnet_b0 has some.",
+        )
+    if most > len(depthwise):
+        raise ScalectlError(
+            f"{network.name} has {len(depthwise)} mbconv stages, and {most} are to be fused.",
+            f"Give {len(depthwise)} or less.",
+        )
+    chosen = [tuple(depthwise[:count]) for count in range(most + 1)]
+    return {
+        stages: build_architecture(network, {f"stage{n}.block": "fused" for n in stages})
+        for stages in chosen
+    }
 
 
 def _describe(stage: Stage, own: Stage) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Tables about networks alone, for `scalectl profile` and `scalectl baselines`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines import BASELINES
@@ -44,6 +44,14 @@ MEASURED_COLUMNS = (
     Column("runs", "runs", "d"),
 )
 MEMORY_COLUMNS = (*MEASURED_COLUMNS[:2], Column("megabytes", "peak memory, MB", ",.1f"))
+FUSED_COLUMNS = (
+    Column("stages", "fused stages"),
+    Column("params", "params", ",d"),
+    Column("macs", "MACs", ",d"),
+    Column("macs_ratio", "MACs x", ".2f"),
+    *MEASURED_COLUMNS[2:],
+    Column("time_ratio", "time x", ".2f", essential=True),
+)
 _UNIVERSAL = ("onnx", "torch", "json", "toml")
 """Formats that every network of stages can be exported to."""
 
@@ -123,6 +131,51 @@ def tabulate_measured(sizes: Sequence[tuple[Size, "Latency"]], *, of_memory: boo
             for size, latency in sizes
         ),
         notes=("Memory is what a process with torch grows by.",) if of_memory else (),
+    )
+
+
+def describe_fused(
+    variants: Mapping[tuple[int, ...], Architecture], latencies: Sequence["Latency"]
+) -> list[dict[str, object]]:
+    """Describe networks, whose fused stages are known, under the keys of `--json`; in the order of fusing."""
+    return [
+        {"stages": list(stages), **asdict(cost_of(network)), **_without_memory(latency)}
+        for (stages, network), latency in zip(variants.items(), latencies, strict=True)
+    ]
+
+
+def _without_memory(latency: "Latency") -> dict[str, object]:
+    values = asdict(latency)
+    del values["peak_memory"]  # they were measured together
+    return values
+
+
+def tabulate_fused(name: str, fused: Sequence[Mapping[str, Any]]) -> Table:
+    """List what `describe_fused` has described, beside the network as it is."""
+    first = fused[0]
+    return Table(
+        name="fused",
+        title=(
+            f"{name} with early stages fused, one image at a time on {first['device']} with "
+            f"{pluralise(first['threads'], 'thread')}"
+        ),
+        columns=FUSED_COLUMNS,
+        rows=tuple(
+            {
+                **each,
+                "stages": ", ".join(map(str, each["stages"])) or "none, as it is",
+                "macs_ratio": each["macs"] / first["macs"],
+                "milliseconds": 1000 * each["seconds"],
+                "fastest": 1000 * each["fastest"],
+                "slowest": 1000 * each["slowest"],
+                "time_ratio": each["seconds"] / first["seconds"],
+            }
+            for each in fused
+        ),
+        notes=(
+            "Fused: one convolution in place of the first 1x1 and the depthwise one (at expansion 1, of all).",
+            "Measured in turn. What it does to accuracy is not measured: scalectl nas trains both kinds.",
+        ),
     )
 
 

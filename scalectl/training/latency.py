@@ -2,11 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from scalectl.arch.factory import Baseline, count_channels
 from scalectl.nn.build import build
@@ -31,29 +32,51 @@ class Latency:
 
 def measure_latency(network: Baseline, device: str, runs: int = 30, warm_up: int = 5) -> Latency:
     """Build a network with fresh weights, and time it on single images; slow ones are run less."""
+    (latency,) = measure_in_turn([network], device, runs, warm_up)
+    return latency
+
+
+def measure_in_turn(
+    networks: Sequence[Baseline], device: str, runs: int = 30, warm_up: int = 5
+) -> tuple[Latency, ...]:
+    """Time several networks, an image of each in turn: what else the machine does meets all alike.
+
+    The peak memory is that of all together.
+    """
     place = choose_device(device)
-    module = build(network).eval().to(place)
-    shape = (1, count_channels(network), network.resolution, network.resolution)
-    images = torch.zeros(shape, device=place)
+    modules = [build(network).eval().to(place) for network in networks]
+    images = [
+        torch.zeros((1, count_channels(net), net.resolution, net.resolution), device=place)
+        for net in networks
+    ]
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats(place)
-    times: list[float] = []
+    times: list[list[float]] = [[] for _ in networks]
     started = time.perf_counter()
     with torch.inference_mode(), _all_threads():
         for number in range(warm_up + runs):
-            before = time.perf_counter()
-            module(images)
-            if place.type == "cuda":
-                torch.cuda.synchronize(place)
-            times.append(time.perf_counter() - before)
-            if time.perf_counter() - started > _PATIENCE and number >= _LEAST:
+            for module, image, spent in zip(modules, images, times, strict=True):
+                spent.append(_time(module, image))
+            waited = time.perf_counter() - started
+            if waited > _PATIENCE * len(networks) and number >= _LEAST:
                 break
-    kept = times[min(warm_up, len(times) // 2) :]
+    return tuple(_sum_up(spent[min(warm_up, len(spent) // 2) :], place) for spent in times)
+
+
+def _time(module: nn.Module, image: torch.Tensor) -> float:
+    before = time.perf_counter()
+    module(image)
+    if image.device.type == "cuda":
+        torch.cuda.synchronize(image.device)
+    return time.perf_counter() - before
+
+
+def _sum_up(times: Sequence[float], place: torch.device) -> Latency:
     return Latency(
-        seconds=statistics.median(kept),
-        fastest=min(kept),
-        slowest=max(kept),
-        runs=len(kept),
+        seconds=statistics.median(times),
+        fastest=min(times),
+        slowest=max(times),
+        runs=len(times),
         device=torch.cuda.get_device_name(place) if place.type == "cuda" else str(place),
         threads=devices.THREADS,
         peak_memory=peak_memory(place),
@@ -72,6 +95,6 @@ def _all_threads() -> Iterator[None]:
 
 
 _PATIENCE = 60.0
-"""Seconds after which no further run begins."""
+"""Seconds for each network after which no further run begins."""
 _LEAST = 2
 """Fewest runs after the first, however slow."""

@@ -400,6 +400,20 @@ def test_profile_measures() -> None:
     assert at_phi["macs"] == 859_853_760
 
 
+def test_profile_measures_with_early_stages_fused() -> None:
+    """As it is first; with more multiply-adds then, whatever that does to the time."""
+    line = "profile b0 --resolution 32 --measure --fused 2"
+    document = json.loads(invoke(*line.split(), "--json").stdout)
+    check("profile", document)
+    fused = document["fused"]
+    assert [each["stages"] for each in fused] == [[], [1], [1, 2]]
+    assert fused[0]["macs"] == document["macs"] < fused[1]["macs"] < fused[2]["macs"]
+    assert all(each["fastest"] <= each["seconds"] <= each["slowest"] for each in fused)
+    text = invoke(*line.split()).stdout
+    assert "efficientnet_b0 with early stages fused, one image at a time on cpu" in text
+    assert "none, as it is" in text
+
+
 def test_a_refused_format_does_not_keep_the_others(tmp_path: Path) -> None:
     """The rest is written; the reason is said; nothing is approximated."""
     line = f"scale --phi 1 --baseline resnet50 --to torchvision --to toml -o {tmp_path} --json"
@@ -574,6 +588,10 @@ WRONG = [
     ("profile efficientnet_b00", 2, "did you mean"),
     ("profile b0 --coefficients paper", 2, "needs --phi"),
     ("profile b0 --resolution 4", 2, "--resolution"),
+    ("profile b0 --fused 2", 2, "--fused needs --measure"),
+    ("profile b0 --measure --fused 0", 2, "--fused"),
+    ("profile b0 --measure --fused 8", 2, "has 7 mbconv stages, and 8 are to be fused"),
+    ("profile resnet50 --measure --fused 1", 2, "has no mbconv stages"),
     ("verify", 2, "Missing argument 'FILE...'"),
     ("verify missing.json", 2, "does not exist"),
     ("verify a_file", 2, "of no format"),

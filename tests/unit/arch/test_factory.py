@@ -276,6 +276,12 @@ def test_what_a_factory_prints_is_in_no_document(folder: Path) -> None:
     assert "from a child" in result.stderr
 
 
+def test_a_factory_has_no_stages_to_fuse() -> None:
+    result = invoke(f"profile {TARGET}@64 --measure --fused 1")
+    assert result.exit_code == 2
+    assert "is a factory, whose stages scalectl does not know" in result.stderr
+
+
 def test_a_factory_is_profiled_but_not_in_parts() -> None:
     document = json.loads(invoke(f"profile {TARGET}@64 --json").stdout)
     assert document["resolution"] == 64

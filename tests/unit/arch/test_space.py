@@ -1,6 +1,7 @@
 """The space of architectures over a baseline's stages."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,19 @@ import pytest
 from scalectl.arch.baselines import find_architecture
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.arch.cost import compute_cost
+from scalectl.arch.counter import count_cost
 from scalectl.arch.scaling import NAMED
 from scalectl.arch.sizes import size_at
-from scalectl.arch.space import Space, build_architecture, list_dimensions, read_choices
+from scalectl.arch.space import (
+    Space,
+    build_architecture,
+    fuse_early_stages,
+    list_dimensions,
+    read_choices,
+)
 from scalectl.errors import ScalectlError
 from scalectl.exports import make_export, write
+from scalectl.nn.build import build_on_meta
 
 
 def draw(seed: int) -> dict[str, object]:
@@ -78,3 +87,27 @@ def test_what_is_drawn_is_built_as_it_is_counted(tmp_path: Path) -> None:
 def test_other_blocks_have_no_space() -> None:
     with pytest.raises(ScalectlError, match="resnet50 has bottleneck blocks"):
         list_dimensions(Space(), find_architecture("resnet50"))
+
+
+def test_early_stages_are_fused_and_the_rest_stays() -> None:
+    """Widths, layers, strides and squeeze-and-excitation too; costs are those of the built network."""
+    fused = fuse_early_stages(B0, 3)
+    assert list(fused) == [(), (1,), (1, 2), (1, 2, 3)]
+    assert fused[()].stages == B0.stages
+    for stages, network in fused.items():
+        for number, (own, stage) in enumerate(zip(B0.stages, network.stages, strict=True), 1):
+            assert stage == (replace(own, block="fused") if number in stages else own)
+        assert count_cost(build_on_meta(network), network.resolution)[0] == compute_cost(network)
+    macs = [compute_cost(network).macs for network in fused.values()]
+    assert macs[0] == 385_814_752
+    assert macs == sorted(macs)
+
+
+def test_only_mbconv_stages_are_fused() -> None:
+    """EfficientNetV2 begins with fused ones; ResNets have none."""
+    network = find_architecture("efficientnetv2_s")
+    assert list(fuse_early_stages(network, 2)) == [(), (4,), (4, 5)]
+    with pytest.raises(ScalectlError, match="has 3 mbconv stages, and 4 are to be fused"):
+        fuse_early_stages(network, 4)
+    with pytest.raises(ScalectlError, match="resnet50 has no mbconv stages"):
+        fuse_early_stages(find_architecture("resnet50"), 1)
