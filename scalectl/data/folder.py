@@ -44,7 +44,7 @@ def open_folder(spec: str, limits: Limits) -> Pictures:
     if not place or not root.is_dir():
         raise ScalectlError(
             f"There is no folder {str(root)!r}.",
-            "Write folder:PATH, where PATH has one folder for each class.",
+            "Give --data folder:PATH, where PATH has one folder for each class.",
         )
     reader = _Reader(root)
     folders = reader.find_splits()
