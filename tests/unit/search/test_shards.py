@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from command_server import CommandServer, search_in, table
+from factories import ROOT
+from jsonschema import Draft202012Validator
 
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.cli import main
@@ -65,6 +67,9 @@ def test_merged_shards_are_the_whole_search(
         assert table(tmp_path / "run") == undisturbed
     assert json.loads(merged.stdout)["records"] == json.loads(merged.stdout)["repeated"] == 4
     assert json.loads(merged.stdout)["conflicts"] == []
+    schema = json.loads((ROOT / "docs" / "schema.json").read_text())
+    merge_alone = {**schema, "anyOf": [{"$ref": "#/$defs/merge"}]}
+    Draft202012Validator(merge_alone).validate(json.loads(merged.stdout))
     before = (tmp_path / "epochs").read_text()
     assert server.run(search_in(tmp_path), tmp_path) == 0
     assert (tmp_path / "epochs").read_text() == before
