@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from select import select
 from typing import Any
 
+from scalectl import orphans
 from scalectl.errors import ScalectlError
 
 LIMIT = 600.0
@@ -56,7 +57,11 @@ class _Counter:
             [sys.executable, "-P", "-m", "scalectl.arch.counting"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
+            env={
+                **os.environ,
+                **orphans.list_variables(),
+                "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            },
             start_new_session=True,  # Ctrl-C is for this process, which then ends that one
         )
         self.close = weakref.finalize(self, _end, self._process)
@@ -91,10 +96,11 @@ def _explain(process: "subprocess.Popen[bytes]") -> str:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process, and what it has started in its group."""
+    """End the process, and what it has started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    orphans.end(process.pid)
     for pipe in (process.stdin, process.stdout):
         with suppress(OSError):
             assert pipe
@@ -105,6 +111,7 @@ def serve() -> None:
     """Answer requests until the process that sends them is gone."""
     from scalectl.arch import users_code
 
+    orphans.mark_own()
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -24,6 +24,7 @@ from scalectl.executors.processes import (
     deferring_signals,
     describe_death,
     kill,
+    list_variables,
     live_as_child,
     lost_server,
     start,
@@ -295,19 +296,22 @@ def _start(device: str, workspace: Workspace) -> _Worker:
     start_server()
     ours, theirs = CONTEXT.Pipe()
     alive, parent = CONTEXT.Pipe()
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
     place = replace(workspace, device=device)
     with deferring_signals():
-        process = CONTEXT.Process(target=_work, args=(place, theirs, parent, gpus), daemon=True)
+        process = CONTEXT.Process(
+            target=_work, args=(place, theirs, parent, list_variables()), daemon=True
+        )
         start(process)
     theirs.close()
     parent.close()
     return _Worker(device, process, ours, alive)
 
 
-def _work(workspace: Workspace, pipe: Connection, parent: Connection, gpus: str | None) -> None:
+def _work(
+    workspace: Workspace, pipe: Connection, parent: Connection, variables: dict[str, str]
+) -> None:
     """Train, in the process, all trials at once that come through the pipe."""
-    live_as_child(parent, gpus)
+    live_as_child(parent, variables)
     from scalectl.training import loop
     from scalectl.training.devices import warm_up
     from scalectl.training.graph_learner import LearnerPool

@@ -15,17 +15,17 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 
+from scalectl import orphans
 from scalectl.errors import OutOfSpaceError
 from scalectl.executors import Cluster
 from scalectl.executors.hardware import count_cores, count_memory
-from scalectl.executors.orphans import Orphans
 from scalectl.executors.parent_death import die_with_parent
 from scalectl.training.workspace import Workspace
 from scalectl.trial import News, Record, State, Trial
@@ -63,7 +63,6 @@ class Processes:
         memory = workspace.memory or count_memory() // self.jobs
         workspace = replace(workspace, memory=memory)
         start_server()
-        orphans = Orphans()
         try:
             while True:
                 while len(running) < self.jobs and (trial := next(source, None)):
@@ -78,21 +77,20 @@ class Processes:
                         _start_anew(pipe, workspace, running)
                     else:
                         yield _settle(news, pipe, running)
-                        orphans.end()
                 for pipe in _find_stalled(running, workspace.stall):
                     yield _settle(_stop(running[pipe], workspace.stall), pipe, running)
-                    orphans.end()
         finally:
             for child in running.values():
                 kill(child.process)
-            orphans.close()
 
 
 def start_server() -> None:
     """Start the server that all processes are forked from, and wait until it has loaded torch."""
     forkserver.set_forkserver_preload(["scalectl.executors.preload", "scalectl.training.loop"])
     with ignoring_interrupts(), _hiding_main():
-        forkserver.ensure_running()
+        resource_tracker.ensure_running()  # unmarked, since it cleans up after this process
+        with orphans.marking():
+            forkserver.ensure_running()
     first = CONTEXT.Process(target=int, daemon=True)
     start(first)
     first.join()
@@ -190,8 +188,8 @@ def _start_anew(pipe: Connection, workspace: Workspace, running: _Running) -> No
 
 def _start(trial: Trial, workspace: Workspace, running: _Running, starts: int = 1) -> None:
     ours, theirs = CONTEXT.Pipe()
-    gpus = os.environ.get(_GPUS)
-    process = CONTEXT.Process(target=_work, args=(trial, workspace, theirs, gpus), daemon=True)
+    variables = list_variables()
+    process = CONTEXT.Process(target=_work, args=(trial, workspace, theirs, variables), daemon=True)
     start(process)
     theirs.close()
     running[ours] = _Child(trial, process, time.monotonic(), starts)
@@ -257,11 +255,12 @@ def kill(process: BaseProcess) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()  # where it had not made a group of its own yet
     process.join(timeout=5)
+    orphans.end(process.pid)
 
 
-def _work(trial: Trial, workspace: Workspace, pipe: Connection, gpus: str | None) -> None:
+def _work(trial: Trial, workspace: Workspace, pipe: Connection, variables: dict[str, str]) -> None:
     """Train a trial in the child, and send its news through the pipe."""
-    live_as_child(pipe, gpus)
+    live_as_child(pipe, variables)
     _limit_memory(workspace.memory)
     from scalectl.training import loop
 
@@ -272,13 +271,16 @@ def _work(trial: Trial, workspace: Workspace, pipe: Connection, gpus: str | None
         pipe.send(problem)
 
 
-def live_as_child(pipe: Connection, gpus: str | None) -> None:
-    """Make this process end with its parent, which holds the other end of the pipe.
+def list_variables() -> dict[str, str]:
+    """Return the environment variables of a child; the server's may be of an earlier search."""
+    gpus = {_GPUS: os.environ[_GPUS]} if _GPUS in os.environ else {}
+    return gpus | orphans.list_variables()
 
-    `gpus` are the parent's CUDA_VISIBLE_DEVICES; the server's may be of an earlier search.
-    """
-    if gpus is not None:
-        os.environ[_GPUS] = gpus
+
+def live_as_child(pipe: Connection, variables: dict[str, str]) -> None:
+    """Make this process end with its parent, which holds the other end of the pipe."""
+    os.environ.update(variables)
+    orphans.mark_own()
     os.setpgid(0, 0)
     die_with_parent()
     threading.Thread(target=_leave_with_parent, args=(pipe,), daemon=True).start()

@@ -1,7 +1,10 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from multiprocessing import forkserver
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 import ray
 from factories import TINY
+from processes import find_processes
 
 from scalectl.arch.loading import find_baseline
 from scalectl.executors import CLUSTERS, EXECUTORS, Cluster, Executor, hardware, make_executor
@@ -206,6 +210,48 @@ def test_a_process_sees_the_gpus_that_its_parent_sees_now(
         *_, record = make("processes", 1).run(plan.trials[:1], workspace)
         assert isinstance(record, Record)
         assert f"sees GPUs {gpus}." in record.error
+
+
+LEAVING = """
+import multiprocessing, os, subprocess
+from torch import nn
+
+
+class Net(nn.Sequential):
+    def forward(self, images):
+        if multiprocessing.parent_process():  # a trial, not the process that counts
+            environment = {**os.environ, "LEFT_IN": os.getcwd()}
+            subprocess.Popen(["sleep", "1000"], env=environment, start_new_session=True)
+        return super().forward(images)
+
+
+def build(depth, width, resolution, num_classes):
+    wide = max(4, round(8 * width))
+    layers = [nn.Conv2d(3, wide, 3), *(nn.Conv2d(wide, wide, 3) for _ in range(round(2 * depth)))]
+    return Net(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(wide, num_classes))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("name", ["processes", "gpu"])
+def test_what_a_trial_has_started_ends_with_its_process(
+    name: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In sessions of their own. What the program itself starts meanwhile is not touched."""
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(load_config(None, [*TINY, "proxy.width=1"]), find_baseline("leaving:build@16"))
+    mark = f"LEFT_IN={tmp_path}"
+    with closing(make(name, 1).run(plan.trials[:1], workspace)) as news:
+        next(news)
+        assert find_processes(mark)
+        own = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    left = find_processes(mark)
+    assert own.poll() is None
+    own.kill()
+    own.wait()
+    assert not left
 
 
 def test_closing_leaves_no_process(tiny: Plan, workspace: Workspace) -> None:

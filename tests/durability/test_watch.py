@@ -126,11 +126,77 @@ def test_nothing_outlives_a_killed_command(tmp_path: Path) -> None:
     before = find_processes(mark)
     assert len(before) >= 4
     for process_id in before:
-        if (
-            os.getpgid(process_id) == process_id and process_id != process.pid
-        ):  # a trial has its own group
+        # A trial has a group of its own, but no session.
+        if os.getsid(process_id) != process_id == os.getpgid(process_id) != process.pid:
             os.kill(process_id, signal.SIGSTOP)
             break
     process.kill()
     process.wait()
     wait_until(lambda: not find_processes(mark))
+
+
+LEAVING = """
+import multiprocessing, os, subprocess, time
+from torch import nn
+
+
+def leave():
+    \"\"\"One process as programs are started, one as a daemon forks.\"\"\"
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    if not os.fork():
+        os.setsid()
+        open(f"forked-{os.getpid()}", "x").close()
+        time.sleep(1000)
+
+
+class Net(nn.Sequential):
+    def forward(self, images):
+        is_trial = multiprocessing.parent_process()  # not the process that counts
+        if is_trial and not os.path.exists("left"):
+            open("left", "x").close()
+            leave()
+        return super().forward(images)
+
+
+def build(depth, width, resolution, num_classes):
+    wide = max(4, round(8 * width))
+    layers = [nn.Conv2d(3, wide, 3), *(nn.Conv2d(wide, wide, 3) for _ in range(round(2 * depth)))]
+    return Net(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(wide, num_classes))
+
+
+def build_and_leave(**numbers):
+    leave()
+    return build(**numbers)
+"""
+
+
+def has_session(process_id: int) -> bool:
+    return os.getsid(process_id) == process_id
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_trials_leave_ends_with_the_command(number: int, tmp_path: Path) -> None:
+    """However it ends, and though no signal to its group reaches what has a session of its own."""
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    mark = f"SCALECTL_MARK={uuid4()}"
+    environment = {**os.environ, **dict([mark.split("=")])}
+    command = [*GRID, "--baseline", "leaving:build@16", "--set", "proxy.epochs=1000", "-q"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    wait_until(lambda: list(tmp_path.glob("forked-*")))
+    # These two, the process that counts and the guard.
+    wait_until(lambda: sum(map(has_session, find_processes(mark))) == 4)
+    process.send_signal(number)
+    assert process.wait() == (143 if number == signal.SIGTERM else -number)
+    wait_until(lambda: not find_processes(mark))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_what_a_factory_leaves_while_it_is_counted_ends_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    mark = f"SCALECTL_MARK={uuid4()}"
+    environment = {**os.environ, **dict([mark.split("=")])}
+    command = [sys.executable, "-m", "scalectl", "profile", "leaving:build_and_leave@16"]
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert list(tmp_path.glob("forked-*"))
+    assert not find_processes(mark)
