@@ -163,11 +163,11 @@ def _abandon_stdout() -> None:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     named = any(os.environ.get(f"SCALECTL_{name.upper()}_JSON") for name in COMMANDS)
-    pairs = itertools.pairwise(arguments)
+    options = list(itertools.takewhile(lambda text: text != "--", arguments))
     return (
         named
-        or not {"--json", "--events", "--format=json"}.isdisjoint(arguments)
-        or ("--format", "json") in pairs
+        or not {"--json", "--events", "--format=json"}.isdisjoint(options)
+        or ("--format", "json") in itertools.pairwise(options)
     )
 
 

@@ -92,7 +92,7 @@ def test_the_picture_is_drawn_from_the_committed_records() -> None:
         shown = (IMAGES / name).read_text()
         words = re.compile(r"<text[^>]*>([^<]+)</text>")
         assert words.findall(shown) == words.findall(svg.decode())
-        assert "IDENTIFIED: (alpha, beta, gamma) = (1, 1.122, 1.26)" in shown
+        assert "IDENTIFIED: (alpha, beta, gamma) = (1, 1, 1.414)" in shown
 
 
 def list_blocks(language: str) -> Iterator[tuple[str, str]]:

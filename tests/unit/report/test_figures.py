@@ -112,7 +112,7 @@ def test_figures_are_written_in_three_formats(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["report", str(RECORDS), "--figures", str(tmp_path / "new")])
     assert result.exit_code == 0, result.output
     assert "No figure latency: No latency was measured" in result.stderr
-    drawn = figures.FIGURES.keys() - {"latency", "confirmation", "fidelity"}
+    drawn = figures.FIGURES.keys() - {"latency", "fidelity"}
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {
         f"{name}{form}" for name in drawn for form in (".svg", ".png", ".pdf", "-dark.svg")

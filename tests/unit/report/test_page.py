@@ -117,7 +117,7 @@ def test_the_first_screen_answers(pages: dict[str, str]) -> None:
     assert "NOT IDENTIFIED</p>" in first["few"]
     assert "More seeds show what is noise" in first["few"]
     assert "scalectl scale --from" in first["real"]
-    assert "<dd>1.260</dd>" in first["real"]
+    assert "<dd>1.414</dd>" in first["real"]
 
 
 def test_a_page_says_what_is_missing_and_shows_what_is_there(pages: dict[str, str]) -> None:
