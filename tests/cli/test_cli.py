@@ -538,6 +538,7 @@ WRONG = [
     ("grid --device cuda:77", 2, "GPU"),
     ("grid --device mps --executor inline", 2, "mps is a GPU of Apple's"),
     ("profile b0 --measure --device cuda:77", 2, "GPU"),
+    ("profile -- --events", 2, "There is no baseline '--events'"),
     ("report --all --table family", 2, "--all goes neither"),
     ("grid --stall 0", 2, "0.0 is not in the range"),
     ("grid --time-budget 0h", 2, "'0h' is not a time above 0, such as 90s"),
