@@ -184,7 +184,7 @@ def test_report_in_every_format(form: str, run: Path) -> None:
         assert "Frontier" not in result.stdout
         assert "Frontier" in invoke("report", str(run), "--format", form, "--all").stdout
     if form in ("rich", "markdown"):
-        assert f"scalectl scale --from {run} --phi 4" in result.stdout
+        assert f" -o {run} --seeds 2" in result.stdout
     if form == "latex":
         assert result.stdout.startswith("\\begin{table}")
         assert result.stdout.count("\\begin{tabular}") == 1
