@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from select import select
 from typing import Any
 
-from scalectl import orphans
+from scalectl.arch import orphans
 from scalectl.errors import ScalectlError
 
 LIMIT = 600.0

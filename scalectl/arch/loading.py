@@ -6,10 +6,15 @@ from pathlib import Path
 from scalectl import parsing
 from scalectl.arch.architecture import Architecture, Stage
 from scalectl.arch.baselines import find_architecture
-from scalectl.arch.block_strings import check_blocks, is_block_strings, parse_network, parse_stages
 from scalectl.arch.cost import Cost
 from scalectl.arch.factory import Baseline, Factory, make_factory
-from scalectl.arch.pycls_file import read_pycls
+from scalectl.arch.formats.block_strings import (
+    check_blocks,
+    is_block_strings,
+    parse_network,
+    parse_stages,
+)
+from scalectl.arch.formats.pycls_file import read_pycls
 from scalectl.arch.rounding import Rounding
 from scalectl.errors import ScalectlError
 

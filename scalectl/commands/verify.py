@@ -10,7 +10,7 @@ from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import PATH, json_option
 from scalectl.commands.shared.output import print_json, say
 from scalectl.errors import ScalectlError
-from scalectl.exports.conventions import tell
+from scalectl.exports.checks.conventions import tell
 
 
 @click.command(cls=DocumentedCommand)

@@ -22,7 +22,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 
-from scalectl import orphans
+from scalectl.arch import orphans
 from scalectl.errors import OutOfSpaceError
 from scalectl.executors import Cluster
 from scalectl.executors.hardware import count_cores, count_memory

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
-from scalectl.exports.verification import Verification
+from scalectl.exports.checks.verification import Verification
 from scalectl.store import atomic
 
 

@@ -12,7 +12,7 @@ from scalectl import parsing
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline, count_channels
 from scalectl.arch.sizes import Size
-from scalectl.exports.verification import Verification
+from scalectl.exports.checks.verification import Verification
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
@@ -78,7 +78,7 @@ class Json:
     def verify(self, path: Path) -> Verification:
         """Read the file back, build in plain torch, and run."""
         from scalectl.arch.loading import load_network
-        from scalectl.exports.verification import check
+        from scalectl.exports.checks.verification import check
         from scalectl.nn.build import build_on_meta
 
         claims, network = parsing.read_table(path), load_network(path)

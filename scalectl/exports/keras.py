@@ -6,9 +6,9 @@ from pathlib import Path
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
-from scalectl.exports.conventions import comment_rates, tell_family
+from scalectl.exports.checks.conventions import comment_rates, tell_family
+from scalectl.exports.checks.verification import Verification, comment_differences, count_outputs
 from scalectl.exports.python_module import import_module, read_builder, write_module
-from scalectl.exports.verification import Verification, comment_differences, count_outputs
 
 _FUNCTION = '''
 def {name}(
@@ -57,7 +57,7 @@ class Keras:
         import keras
         import numpy as np
 
-        from scalectl.exports.inspection_keras import compare_with_own, measure_rates
+        from scalectl.exports.checks.inspection_keras import compare_with_own, measure_rates
 
         module = import_module(path)
         claims = module.CLAIMS

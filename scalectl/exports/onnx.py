@@ -9,8 +9,8 @@ from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
 from scalectl.exports import is_installed
+from scalectl.exports.checks.verification import Verification, count_outputs
 from scalectl.exports.config import claim
-from scalectl.exports.verification import Verification, count_outputs
 
 _KEY = "scalectl"
 _FLOAT = 1

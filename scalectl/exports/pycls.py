@@ -7,10 +7,10 @@ from typing import Any
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.cost import compute_cost
 from scalectl.arch.factory import Baseline
-from scalectl.arch.pycls_file import read_pycls
+from scalectl.arch.formats.pycls_file import read_pycls
 from scalectl.arch.sizes import Size
+from scalectl.exports.checks.verification import Verification
 from scalectl.exports.config import claim
-from scalectl.exports.verification import Verification
 
 _MARK = "# scalectl: "
 

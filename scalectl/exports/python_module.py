@@ -14,9 +14,9 @@ from typing import Any
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
+from scalectl.exports.checks.conventions import OWN, tell_family
+from scalectl.exports.checks.verification import Verification
 from scalectl.exports.config import claim
-from scalectl.exports.conventions import OWN, tell_family
-from scalectl.exports.verification import Verification
 
 _TEMPLATE = '''\
 """{name}: emitted by scalectl {version} for {library}.
@@ -122,8 +122,8 @@ def verify_module(path: Path) -> Verification:
 def _check_built(module: ModuleType, device: str) -> Verification:
     import torch
 
-    from scalectl.exports.inspection import Draws, compare_with_own
-    from scalectl.exports.verification import check
+    from scalectl.exports.checks.inspection import Draws, compare_with_own
+    from scalectl.exports.checks.verification import check
 
     with Draws() as draws, torch.device(device):
         network = getattr(module, module.CLAIMS["name"])()

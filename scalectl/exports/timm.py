@@ -5,8 +5,8 @@ from pathlib import Path
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
+from scalectl.exports.checks.verification import Verification
 from scalectl.exports.python_module import read_builder, verify_module, write_module
-from scalectl.exports.verification import Verification
 
 _FUNCTION = '''
 default_cfgs = timm.models.generate_default_cfgs(

@@ -6,8 +6,8 @@ from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.rounding import make_divisible
 from scalectl.arch.sizes import Size
+from scalectl.exports.checks.verification import Verification
 from scalectl.exports.python_module import read_builder, verify_module, write_module
-from scalectl.exports.verification import Verification
 from scalectl.exports.widths import find_multiplier
 
 _FUNCTION = '''

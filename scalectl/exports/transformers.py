@@ -8,8 +8,8 @@ from typing import Any
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
+from scalectl.exports.checks.verification import Verification
 from scalectl.exports.config import claim
-from scalectl.exports.verification import Verification
 from scalectl.exports.widths import find_multiplier
 
 
@@ -76,8 +76,8 @@ class Transformers:
             EfficientNetForImageClassification,
         )
 
-        from scalectl.exports.inspection import Draws, compare_with_own, draw_weights
-        from scalectl.exports.verification import check
+        from scalectl.exports.checks.inspection import Draws, compare_with_own, draw_weights
+        from scalectl.exports.checks.verification import check
 
         class Logits(torch.nn.Module):
             def __init__(self) -> None:

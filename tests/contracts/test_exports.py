@@ -18,7 +18,7 @@ from scalectl.arch.sizes import Size, official_size, size_at
 from scalectl.cli import main
 from scalectl.errors import ScalectlError
 from scalectl.exports import EXPORTS, make_export, verify, write
-from scalectl.exports.verification import Verification
+from scalectl.exports.checks.verification import Verification
 
 SIZES = [
     size_at(B0, NAMED["paper"], 1.5, "paper"),

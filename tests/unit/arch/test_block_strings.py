@@ -15,9 +15,9 @@ from timm.models import efficientnet, mobilenetv3
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines import find_architecture
-from scalectl.arch.block_strings import parse_network
 from scalectl.arch.cost import compute_cost
 from scalectl.arch.counter import count_cost
+from scalectl.arch.formats.block_strings import parse_network
 from scalectl.arch.loading import find_baseline
 from scalectl.cli import main
 from scalectl.errors import ScalectlError

@@ -15,7 +15,7 @@ from scalectl.arch.factory import cost_of
 from scalectl.arch.scaling import Multipliers, scale
 from scalectl.arch.sizes import Size, official_size
 from scalectl.exports import verify, write
-from scalectl.exports.conventions import Convention, tell
+from scalectl.exports.checks.conventions import Convention, tell
 from scalectl.exports.python_module import import_module
 
 

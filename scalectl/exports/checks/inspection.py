@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from scalectl.exports.conventions import (
+from scalectl.exports.checks.conventions import (
     AT_THE_END,
     BEFORE_THE_CLASSIFIER,
     BETWEEN_PATCHES,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from scalectl import orphans
+from scalectl.arch import orphans
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from scalectl.exports.conventions import (
+from scalectl.exports.checks.conventions import (
     AT_THE_END,
     BEFORE_THE_CLASSIFIER,
     BETWEEN_PATCHES,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scalectl.arch.counter import count_cost
-from scalectl.exports.conventions import Comparison, comment_rates, tell_difference
+from scalectl.exports.checks.conventions import Comparison, comment_rates, tell_difference
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +61,7 @@ def check(
     device: str = "meta",
 ) -> Verification:
     """Count on the network's device, and compare with what a file claims of it."""
-    from scalectl.exports.inspection import measure_rates
+    from scalectl.exports.checks.inspection import measure_rates
 
     expected, (channels, resolution, _) = claims["params"], claims["input_size"]
     classes = count_outputs(claims)
