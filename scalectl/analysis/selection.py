@@ -250,8 +250,8 @@ def _explain(standing: Standing, networks: int, judgement: Judgement, needed: in
         )
     if evidence.tells_nothing:
         return (
-            f"These trainings do not tell the networks apart (p = {evidence.noise.networks_p:.2f}): more images, more epochs "
-            "or more seeds would."
+            f"These trainings do not tell the networks apart (p = {evidence.noise.networks_p:.2f}): more "
+            "images, more epochs or more seeds would."
         )
     more = (
         f"about {needed} more trainings may do"

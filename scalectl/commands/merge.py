@@ -65,7 +65,7 @@ def _conclude(run: Path) -> str:
     if is_architecture_run(run):
         return architectures.in_words(read_architecture_results(run))
     results = read_results(run)
-    if not (results.outlook and results.outlook.missing):
+    if not results.lacks_trials:
         recommendation.write(recommend(results), run)
     return prose.in_words(results)
 

@@ -47,7 +47,7 @@ from scalectl.commands.shared.searching import (
 )
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, choose_executor, make_executor
+from scalectl.executors import Cluster, Executor, choose_executor, make_executor
 from scalectl.executors.hardware import count_gpus, require_device
 from scalectl.parsing import humanise
 from scalectl.report.render import pluralise
@@ -153,13 +153,13 @@ def nas(
     """Search a baseline: choose each stage's block, kernel, expansion, width ... by brief trainings.
 
     SPACE_FILE says otherwise than MnasNet's space. Run again with the same arguments, it continues;
-    with more --trials, or another --time-budget, it adds to what is there. Several commands on the same folder share the work.
-    grid --baseline RUN and scale --baseline RUN take the winner.
+    with more --trials, or another --time-budget, it adds to what is there. Several commands on the
+    same folder share the work. grid --baseline RUN and scale --baseline RUN take the winner.
     """
     refuse_contradictions(click.get_current_context().params)
     from scalectl.arch import loading
     from scalectl.search import trackers
-    from scalectl.search.architectures import engine, proposals
+    from scalectl.search.architectures import engine
     from scalectl.search.architectures.config import ArchitectureConfig
     from scalectl.search.architectures.plan import make_architecture_plan
     from scalectl.search.config import load_settings
@@ -193,8 +193,7 @@ def nas(
     require_here(device, executor, trains=not no_probe)
     cluster = Cluster(address=address, resources=config.resources)
     make = cache(partial(make_executor, executor, jobs or 0, cluster))
-    first = [trial.candidate for trial in proposals.list_first(plan)]
-    measure = cache(partial(measure_speed, plan, first, make, device))
+    measure = cache(partial(_measure, plan, make, device))
     if dry_run:
         plan = _fit(plan, run, trials, measure) if time_budget else plan
         _show_plan(plan, run, None if no_probe or executor == "slurm" else measure, as_json)
@@ -234,6 +233,14 @@ def _aim(
         place = "cuda" if count_gpus() else "cpu"
     refuse(place == "mps", "Latency is measured on a CPU or with CUDA: say --latency-on cpu.")
     return replace(objective, latency_on=cast("Literal['cpu', 'cuda']", place))
+
+
+def _measure(plan: "ArchitecturePlan", make: Callable[[], Executor], device: str) -> "Speed":
+    """Measure the speed on the networks that are known before anything is trained."""
+    from scalectl.search.architectures import proposals
+
+    first = [trial.candidate for trial in proposals.list_first(plan)]
+    return measure_speed(plan, first, make, device)
 
 
 def _fit(

@@ -425,9 +425,9 @@ def _refuse_another(address: str) -> None:
     refuse the reports of a cluster without one, and wait for ever.
     """
     import ray
-    from ray._private.services import (
-        canonicalize_bootstrap_address,
-    )  # knows localhost by its address
+
+    # It knows localhost by its address.
+    from ray._private.services import canonicalize_bootstrap_address
 
     there = ray.get_runtime_context().gcs_address
     if address in ("", "auto", "local"):

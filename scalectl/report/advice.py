@@ -27,8 +27,8 @@ def advise(results: Results, run: str, data: str = "") -> tuple[Step, ...]:
     """
     again = search_again(results, run, data)
     steps = _follow_verdict(results, run, again, search_again(results, run, data, "-longer"))
-    is_over = not (results.outlook and results.outlook.missing)
-    if again and is_over and count_below_baseline(results) and not results.fidelity:
+    is_doubtful = count_below_baseline(results) and not results.fidelity
+    if again and is_doubtful and not results.lacks_trials:
         why = "Train some of them longer: such brief trainings favour what learns fast."
         return *steps, _repeat(why, again, "--set", "fidelity.seeds=1")
     return steps
@@ -37,7 +37,7 @@ def advise(results: Results, run: str, data: str = "") -> tuple[Step, ...]:
 def _follow_verdict(results: Results, run: str, again: str, apart: str) -> tuple[Step, ...]:
     """List the steps that a verdict asks for; `apart` is the command that searches in another folder."""
     selection, evidence = results.selection, results.selection.evidence
-    if results.outlook and results.outlook.missing:
+    if results.lacks_trials:
         return (_repeat("Finish the search: it continues where it was.", again),)
     if selection.status == "no_eligible_winner":
         return (_repeat("Try the failed trials once more.", again),)

@@ -53,21 +53,21 @@ def describe_architecture_plan(plan: ArchitecturePlan, seconds: float | None) ->
         "macs": cost_of(plan.start).macs,
         "objective": describe_objective(plan.config.objective, plan.start),
         "dimensions": {name: list(values) for name, values in plan.dimensions.items()},
-        "networks": count_networks(plan),
+        "networks": _count_networks(plan),
         "trials": proposals.at_most(plan.config),
-        "training_macs": expect_macs(plan),
+        "training_macs": _expect_macs(plan),
         "follow_ups": estimate.count_confirmations(plan.config),
         "estimated_seconds": seconds,
         "account": account and asdict(account),
     }
 
 
-def count_networks(plan: ArchitecturePlan) -> int:
+def _count_networks(plan: ArchitecturePlan) -> int:
     """Count the combinations of choices; some of them are the same network."""
     return math.prod(map(len, plan.dimensions.values()))
 
 
-def expect_macs(plan: ArchitecturePlan) -> float:
+def _expect_macs(plan: ArchitecturePlan) -> float:
     """Estimate the multiply-adds of all trainings, as if all networks cost what the first do on average."""
     first = proposals.list_first(plan)
     spent = sum(trial.count_macs(trial.recipe.epochs) for trial in first)

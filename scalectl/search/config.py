@@ -208,6 +208,10 @@ class Settings(Protocol):
         """What is trained in place of the full network."""
 
     @property
+    def planned_for(self) -> float:
+        """Seconds that it was cut to; 0 for none."""
+
+    @property
     def watch(self) -> Watch:
         """What stops a trial."""
 

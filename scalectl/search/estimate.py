@@ -26,7 +26,7 @@ from scalectl.parsing import humanise
 from scalectl.search import engine, followups
 from scalectl.search.architectures.plan import ArchitecturePlan
 from scalectl.search.plan import Plan, resize_plan
-from scalectl.search.resume import read_config
+from scalectl.search.resume import recall_config
 from scalectl.store.reader import ReadResult
 from scalectl.store.writer import Store
 from scalectl.training.workspace import Workspace
@@ -166,10 +166,8 @@ class Choice:
 
 def recall_plan(plan: Plan, run: Path, before: ReadResult) -> Plan | None:
     """Return the plan that was chosen for the same time when the run was begun, or None."""
-    stored = read_config(run, before.damaged)
-    if stored is None or stored.planned_for != plan.config.planned_for:
-        return None
-    return resize_plan(plan, stored.seeds, stored.design.max_candidates)
+    stored = recall_config(plan.config, run, before)
+    return resize_plan(plan, stored.seeds, stored.design.max_candidates) if stored else None
 
 
 def choose_plan(

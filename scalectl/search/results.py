@@ -61,6 +61,11 @@ class Results:
         return tuple(sorted({record.trial.seed for record in self.searched}))
 
     @property
+    def lacks_trials(self) -> bool:
+        """Whether trials that were decided on are missing; False where that is not known."""
+        return bool(self.outlook and self.outlook.missing)
+
+    @property
     def fingerprints(self) -> tuple[dict[str, str], ...]:
         """The different numeric environments of the records; several may mean different last bits."""
         return list_environments(self.records)

@@ -92,6 +92,12 @@ def read_settings(kind: type[S], run: Path, damaged: Sequence[DamagedFile]) -> S
     return load_settings(kind, path, later)
 
 
+def recall_config(config: S, run: Path, before: ReadResult) -> S | None:
+    """Return the config of a run that was planned for the same time as this one; else None."""
+    stored = read_settings(type(config), run, before.damaged)
+    return stored if stored and stored.planned_for == config.planned_for else None
+
+
 _FREE = (
     *("proxy.data", "planned_for", "strategy.points", "trials", "confirm_seeds"),
     *("select.", "confirm.", "fidelity.", "watch.", "resources."),

@@ -136,8 +136,8 @@ def _find_doubt(results: "Results") -> str:
 
     if results.selection.status != "identified":
         return results.selection.reason
-    if results.outlook and results.outlook.missing:
+    if results.outlook and results.lacks_trials:
         return f"only {count_trials(results.outlook)} trials are over."
-    return "no network is better than one that always answers the largest class." * is_chance(
-        results
-    )
+    if is_chance(results):
+        return "no network is better than one that always answers the largest class."
+    return ""

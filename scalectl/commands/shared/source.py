@@ -92,10 +92,10 @@ def _read_recommendation(run: Path) -> tuple[Recommendation, str]:
     from scalectl.search.results import read_results, recommend
 
     results = read_results(run)
-    outlook = results.outlook
-    if outlook is None or not outlook.missing:
-        return recommend(results), ""
-    return recommend(results), f", UNFINISHED: {count_trials(outlook)} trials"
+    unfinished = ""
+    if results.outlook and results.lacks_trials:
+        unfinished = f", UNFINISHED: {count_trials(results.outlook)} trials"
+    return recommend(results), unfinished
 
 
 def _parse_coefficients(text: str) -> Coefficients:

@@ -11,7 +11,7 @@ from scalectl.report.figures.style import count_up
 from scalectl.report.html.content import (
     Fact,
     RunContent,
-    Section,
+    arrange,
     list_notices,
     list_provenance,
     sign,
@@ -27,14 +27,6 @@ def collect(key: str, path: str, results: ArchitectureResults) -> RunContent:
     drawn = {drawing.name: drawing for drawing in figures.draw_architectures(results)}
     tables = {name: make(results) for name, make in TABLES.items()}
 
-    def arrange(title: str, figures: str, names: str, words: tuple[str, ...] = ()) -> Section:
-        return Section(
-            title=title,
-            words=words,
-            figures=tuple(drawn[name] for name in figures.split()),
-            tables=tuple(tables[name] for name in names.split()),
-        )
-
     return RunContent(
         key=key,
         name=results.name,
@@ -48,12 +40,15 @@ def collect(key: str, path: str, results: ArchitectureResults) -> RunContent:
         facts=tuple(_list_facts(results)),
         steps=advise_architectures(results, path),
         front=drawn["front"],
-        sections=(
-            arrange("The winner", "", "stages", tuple(words)),
-            arrange("Accuracy and cost", "", "networks front"),
-            arrange("What each choice did", "choices", "importances"),
-            arrange("Who proposed what", "", "samplers failures"),
-            arrange("Does it hold?", "confirmation", "confirmation"),
+        sections=arrange(
+            drawn,
+            tables,
+            words,
+            ("The winner", "", "stages"),
+            ("Accuracy and cost", "", "networks front"),
+            ("What each choice did", "choices", "importances"),
+            ("Who proposed what", "", "samplers failures"),
+            ("Does it hold?", "confirmation", "confirmation"),
         ),
         provenance=tuple(
             list_provenance(

@@ -1,7 +1,7 @@
 """What the page shows of one run, whatever was searched: the template knows of nothing else."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from statistics import fmean
@@ -61,6 +61,27 @@ class RunContent:
     """The figure beside the verdict."""
     sections: tuple[Section, ...]
     provenance: tuple[tuple[str, str], ...]
+
+
+def arrange(
+    drawn: Mapping[str, DescribedFigure],
+    tables: Mapping[str, Table],
+    words: Sequence[str],
+    *parts: tuple[str, str, str],
+) -> tuple[Section, ...]:
+    """Arrange figures and tables in sections, each a title and both kinds of names with spaces between.
+
+    The words stand in the first section.
+    """
+    return tuple(
+        Section(
+            title=title,
+            words=() if number else tuple(words),
+            figures=tuple(drawn[name] for name in figures.split()),
+            tables=tuple(tables[name] for name in names.split()),
+        )
+        for number, (title, figures, names) in enumerate(parts)
+    )
 
 
 def list_notices(

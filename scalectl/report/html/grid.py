@@ -9,7 +9,7 @@ from scalectl.report.figures.style import is_chosen
 from scalectl.report.html.content import (
     Fact,
     RunContent,
-    Section,
+    arrange,
     list_notices,
     list_provenance,
     sign,
@@ -30,14 +30,6 @@ def collect(key: str, path: str, results: Results) -> RunContent:
     tables = {name: tabulate(name, results) for name in TABLES}
     tables["literature"] = tabulate_literature()
 
-    def arrange(title: str, figures: str, names: str, words: tuple[str, ...] = ()) -> Section:
-        return Section(
-            title=title,
-            words=words,
-            figures=tuple(drawn[name] for name in figures.split()),
-            tables=tuple(tables[name] for name in names.split()),
-        )
-
     return RunContent(
         key=key,
         name=results.name,
@@ -51,12 +43,15 @@ def collect(key: str, path: str, results: Results) -> RunContent:
         facts=tuple(_list_facts(results)),
         steps=advise(results, path),
         front=drawn["triangle"],
-        sections=(
-            arrange("Compared with what", "", "controls", tuple(words)),
-            arrange("Accuracy and cost", "frontier costs latency", "ranking frontier candidates"),
-            arrange("Training and fit", "curves diagnostics", "curves fit failures"),
-            arrange("Does it hold?", "confirmation fidelity", "confirmation fidelity"),
-            arrange("The family", "family", "family literature"),
+        sections=arrange(
+            drawn,
+            tables,
+            words,
+            ("Compared with what", "", "controls"),
+            ("Accuracy and cost", "frontier costs latency", "ranking frontier candidates"),
+            ("Training and fit", "curves diagnostics", "curves fit failures"),
+            ("Does it hold?", "confirmation fidelity", "confirmation fidelity"),
+            ("The family", "family", "family literature"),
         ),
         provenance=tuple(
             list_provenance(

@@ -78,7 +78,8 @@ def search(
         ):
             yield Waiting(len(others))
             return
-    weigh([record.trial.baseline for record in store.read().records if is_trained(record)])
+    if plan.config.objective.latency:  # of other samplers' networks, too, which are in the run
+        weigh([record.trial.baseline for record in store.read().records if is_trained(record)])
     failed = len(asked - store.list_ended())
     yield engine.Searched(len(asked), bound, failed)
     planned = plan_confirmation(plan.config, read_architecture_results(run).networks)

@@ -14,7 +14,7 @@ from scalectl.search.architectures import proposals
 from scalectl.search.architectures.config import ArchitectureConfig
 from scalectl.search.architectures.plan import ArchitecturePlan
 from scalectl.search.estimate import Estimate
-from scalectl.search.resume import read_settings
+from scalectl.search.resume import recall_config
 from scalectl.store.reader import ReadResult
 from scalectl.trial import Trial
 
@@ -44,10 +44,8 @@ def list_left(plan: ArchitecturePlan, before: ReadResult) -> list[Trial]:
 
 def recall_plan(plan: ArchitecturePlan, run: Path, before: ReadResult) -> ArchitecturePlan | None:
     """Return the plan that was chosen for the same time when the run was begun, or None."""
-    stored = read_settings(ArchitectureConfig, run, before.damaged)
-    if stored is None or stored.planned_for != plan.config.planned_for:
-        return None
-    return _resize(plan, stored.trials)
+    stored = recall_config(plan.config, run, before)
+    return _resize(plan, stored.trials) if stored else None
 
 
 def choose_plan(
