@@ -24,7 +24,8 @@ from scalectl.arch.scaling import Multipliers, scale
 from scalectl.search.candidates import enumerate_candidates, shrink
 from scalectl.search.config import Config, Design, Proxy, dump_config
 from scalectl.store.checksum import add_checksum
-from scalectl.store.writer import Store, write_file
+from scalectl.store.parquet import encode
+from scalectl.store.writer import Store
 from scalectl.trial import Candidate, Record
 
 SIZES = {10: (10, 1), 1_000: (1_000, 1), 10_000: (10_000, 1), 100_000: (10_000, 10)}
@@ -81,7 +82,8 @@ def make_candidates(count: int) -> tuple[Candidate, ...]:
 def make_store(run: Path, records: Sequence[Record]) -> None:
     """As a search leaves it, all of its records compacted."""
     Store(run)
-    write_file(records, run / "compact" / "all.parquet")
+    content = encode(sorted(records, key=lambda record: record.trial.id))
+    (run / "compact" / "all.parquet").write_bytes(content)
     grid = dump_config(Config(seeds=len({record.trial.seed for record in records})))
     (run / "grid.toml").write_bytes(add_checksum(grid.encode(), ".toml"))
 

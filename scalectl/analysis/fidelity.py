@@ -7,9 +7,10 @@ from itertools import combinations, islice
 
 import numpy as np
 
+from scalectl.analysis.evidence import list_trained
 from scalectl.analysis.surface import find_optimum
 from scalectl.arch.scaling import Shares
-from scalectl.trial import Candidate, Record, State, average_scores
+from scalectl.trial import Candidate, Record, average_scores
 
 _LEAST_POINTS = 15
 _SPLITS = 200
@@ -40,11 +41,7 @@ class Fidelity:
 
 def compare_epochs(records: Sequence[Record]) -> Fidelity | None:
     """Compare brief with longer trainings; None until five candidates have been trained both ways."""
-    done = [
-        record
-        for record in records
-        if record.state is State.DONE and record.trial.candidate.shares is not None
-    ]
+    done = list_trained(records)
     long = [record for record in done if record.trial.purpose == "fidelity"]
     names = {record.trial.candidate.fingerprint for record in long}
     brief = [

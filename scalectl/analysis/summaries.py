@@ -41,9 +41,7 @@ def _summarise(group: list[Record]) -> Summary:
 
     def mean(name: str) -> float | None:
         values = [getattr(record, name) for record in done]
-        if not values or None in values:
-            return None
-        return fmean(values) if len(values) > 1 else values[0]
+        return fmean(values) if values and None not in values else None
 
     return Summary(
         candidate=group[0].trial.candidate,

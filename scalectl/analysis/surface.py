@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scalectl.analysis.evidence import CONFIDENCE, Judgement, list_trained
+from scalectl.analysis.evidence import CONFIDENCE, Judgement
 from scalectl.analysis.posterior import draw_posterior
 from scalectl.analysis.response import observe
 from scalectl.analysis.simplex import simplex_within
@@ -43,11 +43,8 @@ def draw_surface(judgement: Judgement) -> tuple[Place, ...]:
     )
 
 
-def find_optimum(records: Sequence[Record]) -> Shares | None:
-    """Find where the surface of finished trainings is highest; None where it covers no area."""
-    trained = list_trained(records)
-    if len(trained) < 2:
-        return None
+def find_optimum(trained: Sequence[Record]) -> Shares | None:
+    """Find where the surface of two or more finished trainings is highest; None where it covers no area."""
     trainings = observe(trained, "top1")
     simplex = simplex_within(trainings.shares)
     if not len(simplex):

@@ -48,7 +48,8 @@ class Results:
     absent: Mapping[str, str] = field(default_factory=dict)
     """Control -> why it has no network of its own, or which network it is; empty where not known."""
     max_deviation: float | None = None
-    """How many doublings a candidate's counted cost may differ from the target; None where unknown."""
+    """How many doublings a candidate's counted cost may differ from the target; None where unknown, and
+    where the formula alone is held to the target."""
 
     @property
     def searched(self) -> tuple[Record, ...]:
@@ -107,7 +108,9 @@ def read_results(path: Path) -> Results:
         fidelity=compare_epochs(reading.records),
         outlook=look_ahead(path, reading.records),
         absent=_explain_absent(config, searched) if config and searched else {},
-        max_deviation=_read_max_deviation(config),
+        max_deviation=config.design.max_deviation
+        if config and config.design.budget == "realised"
+        else None,
     )
 
 
@@ -140,13 +143,6 @@ def _explain_absent(config: Config, searched: Sequence[Record]) -> dict[str, str
     names = {name: candidate.name for name, candidate in candidates.items()}
     small = shrink(trial.baseline, config.proxy, trial.data.classes)
     return explain_absent(config.design, small, limit_resolution(config, trial.data), names)
-
-
-def _read_max_deviation(config: Config | None) -> float | None:
-    """Return `design.max_deviation`; None where the formula alone is held to the target."""
-    if config is None or config.design.budget == "nominal":
-        return None
-    return config.design.max_deviation
 
 
 def recommend(results: Results) -> Recommendation:

@@ -9,18 +9,9 @@ import fcntl
 import math
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from scalectl.store import atomic
-
-
-@dataclass(frozen=True, slots=True)
-class _Sign:
-    """The last sign of life of another holder, and when it was first seen."""
-
-    mark: int
-    seen: float
 
 
 class Locks:
@@ -33,7 +24,8 @@ class Locks:
         self._folder = folder
         self._patience = patience
         self._held: dict[str, int] = {}
-        self._others: dict[str, _Sign] = {}
+        self._signs: dict[tuple[str, int], float] = {}
+        """Name and time of a file that another process holds -> when that time was first seen."""
         self._renewed = -math.inf
 
     def acquire(self, name: str) -> bool:
@@ -69,9 +61,7 @@ class Locks:
     def _is_abandoned(self, name: str, descriptor: int) -> bool:
         """Whether its holder gave no sign of life for too long, as on a laptop that was closed."""
         now, mark = time.monotonic(), os.fstat(descriptor).st_mtime_ns
-        if name not in self._others or self._others[name].mark != mark:
-            self._others[name] = _Sign(mark, now)
-        return now - self._others[name].seen > self._patience
+        return now - self._signs.setdefault((name, mark), now) > self._patience
 
 
 def _open(path: Path) -> int:

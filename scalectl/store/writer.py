@@ -188,8 +188,3 @@ def _list_proven(path: Path) -> frozenset[str]:
         return list_ids(path.read_bytes())
     except DamagedError:
         return frozenset()
-
-
-def write_file(records: Iterable[Record], path: Path) -> None:
-    """Write records to one Parquet file, to be shared or committed."""
-    atomic.replace(path, encode(sorted(records, key=lambda record: record.trial.id)))

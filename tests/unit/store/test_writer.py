@@ -10,9 +10,9 @@ from pyarrow import parquet
 from scalectl.errors import ScalectlError
 from scalectl.store import writer as store_module
 from scalectl.store.checksum import add_checksum
-from scalectl.store.parquet import list_purposes
+from scalectl.store.parquet import encode, list_purposes
 from scalectl.store.reader import ReadResult, read, read_run
-from scalectl.store.writer import Store, write_file
+from scalectl.store.writer import Store
 from scalectl.trial import Record, State
 
 
@@ -25,7 +25,7 @@ def test_records_come_back_as_they_were(tmp_path: Path, records: list[Record]) -
     store = Store(tmp_path / "run")
     for record in records:
         store.write(record)
-    write_file(records, tmp_path / "all.parquet")
+    (tmp_path / "all.parquet").write_bytes(encode(by_id(records)))
     expected = tuple(sorted(records, key=lambda record: record.trial.id))
     assert read(tmp_path / "run").records == expected
     assert read(tmp_path / "all.parquet").records == expected
@@ -77,7 +77,7 @@ def test_purposes_are_listed_without_the_rest(tmp_path: Path, records: list[Reco
     path = tmp_path / "all.parquet"
     assert list_purposes(path) == frozenset()
     confirmed = replace(records[0], trial=replace(records[0].trial, purpose="confirm"))
-    write_file([*records[:2], confirmed], path)
+    path.write_bytes(encode([*records[:2], confirmed]))
     assert list_purposes(path) == {"search", "confirm"}
     path.write_bytes(b"junk")
     assert list_purposes(path) == frozenset()
@@ -225,7 +225,7 @@ def test_a_file_that_another_program_wrote_is_read(tmp_path: Path, records: list
     failed = replace(records[0], state=State.KILLED, top1=None, loss=None, error="SIGKILL")
     expected = by_id([failed, *records[1:9]])
     path = tmp_path / "all.parquet"
-    write_file(expected, path)
+    path.write_bytes(encode(expected))
     rows = parquet.read_table(path)
     kinds = {pa.string(): pa.large_string(), pa.int64(): pa.uint64()}
     rows = rows.cast(
@@ -268,7 +268,7 @@ def test_a_file_that_another_program_wrote_is_held_to_its_rows(
 ) -> None:
     """It has no seal any more, and its values are still those of the rows."""
     path = tmp_path / "all.parquet"
-    write_file(records, path)
+    path.write_bytes(encode(by_id(records)))
     parquet.write_table(parquet.read_table(path), path)
     assert read(path) == ReadResult(by_id(records))
 
