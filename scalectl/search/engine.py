@@ -104,15 +104,17 @@ def search(plan: Plan, run: Path, executor: Executor, device: str) -> Generator[
     failed = yield from search_share(plan, plan, run, executor, device)
     if plan.config.select.by == "latency":
         yield Timing()
-        _time_networks(plan, run, device)
+        searched = (record.trial for record in reader.read(run).records)
+        trained = [trial.candidate for trial in searched if trial.purpose == "search"]
+        latencies.measure(run, [*plan.enumeration.candidates, *trained], device)
     results = _conclude(run)
     trials, rejected = followups.follow_up(plan, results)
     if trials or rejected:
-        site = prepare(plan, Store(run), executor, device)
-        ended = {trial.id for trial in trials} & site.store.list_ended()
+        store, names = Store(run), {trial.id for trial in trials}
+        ended = names & store.list_ended()
         yield FollowUp(len(trials), len(ended), rejected, followups.find_detectable(plan, results))
-        yield from run_round(trials, site)
-        failed += len({trial.id for trial in trials} - site.store.list_ended())
+        yield from run_round(trials, plan, store, executor, device)
+        failed += len(names - store.list_ended())
         results = _conclude(run)
     plan_file.add(run, (), is_complete=True)
     yield Concluded(results, failed)
@@ -126,9 +128,9 @@ def search_share(
     `plan` has the share of `whole` that is trained here. Raises as `search` does.
     """
     store, damaged = resume.claim(plan, run)
-    site, is_adaptive = prepare(plan, store, executor, device), plan.config.is_adaptive
+    retries, is_adaptive = plan.config.watch.retries, plan.config.is_adaptive
     if not is_adaptive:
-        plan_file.add(run, whole.trials, is_complete=not site.may_grow)
+        plan_file.add(run, whole.trials, is_complete=not plan.may_grow)
     strategy = strategies.find_strategy(plan.config.strategy.kind)
     bound, ended = strategy.at_most(plan), store.list_ended()
     yield Begun(
@@ -139,52 +141,30 @@ def search_share(
         ended=len(ended if is_adaptive else ended & {trial.id for trial in bound}),
     )
     asked = set[str]()
-    for trials in strategy.rounds(plan, lambda: resume.read_over(store, site.retries)):
+    for trials in strategy.rounds(plan, lambda: resume.read_over(store, retries)):
         asked |= {trial.id for trial in trials}
-        yield from run_round(trials, site)
+        yield from run_round(trials, plan, store, executor, device)
         if is_adaptive:
-            records = resume.read_over(store, site.retries).values()
+            records = resume.read_over(store, retries).values()
             yield Judged(select(list(records), plan.config.select))
     failed = len(asked - store.list_ended())
     yield Searched(len(asked), len(bound), failed)
     return failed
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """The run's store and workspace, and the executor: what every round of a search needs."""
-
-    store: Store
-    workspace: Workspace
-    executor: Executor
-    retries: int
-    may_grow: bool
-    """Whether results add further trials."""
-
-
-def prepare(plan: Plan | ArchitecturePlan, store: Store, executor: Executor, device: str) -> Site:
-    """Say where and with what a plan's rounds are trained."""
-    return Site(
-        store=store,
-        workspace=make_workspace(plan, store, device),
-        executor=executor,
-        retries=plan.config.watch.retries,
-        may_grow=plan.may_grow,
-    )
-
-
-def run_round(trials: Sequence[Trial], site: Site) -> Iterator[Event]:
+def run_round(
+    trials: Sequence[Trial],
+    plan: Plan | ArchitecturePlan,
+    store: Store,
+    executor: Executor,
+    device: str,
+) -> Iterator[Event]:
     """Note the trials in the run's plan, and train those that are not over."""
-    plan_file.add(site.store.folder, trials, is_complete=not site.may_grow)
-    left = resume.list_remaining(trials, site.store, site.retries)
+    plan_file.add(store.folder, trials, is_complete=not plan.may_grow)
+    retries = plan.config.watch.retries
+    left = resume.list_remaining(trials, store, retries)
     yield Round(tuple(left))
-    yield from train(left, site.executor, site.workspace, site.store, site.retries)
-
-
-def _time_networks(plan: Plan, run: Path, device: str) -> None:
-    records = reader.read(run).records
-    trained = [record.trial.candidate for record in records if record.trial.purpose == "search"]
-    latencies.measure(run, [*plan.enumeration.candidates, *trained], device)
+    yield from train(left, executor, make_workspace(plan, store, device), store, retries)
 
 
 def _conclude(run: Path) -> Results:

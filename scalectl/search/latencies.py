@@ -1,8 +1,7 @@
 """Measure how long a run's networks take for one image, and keep that beside its records."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,25 +20,17 @@ def read(run: Path) -> Mapping[str, float]:
 
     Of a .parquet file they are in the file of its name that ends in .latencies.json.
     """
-    return read_json(_find(run), _parse) or {}
+    return {name: latency["seconds"] for name, latency in _read(run).items()}
 
 
 def count_unsteady(run: Path) -> int:
     """Count networks whose median is above 1.5 times the fastest pass: something else computed meanwhile."""
-    return read_json(_find(run), _parse_unsteady) or 0
+    return sum(latency["seconds"] > 1.5 * latency["fastest"] for latency in _read(run).values())
 
 
-def _parse_unsteady(content: dict[str, Any]) -> int:
-    latencies = content["networks"].values()
-    return sum(latency["seconds"] > 1.5 * latency["fastest"] for latency in latencies)
-
-
-def _find(run: Path) -> Path:
-    return run.with_suffix(f".{_FILE}") if run.is_file() else run / _FILE
-
-
-def _parse(content: dict[str, Any]) -> dict[str, float]:
-    return {name: float(latency["seconds"]) for name, latency in content["networks"].items()}
+def _read(run: Path) -> dict[str, dict[str, Any]]:
+    path = run.with_suffix(f".{_FILE}") if run.is_file() else run / _FILE
+    return read_json(path, lambda content: dict(content["networks"])) or {}
 
 
 def _write(run: Path, networks: Mapping[str, Mapping[str, Any]]) -> None:
@@ -72,11 +63,15 @@ def complete(
     """
     wanted = {network.fingerprint: network for network in networks}
     if not wanted.keys() <= _read_whole(run).keys():
-        with _alone(locks):
+        while not locks.acquire(_FILE):  # another command measures
+            time.sleep(_PAUSE)
+        try:
             for name, network in wanted.items():
                 locks.touch()
                 if name not in _read_whole(run):
                     _add(run, name, _time(network, device))
+        finally:
+            locks.release(_FILE)
     return _read_whole(run)
 
 
@@ -90,17 +85,6 @@ def _read_whole(run: Path) -> Mapping[str, float]:
             exit_code=3,
         )
     return latencies
-
-
-@contextmanager
-def _alone(locks: Locks) -> Iterator[None]:
-    """Wait until no other command measures."""
-    while not locks.acquire(_FILE):
-        time.sleep(_PAUSE)
-    try:
-        yield
-    finally:
-        locks.release(_FILE)
 
 
 _PAUSE = 0.1
@@ -121,7 +105,7 @@ def _time(network: Baseline, device: str) -> dict[str, Any]:
 
 def _add(run: Path, name: str, latency: dict[str, Any]) -> None:
     """Put a latency into the file, unless another command did. Raises where it cannot be compared."""
-    there = read_json(run / _FILE, _parse_whole) or {}
+    there = _read(run)
     for other in there.values():
         if any(other[part] != latency[part] for part in ("device", "threads")):
             raise ScalectlError(
@@ -129,11 +113,6 @@ def _add(run: Path, name: str, latency: dict[str, Any]) -> None:
                 "Go on where it began, or choose another folder with -o.",
             )
     _write(run, {**there, name: there.get(name, latency)})
-
-
-def _parse_whole(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    networks: dict[str, dict[str, Any]] = content["networks"]
-    return networks
 
 
 def _describe(latency: Mapping[str, Any]) -> str:

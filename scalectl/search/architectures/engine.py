@@ -20,6 +20,7 @@ from scalectl.search.architectures.results import (
 )
 from scalectl.search.shards import Shard
 from scalectl.store.locks import Locks
+from scalectl.store.writer import Store
 from scalectl.trial import Trial
 
 
@@ -59,23 +60,23 @@ def search(
     from scalectl.search.architectures import proposals  # with Optuna, which `grid` does without
 
     store, damaged = resume.claim(plan, run)
-    site = engine.prepare(plan, store, executor, device)
-    bound, ended = proposals.at_most(plan.config), store.list_ended()
+    bound, retries = proposals.at_most(plan.config), plan.config.watch.retries
     yield engine.Begun(
-        store=store, damaged=damaged, at_most=bound, is_adaptive=True, ended=len(ended)
+        store=store,
+        damaged=damaged,
+        at_most=bound,
+        is_adaptive=True,
+        ended=len(store.list_ended()),
     )
-    asked, weigh = set[str](), _choose_scales(plan, site, device)
+    asked, weigh = set[str](), _choose_scales(plan, store, device)
     if plan.config.objective.latency:
         yield engine.Timing()
-    for trials in proposals.rounds(plan, lambda: resume.read_over(store, site.retries), weigh):
+    for trials in proposals.rounds(plan, lambda: resume.read_over(store, retries), weigh):
         asked |= {trial.id for trial in trials}
-        yield from engine.run_round(_take(trials, shard), site)
-        others = resume.list_remaining(trials, store, site.retries)
-        if (
-            shard
-            and others
-            and not resume.list_remaining(_take(trials, shard), store, site.retries)
-        ):
+        ours = _take(trials, shard)
+        yield from engine.run_round(ours, plan, store, executor, device)
+        others = resume.list_remaining(trials, store, retries)
+        if shard and others and not resume.list_remaining(ours, store, retries):
             yield Waiting(len(others))
             return
     if plan.config.objective.latency:  # of other samplers' networks, too, which are in the run
@@ -85,29 +86,29 @@ def search(
     planned = plan_confirmation(plan.config, read_architecture_results(run).networks)
     trials = [trial for block in zip(*planned.values(), strict=True) for trial in block]
     if trials:
-        ended = {trial.id for trial in trials} & store.list_ended()
-        yield engine.FollowUp(len(trials), len(ended), (), None)
-        yield from engine.run_round(_take(trials, shard), site)
-        others = resume.list_remaining(trials, store, site.retries)
+        names = {trial.id for trial in trials}
+        yield engine.FollowUp(len(trials), len(names & store.list_ended()), (), None)
+        yield from engine.run_round(_take(trials, shard), plan, store, executor, device)
+        others = resume.list_remaining(trials, store, retries)
         if shard and others:
             yield Waiting(len(others))
             return
-        failed += len({trial.id for trial in trials} - store.list_ended())
+        failed += len(names - store.list_ended())
     plan_file.add(run, (), is_complete=True)
     results = read_architecture_results(run)
     write_winner(results, run)
     yield Chosen(results, failed)
 
 
-def _choose_scales(plan: ArchitecturePlan, site: engine.Site, device: str) -> Weigh:
+def _choose_scales(plan: ArchitecturePlan, store: Store, device: str) -> Weigh:
     """Return what weighs networks: it counts MACs, or measures what the run's file of latencies lacks."""
     objective = plan.config.objective
     if not objective.latency:
         return count_macs
     is_of_that_kind = device.partition(":")[0] == objective.latency_on
     place = device if is_of_that_kind or not objective.latency_on else objective.latency_on
-    locks = Locks(site.store.locks, 2 * site.workspace.stall)
-    return partial(latencies.complete, site.store.folder, device=place, locks=locks)
+    locks = Locks(store.locks, 2 * plan.config.watch.stall)
+    return partial(latencies.complete, store.folder, device=place, locks=locks)
 
 
 def _take(trials: Sequence[Trial], shard: Shard | None) -> list[Trial]:
