@@ -17,7 +17,7 @@ from scalectl.arch.baselines.efficientnet import B0
 from scalectl.arch.space import Space, build_architecture, list_dimensions, read_choices
 from scalectl.search.architectures import proposals
 from scalectl.search.architectures.config import ArchitectureConfig, Objective
-from scalectl.search.architectures.plan import make_architecture_plan
+from scalectl.search.architectures.plan import count_macs, make_architecture_plan
 from scalectl.trial import Record, State
 
 OPTIMUM = 0.8
@@ -55,8 +55,8 @@ def search(sampler: str, parts: Parts, trials: int) -> tuple[int | None, float]:
         space=SPACE,
     )
     records: dict[str, Record] = {}
-    count, best, reached = 0, 0.0, None
-    for round_ in proposals.rounds(make_architecture_plan(config, B0), lambda: records):
+    plan, count, best, reached = make_architecture_plan(config, B0), 0, 0.0, None
+    for round_ in proposals.rounds(plan, lambda: records, count_macs):
         for trial in round_:
             if trial.id in records:
                 continue

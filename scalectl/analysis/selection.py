@@ -5,7 +5,7 @@ docs/method.md, section 4.
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +19,13 @@ from scalectl.analysis.evidence import (
     say_amount,
 )
 from scalectl.analysis.posterior import Floats
-from scalectl.analysis.preference import By, Preference
+from scalectl.analysis.preference import Preference
 from scalectl.analysis.recommendation import Status
 from scalectl.analysis.summaries import Summary, summarise
 from scalectl.analysis.surface import Place, draw_surface
 from scalectl.arch.rounding import Spread
 from scalectl.arch.scaling import NAMED, Coefficients, Shares
-from scalectl.trial import Candidate, Record
+from scalectl.trial import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,28 +160,17 @@ def _choose(
         is_near &= judgement.within >= CONFIDENCE
     near: list[int] = np.flatnonzero(is_near).tolist()
     is_measured = all(each.candidate.fingerprint in latencies for each in summaries)
-    by = preference.by if is_measured or preference.by != "latency" else "activations"
-    place = _rank_by(by, latencies)
-    return min(near, key=lambda number: place(summaries[number].candidate))
 
+    def measure(number: int) -> tuple[float, int, str]:
+        candidate = summaries[number].candidate
+        measured: float = candidate.cost.activations
+        if preference.by == "latency" and is_measured:
+            measured = latencies[candidate.fingerprint]
+        elif preference.by == "closeness" and candidate.shares:
+            measured = candidate.shares.distance(Shares(1 / 3, 1 / 3, 1 / 3))
+        return measured, candidate.cost.macs, candidate.fingerprint
 
-def _rank_by(
-    by: By, latencies: Mapping[str, float]
-) -> Callable[[Candidate], tuple[float, int, str]]:
-    """Lowest first; ties by MACs, then by fingerprint."""
-    measures: dict[By, Callable[[Candidate], float]] = {
-        "activations": lambda candidate: candidate.cost.activations,
-        "latency": lambda candidate: latencies[candidate.fingerprint],
-        "closeness": lambda candidate: math.dist(_as_point(candidate), (1 / 3, 1 / 3, 1 / 3)),
-    }
-    measure = measures[by]
-    return lambda candidate: (measure(candidate), candidate.cost.macs, candidate.fingerprint)
-
-
-def _as_point(candidate: Candidate) -> tuple[float, float, float]:
-    shares = candidate.shares
-    assert shares is not None
-    return shares.depth, shares.width, shares.resolution
+    return min(near, key=measure)
 
 
 def _rank(summaries: Sequence[Summary], judgement: Judgement, network: int) -> list[Standing]:

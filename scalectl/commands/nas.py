@@ -260,10 +260,10 @@ def _fit(
         say(f"{trials} of each sampler, as {run} was planned for the same time.", err=True)
         return recalled
     most = most_trials or estimate.MOST_TRIALS
-    choice = estimate.choose_plan(plan, before, measure().estimate, most)
-    trials = pluralise(choice.plan.config.trials, "network")
-    say(f"{trials} of each sampler: about {humanise(choice.seconds)} from now.", err=True)
-    return choice.plan
+    plan, seconds = estimate.choose_plan(plan, before, measure().estimate, most)
+    trials = pluralise(plan.config.trials, "network")
+    say(f"{trials} of each sampler: about {humanise(seconds)} from now.", err=True)
+    return plan
 
 
 def _show_plan(

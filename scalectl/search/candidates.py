@@ -116,7 +116,8 @@ def make_candidate(
     stages: Spread = "uniform",
 ) -> Candidate | Rejected:
     """Find the network of 2^phi times the baseline's MACs that is nearest to the coefficients."""
-    (candidate,) = _realise([(control, coefficients)], design, baseline, native, phi, stages)
+    proposals = [(control, coefficients)]
+    (candidate,) = _realise(proposals, design, baseline, native, stages, phi)
     return candidate
 
 
@@ -128,15 +129,17 @@ def explain_absent(
     `trained` are the names of the search's networks by fingerprint.
     """
     absent = {}
-    for control in NAMED.keys() - trained.values():
-        candidate = make_candidate(NAMED[control], control, design, baseline, native)
+    for control, coefficients in NAMED.items():
+        if control in trained.values():
+            continue
+        candidate = make_candidate(coefficients, control, design, baseline, native)
         if isinstance(candidate, Rejected):
             absent[control] = f"not trained: it {candidate.reason}"
         elif candidate.fingerprint in trained:
             absent[control] = f"the same network as {trained[candidate.fingerprint]}"
         else:
             absent[control] = "not trained yet"
-    return {control: absent[control] for control in NAMED if control in absent}
+    return absent
 
 
 def lattice(low: float, high: float, step: float, tolerance: float) -> Iterator[Coefficients]:
@@ -190,7 +193,7 @@ def _realise_all(
     """Realise the proposals with each spread of blocks; controls are those of the first."""
     for number, stages in enumerate(dict.fromkeys(design.stages)):
         named = [("" if number else control, request) for control, request in proposals]
-        yield from _realise(named, design, baseline, native, stages=stages)
+        yield from _realise(named, design, baseline, native, stages)
 
 
 def _realise(
@@ -198,30 +201,10 @@ def _realise(
     design: Design,
     baseline: Baseline,
     native: int,
+    stages: Spread,
     phi: float = 1.0,
-    stages: Spread = "uniform",
 ) -> Iterator[Candidate | Rejected]:
     """Find the networks of (control or "", coefficients) pairs, and reject those that break a rule."""
-    for candidate in _match(proposals, design, baseline, phi, stages):
-        reason = _reason_against(candidate, design, native)
-        if reason:
-            yield Rejected(
-                coefficients=candidate.coefficients,
-                control=candidate.control,
-                realised_ratio=candidate.realised_ratio,
-                reason=reason,
-            )
-        else:
-            yield candidate
-
-
-def _match(
-    proposals: Sequence[tuple[str, Coefficients]],
-    design: Design,
-    baseline: Baseline,
-    phi: float,
-    stages: Spread,
-) -> Iterator[Candidate]:
     rounding = replace(baseline.rounding, rule=design.rounding, stages=stages)
     requests = [coefficients for _, coefficients in proposals]
     if design.budget == "nominal":
@@ -230,7 +213,7 @@ def _match(
     else:
         matches = match(requests, baseline, rounding, phi, GROWTH**phi, design.max_deviation)
     for (control, coefficients), size in zip(proposals, matches, strict=True):
-        yield Candidate(
+        candidate = Candidate(
             control=control,
             coefficients=coefficients,
             multipliers=Multipliers(
@@ -245,6 +228,16 @@ def _match(
             cost=size.cost,
             phi=phi,
         )
+        reason = _reason_against(candidate, design, native)
+        if reason:
+            yield Rejected(
+                coefficients=coefficients,
+                control=control,
+                realised_ratio=size.ratio,
+                reason=reason,
+            )
+        else:
+            yield candidate
 
 
 def _unscaled(baseline: Baseline) -> Candidate:

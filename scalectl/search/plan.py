@@ -61,15 +61,12 @@ def count_macs(trials: Iterable[Trial]) -> int:
 
 
 def make_plan(config: Config, baseline: Baseline) -> Plan:
-    """Open the data, and lay out the trials. Raises as `lay_out` does, and for unusable data."""
-    return lay_out(config, baseline, open_dataset(config.proxy.data, limits(config.proxy)).card)
+    """Open the data, enumerate the candidates, and lay out the trials in blocks, one for each seed.
 
-
-def lay_out(config: Config, baseline: Baseline, card: DataCard) -> Plan:
-    """Enumerate the candidates, and lay out the trials in blocks, one for each seed.
-
-    Raises `ScalectlError` as `check_data` does, and for a design that leaves no candidate.
+    Raises `ScalectlError` for unusable data, as `check_data` does, and for a design that leaves no
+    candidate.
     """
+    card = open_dataset(config.proxy.data, limits(config.proxy)).card
     check_data(config.proxy, card)
     _check_stages(config, baseline)
     if config.proxy.progressive and isinstance(baseline, Factory):

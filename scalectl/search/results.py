@@ -16,10 +16,10 @@ from scalectl.arch.scaling import NAMED, Coefficients
 from scalectl.errors import ScalectlError
 from scalectl.search import latencies
 from scalectl.search.candidates import explain_absent, shrink
-from scalectl.search.config import Config, load_config
+from scalectl.search.config import Config
 from scalectl.search.plan import limit_resolution
 from scalectl.search.plan_file import Outlook, look_ahead
-from scalectl.search.resume import read_config
+from scalectl.search.resume import find_settings
 from scalectl.store import reader
 from scalectl.trial import Record, list_environments
 
@@ -122,15 +122,9 @@ def find_reference(config: Config | None, selection: Selection) -> tuple[Coeffic
 
 
 def _read_config(run: Path, damaged: Sequence[reader.DamagedFile]) -> Config | None:
-    """Read the run's grid file, of a file of records the one of its name beside it.
-
-    None where there is none that this version can read.
-    """
+    """Read the run's grid file; None where there is none that this version can read."""
     try:
-        if run.is_file():
-            beside = run.with_suffix(".toml")
-            return load_config(beside) if beside.exists() else None
-        return read_config(run, damaged)
+        return find_settings(Config, run, damaged)
     except ScalectlError:
         return None
 

@@ -70,9 +70,12 @@ def compare_trials(run: Path, records: Iterable[Record], ours: Trial) -> None:
             raise _describe_stranger(run, "its baseline or its recipe is another one")
 
 
-def read_config(run: Path, damaged: Sequence[DamagedFile]) -> Config | None:
-    """Read the run's grid file, as `read_settings` does."""
-    return read_settings(Config, run, damaged)
+def find_settings(kind: type[S], path: Path, damaged: Sequence[DamagedFile]) -> S | None:
+    """Read a run's file of that kind, of a file of records the .toml of its name beside it."""
+    if path.is_file():
+        beside = path.with_suffix(".toml")
+        return load_settings(kind, beside) if beside.exists() else None
+    return read_settings(kind, path, damaged)
 
 
 def read_settings(kind: type[S], run: Path, damaged: Sequence[DamagedFile]) -> S | None:

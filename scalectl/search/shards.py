@@ -1,12 +1,10 @@
 """Divide the trials of a plan among commands on machines that share no disk."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from scalectl.errors import ScalectlError
 from scalectl.search.plan import Plan
-from scalectl.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,9 @@ def take(plan: Plan, shard: Shard) -> Plan:
         raise ScalectlError(
             f"--shard {shard}: there are only {len(plan.trials)} trials.", "Use fewer shards."
         )
-    dealt = {trial.id: place % shard.of for place, trial in enumerate(_deal(plan.trials))}
-    ours = (trial for trial in plan.trials if dealt[trial.id] == shard.number - 1)
-    return replace(plan, trials=tuple(ours))
-
-
-def _deal(trials: Sequence[Trial]) -> list[Trial]:
-    """Sort trials block after block, in each from the cheapest on."""
-    return sorted(trials, key=lambda trial: (trial.seed, trial.candidate.cost.macs, trial.id))
+    # Block after block, in each from the cheapest on.
+    ordered = sorted(
+        plan.trials, key=lambda trial: (trial.seed, trial.candidate.cost.macs, trial.id)
+    )
+    ours = {trial.id for trial in ordered[shard.number - 1 :: shard.of]}
+    return replace(plan, trials=tuple(trial for trial in plan.trials if trial.id in ours))

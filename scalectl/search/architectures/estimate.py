@@ -4,7 +4,7 @@ What samplers will propose rests on results; the first networks, which are known
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -19,15 +19,6 @@ from scalectl.store.reader import ReadResult
 from scalectl.trial import Trial
 
 MOST_TRIALS = 100_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """The largest search that fits into a time."""
-
-    plan: ArchitecturePlan
-    seconds: float
-    """Estimate for what is not in the run yet."""
 
 
 def count_confirmations(config: ArchitectureConfig) -> int:
@@ -50,10 +41,10 @@ def recall_plan(plan: ArchitecturePlan, run: Path, before: ReadResult) -> Archit
 
 def choose_plan(
     plan: ArchitecturePlan, before: ReadResult, estimate: Estimate, most_trials: int
-) -> Fit:
+) -> tuple[ArchitecturePlan, float]:
     """Choose the most trials of each sampler that fit into `planned_for`; what is in the run takes no time.
 
-    Raises `ScalectlError` where not one of them fits.
+    Return the plan, and an estimate in seconds for what is not in the run yet. Raises `ScalectlError` where not one of them fits.
     """
 
     def take(trials: int) -> float:
@@ -67,7 +58,7 @@ def choose_plan(
             f"--time-budget of {humanise(budget)}.",
             "Raise it, or make trials shorter, such as with --set proxy.epochs=1 --set confirm_seeds=2.",
         )
-    return Fit(plan=_resize(plan, fitting), seconds=take(fitting))
+    return _resize(plan, fitting), take(fitting)
 
 
 def _resize(plan: ArchitecturePlan, trials: int) -> ArchitecturePlan:

@@ -13,20 +13,12 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import TrialState
 
 from scalectl.search.architectures.config import ArchitectureConfig
-from scalectl.search.architectures.plan import (
-    ArchitecturePlan,
-    Weigh,
-    count_macs,
-    make_trial,
-    rate,
-)
+from scalectl.search.architectures.plan import ArchitecturePlan, Weigh, make_trial, rate
 from scalectl.search.strategies import Read, settle
 from scalectl.trial import Record, Trial
 
 
-def rounds(
-    plan: ArchitecturePlan, read: Read, weigh: Weigh = count_macs
-) -> Iterator[Sequence[Trial]]:
+def rounds(plan: ArchitecturePlan, read: Read, weigh: Weigh) -> Iterator[Sequence[Trial]]:
     """Yield the baseline, and then, sampler after sampler, one batch of new networks after another.
 
     A batch depends on its number and on earlier records, not on its size, so that a search goes on
@@ -75,7 +67,8 @@ def _follow(
         records = read()
         costs = _weigh_trained([trial for _, trial in asked], records, weigh)
         for proposal, trial in asked:
-            _tell(study, proposal, _judge(records[trial.id], trial, plan, costs))
+            values = _judge(records[trial.id], trial, plan, costs)
+            study.tell(proposal, values, state=None if values else TrialState.FAIL)
         left, control = left - len(fresh), name
         batch = left if name == "random" else config.batch  # what is random waits for no result
 
@@ -129,7 +122,3 @@ def _judge(
     if plan.config.objective.kind == "pareto":
         return [record.top1, cost]
     return [rate(record.top1, cost, plan.config, plan.start)]
-
-
-def _tell(study: optuna.Study, proposal: optuna.trial.Trial, values: list[float] | None) -> None:
-    study.tell(proposal, values, state=None if values else TrialState.FAIL)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from scalectl.analysis.confirmation import Confirmation, compare_networks
 from scalectl.arch.architecture import Architecture
@@ -14,9 +13,9 @@ from scalectl.errors import ScalectlError
 from scalectl.search import latencies
 from scalectl.search.architectures.config import ArchitectureConfig
 from scalectl.search.architectures.plan import is_start, rate
-from scalectl.search.config import FRESH, load_settings
+from scalectl.search.config import FRESH
 from scalectl.search.plan_file import Outlook, look_ahead
-from scalectl.search.resume import read_settings
+from scalectl.search.resume import find_settings
 from scalectl.store import reader
 from scalectl.store.json_file import write_json
 from scalectl.store.parquet import list_purposes
@@ -115,7 +114,7 @@ def read_architecture_results(path: Path) -> ArchitectureResults:
     latencies that decided.
     """
     reading = reader.read(path)
-    config = _read_config(path, reading.damaged)
+    config = find_settings(ArchitectureConfig, path, reading.damaged)
     trials = (record.trial for record in reading.records)
     start = next(filter(is_start, trials), None)
     if config is None or start is None:
@@ -161,36 +160,31 @@ def rank(
     records: Iterable[Record],
     config: ArchitectureConfig,
     start: Architecture,
-    seconds: Mapping[str, float] = MappingProxyType({}),
+    seconds: Mapping[str, float],
 ) -> tuple[Network, ...]:
     """List the networks of a search, the highest objective first.
 
     `seconds` has latencies by fingerprint; where they are the objective, networks without are left out.
     """
-    networks = [
-        _rate_network(record, config, start, seconds.get(record.trial.baseline.fingerprint))
-        for record in records
-        if is_trained(record)
-        and (record.trial.baseline.fingerprint in seconds or not config.objective.latency)
-    ]
+    networks = []
+    for record in filter(is_trained, records):
+        architecture = record.trial.baseline
+        assert isinstance(architecture, Architecture)
+        assert record.top1 is not None
+        measured, macs = seconds.get(architecture.fingerprint), cost_of(architecture).macs
+        if measured is None and config.objective.latency:
+            continue
+        cost = macs if measured is None else measured
+        network = Network(
+            record=record,
+            architecture=architecture,
+            macs=macs,
+            seconds=measured,
+            top1=record.top1,
+            score=rate(record.top1, cost, config, start),
+        )
+        networks.append(network)
     return tuple(sorted(networks, key=lambda network: (-network.score, network.record.trial.id)))
-
-
-def _rate_network(
-    record: Record, config: ArchitectureConfig, start: Architecture, seconds: float | None
-) -> Network:
-    network = record.trial.baseline
-    assert isinstance(network, Architecture)
-    assert record.top1 is not None
-    macs = cost_of(network).macs
-    return Network(
-        record=record,
-        architecture=network,
-        macs=macs,
-        seconds=seconds,
-        top1=record.top1,
-        score=rate(record.top1, macs if seconds is None else seconds, config, start),
-    )
 
 
 def plan_confirmation(
@@ -266,10 +260,3 @@ def write_winner(results: ArchitectureResults, run: Path) -> None:
         return
     network = results.winner.architecture.to_dict()
     write_json(run / WINNER, {"schema_version": 1, "architecture": network})
-
-
-def _read_config(path: Path, damaged: Sequence[reader.DamagedFile]) -> ArchitectureConfig | None:
-    if path.is_file():
-        beside = path.with_suffix(".toml")
-        return load_settings(ArchitectureConfig, beside) if beside.exists() else None
-    return read_settings(ArchitectureConfig, path, damaged)

@@ -79,13 +79,13 @@ def test_the_first_networks_are_known_before_anything_is_trained(sampler: str) -
 def test_as_many_networks_as_fit_into_a_time() -> None:
     """Where each trial takes a second; what is trained already takes none."""
     plan = make_plan("planned_for=40", "confirm_seeds=4", 'samplers=["tpe", "random"]')
-    fit = choose_plan(plan, ReadResult(), len, 100)
-    assert proposals.at_most(fit.plan.config) + 3 * 4 == fit.seconds == 40
-    assert fit.plan.config.trials == (40 - 12 - 1 - 5) // 2 + 5
+    fitting, seconds = choose_plan(plan, ReadResult(), len, 100)
+    assert proposals.at_most(fitting.config) + 3 * 4 == seconds == 40
+    assert fitting.config.trials == (40 - 12 - 1 - 5) // 2 + 5
     ended = tuple(invent(trial) for trials in play(make_plan("trials=9"), {}) for trial in trials)
-    later = choose_plan(plan, ReadResult(ended), len, 100)
-    assert later.plan.config.trials == fit.plan.config.trials + len(ended) // 2
-    assert choose_plan(plan, ReadResult(), len, 7).plan.config.trials == 7
+    later, _ = choose_plan(plan, ReadResult(ended), len, 100)
+    assert later.config.trials == fitting.config.trials + len(ended) // 2
+    assert choose_plan(plan, ReadResult(), len, 7)[0].config.trials == 7
     with pytest.raises(ScalectlError, match=r"One network and its confirmation take about 54 s"):
         choose_plan(plan, ReadResult(), lambda trials: 4.0 * len(trials) - 2, 7)
 
@@ -155,11 +155,11 @@ def test_more_trials_go_on_where_fewer_ended() -> None:
 def test_failures_end_no_search() -> None:
     plan = make_plan("trials=7")
     known: dict[str, Record] = {}
-    for trials in proposals.rounds(plan, lambda: known):
+    for trials in proposals.rounds(plan, lambda: known, count_macs):
         for trial in trials:
             known[trial.id] = Record(trial=trial, state=State.KILLED, error="as invented")
     assert len(known) == 8
-    assert rank(known.values(), plan.config, B0) == ()
+    assert rank(known.values(), plan.config, B0, {}) == ()
 
 
 def test_the_objective_is_that_of_mnasnet() -> None:
@@ -230,7 +230,7 @@ def test_the_winner_is_confirmed_at_equal_macs() -> None:
     play(plan, records)
     best = next(name for name, record in records.items() if record.trial.candidate.control == "tpe")
     records[best] = replace(records[best], top1=0.9)
-    networks = rank(records.values(), plan.config, B0)
+    networks = rank(records.values(), plan.config, B0, {})
     assert networks[0].record.trial.id == best
     planned = plan_confirmation(plan.config, networks)
     assert planned.keys() == {"winner", "start", "random"}
@@ -252,7 +252,7 @@ def test_a_baseline_that_wins_needs_no_confirmation() -> None:
     play(plan, records)
     start = plan.trials[0].id
     records[start] = replace(records[start], top1=0.99)
-    assert plan_confirmation(plan.config, rank(records.values(), plan.config, B0)) == {}
+    assert plan_confirmation(plan.config, rank(records.values(), plan.config, B0, {})) == {}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from scalectl.arch.baselines.efficientnet import B0
 from scalectl.errors import ScalectlError
 from scalectl.executors import make_executor
 from scalectl.search import engine, resume
-from scalectl.search.config import dump_config, load_config
+from scalectl.search.config import Config, dump_config, load_config
 from scalectl.search.plan import Plan, make_plan
 from scalectl.store.checksum import add_checksum
 from scalectl.store.locks import Locks
@@ -131,7 +131,7 @@ def test_a_recipe_has_the_defaults_of_the_version_that_wrote_it(tiny: Plan, tmp_
     resume.claim(tiny, tmp_path / "run")
     text = dump_config(tiny.config).replace("orthogonal = true\n", "")
     (tmp_path / "run" / "grid.toml").write_bytes(add_checksum(text.encode(), ".toml"))
-    stored = resume.read_config(tmp_path / "run", ())
+    stored = resume.read_settings(Config, tmp_path / "run", ())
     assert stored is not None
     assert stored.proxy == replace(tiny.config.proxy, orthogonal=False)
     now, before = (
