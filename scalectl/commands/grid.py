@@ -12,23 +12,8 @@ from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
     BASELINE_HELP,
     PATH,
-    address_option,
-    data_option,
-    device_option,
-    dry_run_option,
-    events_option,
-    executor_option,
-    jobs_option,
-    json_option,
-    log_option,
-    no_probe_option,
-    quiet_option,
     refuse,
     require_option,
-    set_option,
-    shard_option,
-    stall_option,
-    time_budget_option,
 )
 from scalectl.commands.shared.output import print_json, say
 from scalectl.commands.shared.planning import fit, measure_speed, show_plan
@@ -40,16 +25,15 @@ from scalectl.commands.shared.results import (
 )
 from scalectl.commands.shared.runs import RUNS
 from scalectl.commands.shared.searching import (
+    SearchOptions,
     check_trials,
     follow,
-    reading,
-    refuse_contradictions,
-    require_here,
-    tell_of_data,
+    lay_out,
+    search_options,
 )
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, choose_executor, make_executor
+from scalectl.parsing import find_grid
 from scalectl.report.render import pluralise
 from scalectl.search.config import Config
 
@@ -57,7 +41,6 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.engine import Concluded
     from scalectl.search.plan import Plan
     from scalectl.search.results import Results
-    from scalectl.search.shards import Shard
 
 
 @click.command(cls=DocumentedCommand)
@@ -75,54 +58,26 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     metavar="B",
     help=f"{BASELINE_HELP}  [default: the grid file's, else efficientnet_b0]",
 )
-@data_option
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
     help=f"Trainings of each candidate.  [default: the grid file's, else {Config().seeds}]",
 )
-@jobs_option
-@device_option
-@executor_option
-@address_option
-@stall_option
 @click.option(
     "--optuna-storage",
     metavar="URL",
     help="The same as --log optuna:URL: sqlite:///FILE.db, or the path of a journal.",
 )
-@log_option
-@time_budget_option("as many seeds, or fewer candidates")
-@shard_option
-@dry_run_option
-@no_probe_option
-@set_option
-@quiet_option
 @require_option
-@events_option
-@json_option
+@search_options("as many seeds, or fewer candidates")
 def grid(
     grid_file: Path | None,
     run: Path | None,
     baseline: str | None,
-    data: str | None,
     seeds: int | None,
-    jobs: int | None,
-    device: str,
-    executor: str,
-    address: str,
-    stall: float | None,
     optuna_storage: str | None,
-    logs: tuple[tuple[str, str], ...],
-    time_budget: float | None,
-    shard: "Shard | None",
-    dry_run: bool,
-    no_probe: bool,
-    overrides: tuple[str, ...],
-    quiet: bool,
     require: str | None,
-    events: bool,
-    as_json: bool,
+    options: SearchOptions,
 ) -> None:
     """Search the coefficients: enumerate, train each candidate briefly, store, choose.
 
@@ -130,102 +85,71 @@ def grid(
     again with the same arguments, it continues; with more --seeds, or another --time-budget, it adds
     to what is there. Several commands on the same folder share the work.
     """
-    refuse(require and (shard or dry_run), "--require goes with a search that chooses.")
-    refuse_contradictions(click.get_current_context().params)
-    from scalectl import parsing
-    from scalectl.arch import loading
-    from scalectl.search import config, engine, shards, trackers
+    refuse(
+        require and (options.shard or options.dry_run), "--require goes with a search that chooses."
+    )
+    options.refuse_contradictions()
+    from scalectl.arch.loading import find_baseline
+    from scalectl.search import engine, shards, trackers
     from scalectl.search.plan import make_plan
 
-    logs += (("optuna", optuna_storage),) if optuna_storage else ()
-    trackers.check_installed(kind for kind, _ in logs)
-    grid_file = parsing.find_grid(grid_file) if grid_file else None
-    chosen = _choose(config.load_config(grid_file, overrides), baseline, data, seeds, stall)
-    chosen = replace(chosen, planned_for=time_budget or 0.0)
-    with reading(quiet=quiet):
-        plan = make_plan(chosen, loading.find_baseline(chosen.baseline))
-    tell_of_data(plan.trials[0].data, quiet=quiet)
-    whole, plan = plan, shards.take(plan, shard) if shard else plan
+    if optuna_storage:
+        options = replace(options, logs=(*options.logs, ("optuna", optuna_storage)))
+    trackers.check_installed(kind for kind, _ in options.logs)
+    grid_file = find_grid(grid_file) if grid_file else None
+    config = options.load(Config, grid_file, baseline=baseline, seeds=seeds)
+    plan = lay_out(lambda: make_plan(config, find_baseline(config.baseline)), quiet=options.quiet)
+    whole, plan = plan, shards.take(plan, options.shard) if options.shard else plan
     run = run or RUNS / (grid_file.stem if grid_file else "default")
-    executor = choose_executor(device) if executor == "auto" else executor
-    cluster = Cluster(address=address, resources=chosen.resources)
-    require_here(device, executor, trains=not no_probe)
-    make = cache(partial(make_executor, executor, jobs or 0, cluster))
-    measure = cache(partial(measure_speed, plan, plan.enumeration.candidates, make, device))
-    if dry_run:
-        plan = fit(plan, run, seeds, measure) if time_budget else plan
-        show_plan(plan, run, None if no_probe or executor == "slurm" else measure, as_json)
+    make = options.prepare_executor(config.resources)
+    measure = cache(partial(measure_speed, plan, plan.enumeration.candidates, make, options.device))
+    if options.dry_run:
+        plan = fit(plan, run, seeds, measure) if options.time_budget else plan
+        show_plan(plan, run, measure if options.may_probe else None, options.as_json)
         return
     with continuable(run):
-        plan = fit(plan, run, seeds, measure) if time_budget else plan
-        show = partial(follow, plan=whole, logs=logs, quiet=quiet, lines=events)
-        if shard:
-            last = show(engine.search_share(plan, whole, run, make(), device))
+        plan = fit(plan, run, seeds, measure) if options.time_budget else plan
+        if options.shard:
+            share = engine.search_share(plan, whole, run, make(), options.device)
+            last = follow(share, whole, options)
         else:
-            last = show(engine.search(plan, run, make(), device))
+            last = follow(engine.search(plan, run, make(), options.device), whole, options)
     if isinstance(last, engine.Concluded):
-        _show_results(last, plan, run, as_json=as_json, lines=events)
+        _show_results(last, plan, run, options)
         _judge(last.results, last.failed, run)
         check_requirement([last.results], [run], require, plan.config.proxy.data)
-    elif shard and isinstance(last, engine.Searched):
-        _show_shard(shard, plan, len(whole.trials), run, last.failed, as_json=as_json, lines=events)
+    elif options.shard and isinstance(last, engine.Searched):
+        _show_shard(plan, len(whole.trials) - len(plan.trials), run, last.failed, options)
         check_trials(last.failed)
 
 
-def _choose(
-    config: Config, baseline: str | None, data: str | None, seeds: int | None, stall: float | None
-) -> Config:
-    """Replace fields of the grid file by what the command line says."""
-    return replace(
-        config,
-        baseline=baseline or config.baseline,
-        seeds=seeds or config.seeds,
-        proxy=replace(config.proxy, data=data or config.proxy.data),
-        watch=replace(config.watch, stall=stall or config.watch.stall),
-    )
-
-
-def _show_results(
-    last: "Concluded", plan: "Plan", run: Path, *, as_json: bool, lines: bool
-) -> None:
+def _show_results(last: "Concluded", plan: "Plan", run: Path, options: SearchOptions) -> None:
     from scalectl.report.json_document import describe_plan, describe_run
 
     results = last.results
-    if as_json or lines:
-        print_json({**describe_plan(plan, None), **describe_run(results)}, as_line=lines)
-    else:
-        print_results([results], "rich")
-        if not last.failed and results.selection.status != "no_eligible_winner":
-            print_next(results, run, data=plan.config.proxy.data, err=True)
-            say(
-                f"Next: See the evidence.\n  {shlex.join(['scalectl', 'report', str(run)])}",
-                err=True,
-            )
+    if options.prints_json:
+        print_json({**describe_plan(plan, None), **describe_run(results)}, as_line=options.events)
+        return
+    print_results([results], "rich")
+    if not last.failed and results.selection.status != "no_eligible_winner":
+        print_next(results, run, data=plan.config.proxy.data, err=True)
+        say(f"Next: See the evidence.\n  {shlex.join(['scalectl', 'report', str(run)])}", err=True)
 
 
-def _show_shard(
-    shard: "Shard",
-    plan: "Plan",
-    trials: int,
-    run: Path,
-    failed: int,
-    *,
-    as_json: bool,
-    lines: bool,
-) -> None:
+def _show_shard(plan: "Plan", others: int, run: Path, failed: int, options: SearchOptions) -> None:
     """Print what this shard has trained, and how much is left to the others."""
     from scalectl.report.json_document import describe_plan
 
-    others = trials - len(plan.trials)
-    if as_json or lines:
-        counts = {"shard": str(shard), "others": others, "failed": failed}
-        print_json({**describe_plan(plan, None), **counts}, as_line=lines)
-    else:
-        say(
-            f"Shard {shard}: {len(plan.trials) - failed} of its {pluralise(len(plan.trials), 'trial')} "
-            f"ended, and are in {run}. The other shards have {others}. When all are over, scalectl "
-            "merge unites their folders, and this command without --shard chooses there."
-        )
+    if options.prints_json:
+        counts = {"shard": str(options.shard), "others": others, "failed": failed}
+        print_json({**describe_plan(plan, None), **counts}, as_line=options.events)
+        return
+    trials = len(plan.trials)
+    say(
+        f"Shard {options.shard}: {trials - failed} of its {pluralise(trials, 'trial')} "
+        f"ended, and are in {run}. The other shards have {others}. When all are over, scalectl "
+        "merge unites their folders, and this command without --shard chooses there."
+    )
 
 
 def _judge(results: "Results", failed: int, run: Path) -> None:

@@ -14,40 +14,24 @@ from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
     PATH,
     Choice,
-    address_option,
-    data_option,
-    device_option,
-    dry_run_option,
-    events_option,
-    executor_option,
-    jobs_option,
-    json_option,
-    log_option,
-    no_probe_option,
     parse_count,
     parse_latency,
-    quiet_option,
     refuse,
-    set_option,
-    shard_option,
-    stall_option,
-    time_budget_option,
 )
 from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.planning import estimate_seconds, measure_speed, say_seconds
 from scalectl.commands.shared.results import check_files
 from scalectl.commands.shared.runs import RUNS
 from scalectl.commands.shared.searching import (
+    SearchOptions,
     check_trials,
     follow,
-    reading,
-    refuse_contradictions,
-    require_here,
-    tell_of_data,
+    lay_out,
+    search_options,
 )
 from scalectl.commands.shared.signals import continuable
 from scalectl.errors import ScalectlError
-from scalectl.executors import Cluster, Executor, choose_executor, make_executor
+from scalectl.executors import Executor
 from scalectl.executors.hardware import count_gpus, require_device
 from scalectl.parsing import humanise
 from scalectl.report.render import pluralise
@@ -57,7 +41,6 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.architectures.engine import Chosen
     from scalectl.search.architectures.plan import ArchitecturePlan
     from scalectl.search.estimate import Speed
-    from scalectl.search.shards import Shard
 
 
 @click.command(cls=DocumentedCommand)
@@ -91,7 +74,6 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     type=Choice(["cpu", "cuda"]),
     help="Where --latency is measured.  [default: the file's, else the device it trains on]",
 )
-@data_option
 @click.option(
     "--trials",
     type=click.IntRange(1, 100_000),
@@ -110,20 +92,7 @@ if TYPE_CHECKING:  # slow to load: `--help` does without
     help="What samplers seek: accuracy * (cost / target)^-0.07, or the front of both.  "
     "[default: the file's, else product]",
 )
-@jobs_option
-@device_option
-@executor_option
-@address_option
-@stall_option
-@time_budget_option("as many networks")
-@shard_option
-@dry_run_option
-@no_probe_option
-@log_option
-@set_option
-@quiet_option
-@events_option
-@json_option
+@search_options("as many networks")
 def nas(
     space_file: Path | None,
     run: Path | None,
@@ -131,24 +100,10 @@ def nas(
     macs: str | None,
     latency: str | None,
     latency_on: str | None,
-    data: str | None,
     trials: int | None,
-    samplers: tuple[str, ...],
-    objective: str | None,
-    jobs: int | None,
-    device: str,
-    executor: str,
-    address: str,
-    stall: float | None,
-    time_budget: float | None,
-    shard: "Shard | None",
-    dry_run: bool,
-    no_probe: bool,
-    logs: tuple[tuple[str, str], ...],
-    overrides: tuple[str, ...],
-    quiet: bool,
-    events: bool,
-    as_json: bool,
+    samplers: "tuple[Sampler, ...]",
+    objective: "Literal['product', 'pareto'] | None",
+    options: SearchOptions,
 ) -> None:
     """Search a baseline: choose each stage's block, kernel, expansion, width ... by brief trainings.
 
@@ -156,56 +111,43 @@ def nas(
     with more --trials, or another --time-budget, it adds to what is there. Several commands on the
     same folder share the work. grid --baseline RUN and scale --baseline RUN take the winner.
     """
-    refuse_contradictions(click.get_current_context().params)
-    from scalectl.arch import loading
+    options.refuse_contradictions()
+    from scalectl.arch.loading import find_baseline
     from scalectl.search import trackers
     from scalectl.search.architectures import engine
     from scalectl.search.architectures.config import ArchitectureConfig
     from scalectl.search.architectures.plan import make_architecture_plan
-    from scalectl.search.config import load_settings
 
-    trackers.check_installed(kind for kind, _ in logs)
-    config = load_settings(ArchitectureConfig, space_file, overrides)
-    config = replace(
-        config,
-        baseline=baseline or config.baseline,
-        trials=trials or config.trials,
-        planned_for=time_budget or 0.0,
-        samplers=cast("tuple[Sampler, ...]", samplers) or config.samplers,
-        objective=replace(
-            _aim(config.objective, macs, latency, latency_on, device),
-            kind=cast("Literal['product', 'pareto']", objective) or config.objective.kind,
-        ),
-        proxy=replace(config.proxy, data=data or config.proxy.data),
-        watch=replace(config.watch, stall=stall or config.watch.stall),
+    trackers.check_installed(kind for kind, _ in options.logs)
+    config = options.load(
+        ArchitectureConfig, space_file, baseline=baseline, trials=trials, samplers=samplers
     )
+    target = _aim(config.objective, macs, latency, latency_on, options.device)
+    config = replace(config, objective=replace(target, kind=objective or target.kind))
     refuse(
-        shard and config.objective.latency,
+        options.shard and target.latency,
         "--shard does not go with latency: one machine has to measure all networks.",
     )
-    if not no_probe:
-        require_device(config.objective.latency_on)
-    with reading(quiet=quiet):
-        plan = make_architecture_plan(config, loading.find_baseline(config.baseline))
-    tell_of_data(plan.trials[0].data, quiet=quiet)
+    if not options.no_probe:
+        require_device(target.latency_on)
+    plan = lay_out(
+        lambda: make_architecture_plan(config, find_baseline(config.baseline)), quiet=options.quiet
+    )
     run = run or RUNS / (space_file.stem if space_file else "nas")
-    executor = choose_executor(device) if executor == "auto" else executor
-    require_here(device, executor, trains=not no_probe)
-    cluster = Cluster(address=address, resources=config.resources)
-    make = cache(partial(make_executor, executor, jobs or 0, cluster))
-    measure = cache(partial(_measure, plan, make, device))
-    if dry_run:
-        plan = _fit(plan, run, trials, measure) if time_budget else plan
-        _show_plan(plan, run, None if no_probe or executor == "slurm" else measure, as_json)
+    make = options.prepare_executor(config.resources)
+    measure = cache(partial(_measure, plan, make, options.device))
+    if options.dry_run:
+        plan = _fit(plan, run, trials, measure) if options.time_budget else plan
+        _show_plan(plan, run, measure if options.may_probe else None, options.as_json)
         return
     with continuable(run):
-        plan = _fit(plan, run, trials, measure) if time_budget else plan
-        search = engine.search(plan, run, make(), device, shard)
-        last = follow(search, plan, logs, quiet=quiet, lines=events)
+        plan = _fit(plan, run, trials, measure) if options.time_budget else plan
+        search = engine.search(plan, run, make(), options.device, options.shard)
+        last = follow(search, plan, options)
     if isinstance(last, engine.Waiting):
-        _show_waiting(last.others, run, as_json=as_json, lines=events)
+        _show_waiting(last.others, run, options)
     elif isinstance(last, engine.Chosen):
-        _show_results(last, run, as_json=as_json, lines=events)
+        _show_results(last, run, options)
 
 
 def _aim(
@@ -296,11 +238,11 @@ def _show_plan(
     say_seconds(seconds)
 
 
-def _show_waiting(others: int, run: Path, *, as_json: bool, lines: bool) -> None:
+def _show_waiting(others: int, run: Path, options: SearchOptions) -> None:
     """Print what a shard waits for."""
-    if as_json or lines:
+    if options.prints_json:
         document = {"schema_version": 1, "run": str(run), "others": others}
-        print_json(document, as_line=lines)
+        print_json(document, as_line=options.events)
     else:
         say(
             f"All that this shard may train now is in {run}. What comes next rests on "
@@ -309,13 +251,13 @@ def _show_waiting(others: int, run: Path, *, as_json: bool, lines: bool) -> None
         )
 
 
-def _show_results(last: "Chosen", run: Path, *, as_json: bool, lines: bool) -> None:
+def _show_results(last: "Chosen", run: Path, options: SearchOptions) -> None:
     """Print the results, then raise `ScalectlError` for what is missing."""
     from scalectl.report.architectures import describe_architecture_run
 
     results = last.results
-    if as_json or lines:
-        print_json(describe_architecture_run(results), as_line=lines)
+    if options.prints_json:
+        print_json(describe_architecture_run(results), as_line=options.events)
     else:
         print_architectures(results, "rich")
         if results.winner:

@@ -1,21 +1,13 @@
 """Options that several commands have, and the checks and hints of their values."""
 
 import re
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-from scalectl.executors import EXECUTORS
-from scalectl.parsing import expand_home, parse_duration, suggest
-
-if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.search.shards import Shard
-
-
-F = TypeVar("F", bound=Callable[..., Any])
+from scalectl.parsing import expand_home, suggest
 
 
 class _Path(click.Path):
@@ -138,129 +130,6 @@ def _find_key(name: str) -> str | None:
         if is_dataclass(part) and name in [field.name for field in fields(part)]:
             return f"{table.name}.{name}"
     return None
-
-
-def check_shard(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> "Shard | None":
-    """Read a share such as "1/3". Raises `click.BadParameter` for anything else."""
-    if text is None:
-        return None
-    from scalectl.search import shards
-
-    try:
-        return shards.parse(text)
-    except ValueError as problem:
-        raise click.BadParameter(str(problem)) from None
-
-
-def check_duration(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> float | None:
-    """Read a time such as "1h30m", in seconds. Raises `click.BadParameter` for anything else."""
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not a time above 0, such as 90s, 45m, 2h, 1h30m or 1d."
-        ) from None
-
-
-def check_trackers(
-    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Split trackers such as "mlflow:URI". Raises `click.BadParameter` for one that is not known."""
-    from scalectl.search.trackers import TRACKERS
-
-    logs = tuple((kind, where) for kind, _, where in (text.partition(":") for text in texts))
-    for kind in (kind for kind, _ in logs if kind not in TRACKERS):
-        close = suggest(kind, TRACKERS)
-        asked = f"; did you mean {close}?" if close else "."
-        raise click.BadParameter(f"{kind!r} is none of {', '.join(TRACKERS)}{asked}")
-    return logs
-
-
-data_option = click.option(
-    "--data",
-    metavar="D",
-    help="glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.  [default: the file's, else glyphs]",
-)
-jobs_option = click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    help="Trials at once.  [default: one per core, what fills a GPU, or all that a cluster has room for]",
-)
-device_option = click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    callback=check_device,
-    help="auto, cpu, mps, cuda or cuda:NUMBER.",
-)
-executor_option = click.option(
-    "--executor",
-    type=Choice(["auto", *EXECUTORS]),
-    default="auto",
-    show_default=True,
-    help="Where trials run: on this machine's GPUs or cores, on a Ray cluster, or as Slurm jobs.",
-)
-address_option = click.option(
-    "--address",
-    metavar="A",
-    default="",
-    help="Of a Ray cluster: HOST:PORT, or auto; with slurm, local tries it without Slurm.",
-)
-stall_option = click.option(
-    "--stall",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Stop a trial that takes no step for so long.  [default: 600]",
-)
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show what would be trained, and estimate how long it takes."
-)
-no_probe_option = click.option(
-    "--no-probe", is_flag=True, help="With --dry-run: do not measure this machine."
-)
-log_option = click.option(
-    "--log",
-    "logs",
-    metavar="TRACKER[:WHERE]",
-    multiple=True,
-    callback=check_trackers,
-    help="Show each trial in tensorboard:FOLDER, mlflow:URI, wandb:PROJECT or optuna:URL. Repeatable.",
-)
-shard_option = click.option(
-    "--shard",
-    metavar="I/N",
-    callback=check_shard,
-    help="Train the I-th of N shares alone, into a folder of its own; scalectl merge unites them.",
-)
-set_option = click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change a field of the file, such as proxy.epochs=3. Repeatable.",
-)
-events_option = click.option(
-    "--events",
-    is_flag=True,
-    help="A line of JSON on stdout for all that happens; --json's is last.",
-)
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
-
-
-def time_budget_option(what: str) -> Callable[[F], F]:
-    """Make the option of a time that a search is cut to; `what` is chosen so that it fits."""
-    return click.option(
-        "--time-budget",
-        metavar="TIME",
-        callback=check_duration,
-        help=f"Train what fits into 90s, 45m, 2h, 1h30m or 1d: {what}.",
-    )
 
 
 _COUNT = r"(\d+\.?\d*(?:e\d{1,3})?)([kMG]?)"
