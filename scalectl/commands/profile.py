@@ -1,12 +1,10 @@
 """`scalectl profile`: what a network costs."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from scalectl.arch.factory import Baseline, at_resolution, cost_of
+from scalectl.arch.factory import at_resolution, cost_of
 from scalectl.arch.sizes import fit
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
@@ -18,10 +16,6 @@ from scalectl.commands.shared.options import (
 from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.source import find_start
 from scalectl.executors.hardware import require_device
-
-if TYPE_CHECKING:  # its module loads torch
-    from scalectl.arch.architecture import Architecture
-    from scalectl.training.latency import Latency
 
 
 @click.command(cls=DocumentedCommand)
@@ -82,7 +76,7 @@ def profile(
     """
     from scalectl.arch.loading import find_baseline
     from scalectl.arch.space import fuse_early_stages
-    from scalectl.report.networks import tabulate_fused, tabulate_profile
+    from scalectl.report import networks
 
     network = find_baseline(target)
     if phi is not None:
@@ -97,53 +91,34 @@ def profile(
     if fused and not measure:
         raise click.UsageError("--fused needs --measure.")
     variants = fuse_early_stages(network, fused) if fused else {}
+    latency, compared = None, []
     if measure:
         require_device(device)
-    latency = _measure(network, device) if measure else None
-    compared = _compare(variants, device) if variants else []
+        from scalectl.training.latency import measure_in_turn, measure_latency
+
+        latency = measure_latency(network, device)
+        if variants:
+            latencies = measure_in_turn(list(variants.values()), device)
+            compared = networks.describe_fused(variants, latencies)
     if as_json:
-        timed = {"latency": asdict(latency)} if latency else {}
-        print_json(_describe(network) | timed | ({"fused": compared} if compared else {}))
+        document = {
+            "schema_version": 1,
+            "name": network.name,
+            "resolution": network.resolution,
+            **asdict(cost_of(network)),
+            "stages": networks.describe_stages(network),
+            **({"latency": asdict(latency)} if latency else {}),
+            **({"fused": compared} if compared else {}),
+        }
+        print_json(document)
         return
-    print_table(tabulate_profile(network, per_stage=per_stage))
+    print_table(networks.tabulate_profile(network, per_stage=per_stage))
     if latency:
-        _say_latency(latency)
+        say(
+            f"One image takes {1000 * latency.seconds:.1f} ms (median of {latency.runs}, "
+            f"{1000 * latency.fastest:.1f} to {1000 * latency.slowest:.1f}) on {latency.device} with "
+            f"{latency.threads} threads; peak memory {latency.peak_memory / 2**20:,.0f} MiB."
+        )
     if compared:
         say("")
-        print_table(tabulate_fused(network.name, compared))
-
-
-def _measure(network: Baseline, device: str) -> "Latency":
-    from scalectl.training.latency import measure_latency
-
-    return measure_latency(network, device)
-
-
-def _compare(
-    variants: "Mapping[tuple[int, ...], Architecture]", device: str
-) -> list[dict[str, object]]:
-    """Measure networks in turn, and describe them by their fused stages."""
-    from scalectl.report.networks import describe_fused
-    from scalectl.training.latency import measure_in_turn
-
-    return describe_fused(variants, measure_in_turn(list(variants.values()), device))
-
-
-def _describe(network: Baseline) -> dict[str, Any]:
-    from scalectl.report.networks import describe_stages
-
-    return {
-        "schema_version": 1,
-        "name": network.name,
-        "resolution": network.resolution,
-        **asdict(cost_of(network)),
-        "stages": describe_stages(network),
-    }
-
-
-def _say_latency(latency: "Latency") -> None:
-    say(
-        f"One image takes {1000 * latency.seconds:.1f} ms (median of {latency.runs}, "
-        f"{1000 * latency.fastest:.1f} to {1000 * latency.slowest:.1f}) on {latency.device} with "
-        f"{latency.threads} threads; peak memory {latency.peak_memory / 2**20:,.0f} MiB."
-    )
+        print_table(networks.tabulate_fused(network.name, compared))

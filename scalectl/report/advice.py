@@ -2,7 +2,6 @@
 
 import math
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scalectl.arch.factory import Factory
@@ -96,7 +95,9 @@ def _lengthen(results: Results) -> list[str]:
     return ["--set", f"proxy.epochs={2 * trial.recipe.epochs}", *drawn]
 
 
-def search_again(results: Results, run: str, data: str = "", apart: str = "") -> str:
+def search_again(
+    results: Results | ArchitectureResults, run: str, data: str = "", apart: str = ""
+) -> str:
     """Write the command that continues a search, or repeats it in the folder whose name ends `apart`.
 
     No run holds the path of its images, nor the code of a factory; "" of mere records.
@@ -104,22 +105,18 @@ def search_again(results: Results, run: str, data: str = "", apart: str = "") ->
     if run.endswith(".parquet"):
         return ""
     trial = results.records[0].trial
+    command = "grid" if isinstance(results, Results) else "nas"
     named = ["--baseline", trial.baseline.target] if isinstance(trial.baseline, Factory) else []
-    placed = _place(trial.data.name, data)
-    return shlex.join(["scalectl", "grid", f"{run}/grid.toml", *named, *placed, "-o", run + apart])
-
-
-def _place(name: str, data: str = "") -> Sequence[str]:
-    """Write images as `--data` takes them, by the name that a run has for them."""
-    kind = name.partition(" ")[0]
-    if name == "glyphs":
-        return ()
-    return "--data", data or (kind if kind.startswith("hfds/") else f"{kind}:{_WHERE}")
+    kind = trial.data.name.partition(" ")[0]
+    place = data or (kind if kind.startswith("hfds/") else f"{kind}:{_WHERE}")
+    placed = ["--data", place] if trial.data.name != "glyphs" else []
+    file = f"{run}/{command}.toml"
+    return shlex.join(["scalectl", command, file, *named, *placed, "-o", run + apart])
 
 
 def advise_architectures(results: ArchitectureResults, run: str) -> tuple[Step, ...]:
     """List what to do after a search of architectures; `run` is the path as commands name it."""
-    again = search_architectures_again(results, run)
+    again = search_again(results, run)
     if results.outlook and not results.outlook.is_over:
         return (_repeat("Finish the search: it continues where it was.", again),)
     if results.winner is None:
@@ -141,11 +138,3 @@ def advise_architectures(results: ArchitectureResults, run: str) -> tuple[Step, 
             ),
         ),
     )
-
-
-def search_architectures_again(results: ArchitectureResults, run: str) -> str:
-    """Write the command that continues a search of architectures; "" of mere records."""
-    if run.endswith(".parquet"):
-        return ""
-    placed = _place(results.records[0].trial.data.name)
-    return shlex.join(["scalectl", "nas", f"{run}/{results.config.FILE}", *placed, "-o", run])

@@ -43,32 +43,23 @@ def tabulate_space(plan: ArchitecturePlan) -> Table:
 def describe_architecture_plan(plan: ArchitecturePlan, seconds: float | None) -> dict[str, Any]:
     """Describe a plan, for `nas --dry-run`.
 
-    `trials` is an upper bound. `estimated_seconds` is for what remains, the confirmation included;
+    `networks` counts the combinations of choices, some of which are the same network. `trials` is an
+    upper bound; `training_macs` is for so many that cost what the first do on average. `estimated_seconds` is for what remains, the confirmation included;
     None where this machine was not measured.
     """
     account = plan.trials[0].data.account
+    first, at_most = proposals.list_first(plan), proposals.at_most(plan.config)
+    spent = sum(trial.count_macs(trial.recipe.epochs) for trial in first)
     return {
         "schema_version": 1,
         "baseline": plan.start.name,
         "macs": cost_of(plan.start).macs,
         "objective": describe_objective(plan.config.objective, plan.start),
         "dimensions": {name: list(values) for name, values in plan.dimensions.items()},
-        "networks": _count_networks(plan),
-        "trials": proposals.at_most(plan.config),
-        "training_macs": _expect_macs(plan),
+        "networks": math.prod(map(len, plan.dimensions.values())),
+        "trials": at_most,
+        "training_macs": spent / len(first) * at_most,
         "follow_ups": estimate.count_confirmations(plan.config),
         "estimated_seconds": seconds,
         "account": account and asdict(account),
     }
-
-
-def _count_networks(plan: ArchitecturePlan) -> int:
-    """Count the combinations of choices; some of them are the same network."""
-    return math.prod(map(len, plan.dimensions.values()))
-
-
-def _expect_macs(plan: ArchitecturePlan) -> float:
-    """Estimate the multiply-adds of all trainings, as if all networks cost what the first do on average."""
-    first = proposals.list_first(plan)
-    spent = sum(trial.count_macs(trial.recipe.epochs) for trial in first)
-    return spent / len(first) * proposals.at_most(plan.config)

@@ -103,11 +103,6 @@ def _say_unmeasured(results: ArchitectureResults) -> list[str]:
     return [f"{text} The command that made the run measures it."]
 
 
-def tabulate(name: str, results: ArchitectureResults) -> Table:
-    """Make the table of that name, one of `TABLES`; without rows where its data are missing."""
-    return TABLES[name](results)
-
-
 def tabulate_stages(results: ArchitectureResults) -> Table:
     """List the winner's stages as Tan & Le (2019) do in their Table 1."""
     winner = results.winner
@@ -258,7 +253,10 @@ def tabulate_importances(results: ArchitectureResults) -> Table:
         {
             "dimension": name,
             "importance": importance,
-            "choices": "; ".join(_describe_choices(name, results)),
+            "choices": "; ".join(
+                f"{choice} {fmean(scores):.3f} ({len(scores)})"
+                for choice, scores in list_choices(name, results)
+            ),
         }
         for name, importance in find_importances(results).items()
     ]
@@ -307,11 +305,6 @@ def find_importances(results: ArchitectureResults) -> dict[str, float]:
         return dict(get_param_importances(study, evaluator=PedAnovaImportanceEvaluator()))
 
 
-def _describe_choices(name: str, results: ArchitectureResults) -> Iterator[str]:
-    for choice, scores in list_choices(name, results):
-        yield f"{choice} {fmean(scores):.3f} ({len(scores)})"
-
-
 def list_choices(name: str, results: ArchitectureResults) -> list[tuple[str, list[float]]]:
     """List the choices of a dimension with the objectives of their networks, the best mean first."""
     groups: dict[Any, list[float]] = defaultdict(list)
@@ -343,7 +336,7 @@ TABLES = {
     "networks": tabulate_networks,
     "failures": tabulate_failed,
 }
-"""Name -> what makes the table, in the order of a report."""
+"""Name -> what makes the table, without rows where its data are missing; in the order of a report."""
 
 
 def describe_architecture_run(results: ArchitectureResults) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Published networks: how the EfficientNets' sizes relate to phi, and what to compare a family with."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from scalectl.arch.baselines import BASELINES
@@ -100,8 +100,6 @@ def tabulate_published_sizes() -> Table:
     depths = [size.multipliers.depth for size in sizes]
     widths = [size.multipliers.width for size in sizes]
     alphas, betas = find_bases(depths, phis), find_bases(widths, phis)
-    assert alphas is not None
-    assert betas is not None
     alpha, beta = sum(alphas) / 2, sum(betas) / 2
     rows = [
         {
@@ -116,7 +114,6 @@ def tabulate_published_sizes() -> Table:
         }
         for name, phi, size, depth, width in zip(names, phis, sizes, depths, widths, strict=True)
     ]
-    whole = find_bases(depths[:7], range(1, 8))
     return Table(
         name="published",
         title="The published sizes and phi",
@@ -128,17 +125,19 @@ def tabulate_published_sizes() -> Table:
                 f"[{alphas[0]:.4f}, {alphas[1]:.4f}] and beta in [{betas[0]:.4f}, {betas[1]:.4f}], "
                 f"which print as 1.2 and 1.1; above with {alpha:.4f} and {beta:.4f}."
             ),
-            "With phi = 1..7 for B1..B7 "
-            + ("no alpha gives the depths." if whole is None else f"alpha is in {whole}."),
+            "With phi = 1..7 for B1..B7 no alpha gives the depths.",
             f"Resolutions: gamma = {GAMMA} is within 10 px up to B7.",
         ),
     )
 
 
-def find_bases(values: Iterable[float], exponents: Iterable[float]) -> tuple[float, float] | None:
-    """Find the interval of bases b with round(b**e, 1) == v for all pairs (v, e); None if it is empty."""
-    low, high = 0.0, float("inf")
-    for value, exponent in zip(values, exponents, strict=True):
-        low = max(low, (value - 0.05) ** (1 / exponent))
-        high = min(high, (value + 0.05) ** (1 / exponent))
-    return (low, high) if low < high else None
+def find_bases(values: Sequence[float], exponents: Sequence[float]) -> tuple[float, float]:
+    """Find the ends of the interval of bases b with round(b**e, 1) == v for all pairs (v, e).
+
+    Where there is no such b, the second end is the lower one.
+    """
+    pairs = list(zip(values, exponents, strict=True))
+    return (
+        max((value - 0.05) ** (1 / exponent) for value, exponent in pairs),
+        min((value + 0.05) ** (1 / exponent) for value, exponent in pairs),
+    )

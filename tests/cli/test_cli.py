@@ -15,9 +15,11 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 from processes import wait_until
 
+from scalectl.arch.baselines import BASELINES
 from scalectl.cli import main
 from scalectl.commands.shared.results import check_requirement
 from scalectl.errors import ScalectlError
+from scalectl.report.published import find_bases
 from scalectl.store.checksum import add_checksum
 
 TINY_OPTIONS = [part for override in TINY for part in ("--set", override)]
@@ -385,6 +387,9 @@ def test_how_published_sizes_relate_to_phi() -> None:
     assert "[1.1734, 1.1757]" in text
     assert "[1.1004, 1.1025]" in text
     assert "no alpha gives the depths" in text
+    depths = [BASELINES[f"efficientnet_b{phi}"].multipliers.depth for phi in range(1, 8)]
+    low, high = find_bases(depths, range(1, 8))
+    assert low > high
 
 
 def test_profile_measures() -> None:

@@ -76,16 +76,26 @@ def show_plan(
     from scalectl.report.tables.candidates import tabulate_candidates
     from scalectl.search import followups, strategies
     from scalectl.search.plan import count_macs
+    from scalectl.store import reader
+
+    trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
+    follow_ups = followups.expect(plan)
+
+    def estimate() -> float | None:
+        if measure is None:
+            return None
+        records = reader.read_run(run).records
+        ended = {record.trial.id for record in records if record.state.is_final}
+        left = [trial for trial in (*trials, *follow_ups) if trial.id not in ended]
+        return estimate_seconds(left, measure)
 
     if as_json:
-        seconds = estimate_seconds(_list_left(plan, run), measure) if measure else None
-        print_json(describe_plan(plan, seconds))
+        print_json(describe_plan(plan, estimate()))
         return
     enumeration = plan.enumeration
     print_table(tabulate_candidates(enumeration.candidates))
     for rejected in enumeration.rejected:
         say(f"rejected {rejected.coefficients} {rejected.control}: it {rejected.reason}")
-    trials = strategies.find_strategy(plan.config.strategy.kind).at_most(plan)
     were = "was" if enumeration.merged == 1 else "were"
     at_most = "At most " if plan.config.is_adaptive else ""
     say(
@@ -93,22 +103,10 @@ def show_plan(
         f"{at_most}{pluralise(len(trials), 'trial')}, {count_macs(trials):.3g} "
         "MACs of training."
     )
-    if follow_ups := followups.expect(plan):
+    if follow_ups:
         count = pluralise(len(follow_ups), "trial")
         say(f"Then {count} more, to see whether the choice holds.")
-    if measure:
-        say_seconds(estimate_seconds(_list_left(plan, run), measure))
-
-
-def _list_left(plan: "Plan", run: Path) -> "list[Trial]":
-    """List the trials of a plan that are not over."""
-    from scalectl.search import followups, strategies
-    from scalectl.store import reader
-
-    ended = {record.trial.id for record in reader.read_run(run).records if record.state.is_final}
-    strategy = strategies.find_strategy(plan.config.strategy.kind)
-    trials = [*strategy.at_most(plan), *followups.expect(plan)]
-    return [trial for trial in trials if trial.id not in ended]
+    say_seconds(estimate())
 
 
 def estimate_seconds(trials: "Sequence[Trial]", measure: "Callable[[], Speed]") -> float | None:

@@ -33,7 +33,7 @@ def continuable(run: Path) -> Iterator[None]:
     except _StoppedError as stopped:
         raise ScalectlError(
             f"Interrupted. Every finished trial is in {run}; to continue, run the same command: "
-            f"{_repeat_command()}",
+            f"{shlex.join(['scalectl', *sys.argv[1:]])}",
             exit_code=128 + stopped.number,
         ) from None
     finally:
@@ -47,7 +47,3 @@ class _StoppedError(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-
-
-def _repeat_command() -> str:
-    return shlex.join(["scalectl", *sys.argv[1:]])

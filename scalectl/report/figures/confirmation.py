@@ -1,11 +1,10 @@
 """The choice against its controls on fresh seeds: differences with their intervals."""
 
-from collections.abc import Sequence
-
 from matplotlib.figure import Figure
 
-from scalectl.analysis.confirmation import Comparison, Confirmation
+from scalectl.analysis.confirmation import Comparison
 from scalectl.report.figures.style import CHOSEN, FAINT, HEIGHT, MUTED, clean, new_axes
+from scalectl.search.architectures.results import ArchitectureResults
 from scalectl.search.results import Results
 
 TITLE = "Confirmed on fresh seeds and untouched images"
@@ -15,19 +14,9 @@ MISSING = (
 )
 
 
-def draw(results: Results) -> Figure | None:
-    """Draw one row for each control: seeds as points, the mean as a diamond, its 95 % interval."""
-    return draw_confirmations(results.confirmations)
-
-
-def describe(results: Results) -> str:
-    """List every comparison, and what may be claimed."""
-    return describe_confirmations(results.confirmations)
-
-
-def draw_confirmations(confirmations: Sequence[Confirmation]) -> Figure | None:
-    """Draw every comparison of these, one row each; None where there are none."""
-    rows = _list_rows(confirmations)
+def draw(results: Results | ArchitectureResults) -> Figure | None:
+    """Draw one row for each comparison: seeds as points, the mean as a diamond, its 95 % interval."""
+    rows = _list_rows(results)
     if not rows:
         return None
     figure, axes = new_axes(
@@ -43,7 +32,7 @@ def draw_confirmations(confirmations: Sequence[Confirmation]) -> Figure | None:
             ends = [100 * value for value in comparison.top1.interval]
             axes.plot(ends, [number, number], color=CHOSEN, lw=2, solid_capstyle="butt")
         axes.plot(100 * comparison.top1.mean, number, "D", color=CHOSEN, markersize=6)
-    several = len(confirmations) > 1
+    several = len(results.confirmations) > 1
     axes.set_yticks(
         range(len(rows)),
         [
@@ -56,21 +45,21 @@ def draw_confirmations(confirmations: Sequence[Confirmation]) -> Figure | None:
     return figure
 
 
-def describe_confirmations(confirmations: Sequence[Confirmation]) -> str:
-    """List every comparison of these, and what may be claimed."""
+def describe(results: Results | ArchitectureResults) -> str:
+    """List every comparison, and what may be claimed."""
     differences = "; ".join(
         f"{f'phi {phi:g}, ' if phi else ''}against {clean(comparison.control.name)}: "
         f"{100 * comparison.top1.mean:+.2f} points"
-        for phi, comparison in _list_rows(confirmations)
+        for phi, comparison in _list_rows(results)
     )
-    claims = " ".join(confirmation.claim for confirmation in confirmations)
+    claims = " ".join(confirmation.claim for confirmation in results.confirmations)
     return f"Differences in top-1 on the test split. {differences}. {claims}"
 
 
-def _list_rows(confirmations: Sequence[Confirmation]) -> list[tuple[float, Comparison]]:
+def _list_rows(results: Results | ArchitectureResults) -> list[tuple[float, Comparison]]:
     """List every comparison with the phi of its networks."""
     return [
         (confirmation.phi, comparison)
-        for confirmation in confirmations
+        for confirmation in results.confirmations
         for comparison in confirmation.comparisons
     ]

@@ -133,7 +133,10 @@ def new_axes(x: str, y: str, height: float = HEIGHT) -> tuple[Figure, Axes]:
 def find_marker(candidate: Candidate, results: Results) -> Marker:
     """Choose colour and caption by what the network is in this search."""
     selection = results.selection
-    chosen, highest = is_chosen(candidate, results), _is(candidate, selection.argmax)
+    chosen, highest = (
+        each is not None and each.candidate.fingerprint == candidate.fingerprint
+        for each in (selection.network, selection.argmax)
+    )
     colour = COMPOUND if candidate.control else FAINT
     if chosen:
         colour = CHOSEN
@@ -151,15 +154,6 @@ def find_marker(candidate: Candidate, results: Results) -> Marker:
     elif highest:
         words.append("highest top-1")
     return Marker(colour, ", ".join(words), chosen)
-
-
-def is_chosen(candidate: Candidate, results: Results) -> bool:
-    """Whether the candidate is the recommended network."""
-    return _is(candidate, results.selection.network)
-
-
-def _is(candidate: Candidate, summary: Summary | None) -> bool:
-    return summary is not None and candidate.fingerprint == summary.candidate.fingerprint
 
 
 def clean(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scalectl.analysis.confirmation import Difference
 from scalectl.arch.factory import cost_of
 from scalectl.report import figures
-from scalectl.report.advice import advise_architectures, search_architectures_again
+from scalectl.report.advice import advise_architectures, search_again
 from scalectl.report.architectures import TABLES, find_status, in_words
 from scalectl.report.figures.style import count_up
 from scalectl.report.html.content import (
@@ -56,7 +56,7 @@ def collect(key: str, path: str, results: ArchitectureResults) -> RunContent:
                 path,
                 f"{results.start.name} at {results.start.resolution} px",
                 sorted({record.trial.seed for record in results.records}),
-                search_architectures_again(results, path),
+                search_again(results, path),
             )
         ),
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from scalectl.analysis.evidence import say_amount
 from scalectl.report import figures
 from scalectl.report.advice import advise, search_again
-from scalectl.report.figures.style import is_chosen
 from scalectl.report.html.content import (
     Fact,
     RunContent,
@@ -77,7 +76,7 @@ _LETTERS = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
 def _list_facts(results: Results) -> Iterator[Fact]:
     """Yield top-1, expected regret, lead on the best single dimension, and what the search has cost."""
     selection, trial = results.selection, results.records[0].trial
-    chosen = next((each for each in results.summaries if is_chosen(each.candidate, results)), None)
+    chosen = selection.network
     if chosen and chosen.mean_top1 is not None:
         sd = "" if chosen.sd_top1 is None else f"sd {100 * chosen.sd_top1:.2f} points, "
         images = trial.data.sizes.get("select")
