@@ -5,8 +5,8 @@ disjoint splits. Everything is numpy: the training turns it into tensors.
 """
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from typing import Any, Literal, Protocol
+from pkgutil import resolve_name
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,5 @@ def open_dataset(spec: str, limits: Limits) -> Dataset:
             f"There is no data set of kind {kind!r} (proxy.data = {spec!r}).",
             "Use glyphs, fashion_mnist:ROOT, folder:PATH, torch/NAME:ROOT or hfds/NAME.",
         )
-    module, _, name = DATASETS[kind].partition(":")
-    factory: Callable[[str, Limits], Any] = getattr(import_module(module), name)
-    dataset: Dataset = factory(spec, limits)
-    return dataset
+    factory: Callable[[str, Limits], Dataset] = resolve_name(DATASETS[kind])
+    return factory(spec, limits)

@@ -3,9 +3,9 @@
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Protocol, runtime_checkable
 
 from scalectl.arch.factory import Baseline
@@ -59,8 +59,7 @@ WITH_WEIGHTS = ("timm", "torch")
 
 def make_export(name: str) -> Export:
     """Make the format of that name, one of `EXPORTS`."""
-    module, _, attribute = EXPORTS[name].partition(":")
-    factory: Callable[[], Export] = getattr(import_module(module), attribute)
+    factory: Callable[[], Export] = resolve_name(EXPORTS[name])
     return factory()
 
 

@@ -8,7 +8,7 @@ from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
 from scalectl.exports.checks.conventions import comment_rates, tell_family
 from scalectl.exports.checks.verification import Verification, comment_differences, count_outputs
-from scalectl.exports.python_module import import_module, read_builder, write_module
+from scalectl.exports.python_module import import_module, write_module
 
 _FUNCTION = '''
 def {name}(
@@ -40,15 +40,8 @@ class Keras:
 
     def emit(self, size: Size) -> str:
         """Write the module."""
-        assert isinstance(size.architecture, Architecture)
-        return write_module(
-            size,
-            "keras",
-            read_builder(Path(__file__).parent / "builders" / "with_keras.py"),
-            "from {name}_keras import {name}; model = {name}()",
-            _FUNCTION,
-            size.architecture.unroll(),
-        )
+        usage = "from {name}_keras import {name}; model = {name}()"
+        return write_module(size, "keras", usage, _FUNCTION)
 
     def verify(self, path: Path) -> Verification:
         """Import, build, run one image; multiply-adds are counted where the backend is torch."""
@@ -57,7 +50,7 @@ class Keras:
         import keras
         import numpy as np
 
-        from scalectl.exports.checks.inspection_keras import compare_with_own, measure_rates
+        from scalectl.exports.checks.inspection_keras import compare_with_own, list_dropouts
 
         module = import_module(path)
         claims = module.CLAIMS
@@ -78,7 +71,7 @@ class Keras:
         ok = params == claims["params"] and macs == claims["macs"] and forward_ok
         if not ok:
             note += f", but the file says {claims['params']:,} and {claims['macs']:,}"
-        note += comment_differences(comparison) + comment_rates(measure_rates(model), claims)
+        note += comment_differences(comparison) + comment_rates(list_dropouts(model), claims)
         return Verification(
             ok=ok,
             expected_params=claims["params"],

@@ -7,8 +7,6 @@ from typing import Any
 
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
-from scalectl.errors import ScalectlError
-from scalectl.exports import is_installed
 from scalectl.exports.checks.verification import Verification, count_outputs
 from scalectl.exports.config import claim
 
@@ -30,12 +28,7 @@ class Onnx:
         return ""
 
     def emit(self, size: Size) -> bytes:
-        """Write the file, claims in its metadata. Raises `ScalectlError` without onnxscript."""
-        if not is_installed("onnxscript"):
-            raise ScalectlError(
-                "torch writes ONNX with onnxscript, which is not installed.",
-                'Install it: python -m pip install "scalectl[onnx]".',
-            )
+        """Write the file, claims in its metadata."""
         import torch
         from torch.nn import BatchNorm2d
 

@@ -2,13 +2,12 @@
 
 import ast
 import re
-import sys
 import warnings
 from importlib.metadata import version
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from pprint import pformat
-from types import ModuleType
+from runpy import run_path
+from types import SimpleNamespace
 from typing import Any
 
 from scalectl.arch.architecture import Architecture
@@ -39,18 +38,29 @@ NETWORK = {network}
 
 
 def write_module(
-    size: Size, form: str, builder: str, usage: str, function: str, network: dict[str, Any]
+    size: Size,
+    form: str,
+    usage: str,
+    function: str,
+    *,
+    builder: str = "",
+    network: dict[str, Any] | None = None,
 ) -> str:
-    """Write the text of a module. `builder` is the text that defines build_network(network).
+    """Write the text of a module: a builder's, and a `function` that calls it with the network.
 
-    Raises `ScalectlError` for a name that Python cannot use.
+    Without others they are the format's builder and the unrolled architecture. Raises `ScalectlError`
+    for a name that Python cannot use.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", size.name):
         raise ScalectlError(
             f"{size.name!r} cannot be the name of a Python module.",
             "Use lower-case letters, digits and underscores in the baseline's name.",
         )
-    dropping = isinstance(size.architecture, Architecture) and size.architecture.dropout
+    if not builder:
+        builder = read_builder(Path(__file__).parent / "builders" / f"with_{form}.py")
+    if network is None:
+        assert isinstance(size.architecture, Architecture)
+        network = size.architecture.unroll()
     return _TEMPLATE.format(
         name=size.name,
         version=version("scalectl"),
@@ -62,7 +72,9 @@ def write_module(
         params=size.cost.params,
         macs=size.cost.macs,
         resolution=size.architecture.resolution,
-        note=" Dropout and drop-path are the\nhabit of EfficientNet's sizes." if dropping else "",
+        note=" Dropout and drop-path are the\nhabit of EfficientNet's sizes."
+        if size.dropout
+        else "",
         usage=usage.format(name=size.name),
         builder=builder.strip(),
         form=form,
@@ -90,21 +102,12 @@ def read_constant(path: Path, name: str) -> Any:
     raise ScalectlError(f"{path} is no module that scalectl emitted.", f"It has no {name}.")
 
 
-def import_module(path: Path) -> ModuleType:
-    """Run an emitted module, under a name of its own, and return it."""
-    specification = spec_from_file_location(f"{path.stem}_to_verify", path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = module_from_spec(specification)
-    sys.modules[specification.name] = module
-    try:
-        with warnings.catch_warnings():
-            # Another file of that name may have been verified in this process before.
-            warnings.filterwarnings("ignore", "Overwriting", UserWarning)
-            specification.loader.exec_module(module)
-    finally:
-        del sys.modules[specification.name]
-    return module
+def import_module(path: Path) -> SimpleNamespace:
+    """Run an emitted module, under a name of its own, and return what it defines."""
+    with warnings.catch_warnings():
+        # Another file of that name may have been verified in this process before.
+        warnings.filterwarnings("ignore", "Overwriting", UserWarning)
+        return SimpleNamespace(**run_path(str(path), run_name=f"{path.stem}_to_verify"))
 
 
 def verify_module(path: Path) -> Verification:
@@ -119,7 +122,7 @@ def verify_module(path: Path) -> Verification:
         return _check_built(module, "cpu")
 
 
-def _check_built(module: ModuleType, device: str) -> Verification:
+def _check_built(module: SimpleNamespace, device: str) -> Verification:
     import torch
 
     from scalectl.exports.checks.inspection import Draws, compare_with_own

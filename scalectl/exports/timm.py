@@ -1,12 +1,9 @@
 """Emit a Python module that registers the network with timm, by timm's public interface alone."""
 
-from pathlib import Path
-
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
-from scalectl.exports.checks.verification import Verification
-from scalectl.exports.python_module import read_builder, verify_module, write_module
+from scalectl.exports.python_module import verify_module, write_module
 
 _FUNCTION = '''
 default_cfgs = timm.models.generate_default_cfgs(
@@ -38,6 +35,7 @@ class Timm:
 
     suffix = ".py"
     library = "timm"
+    verify = staticmethod(verify_module)
 
     def find_obstacle(self, network: Baseline) -> str:
         """Say why none of timm's EfficientNet, MobileNetV3, ByobNet and ConvNeXt can express it."""
@@ -54,19 +52,8 @@ class Timm:
 
     def emit(self, size: Size) -> str:
         """Write the module."""
-        assert isinstance(size.architecture, Architecture)
-        return write_module(
-            size,
-            "timm",
-            read_builder(Path(__file__).parent / "builders" / "with_timm.py"),
-            'import {name}, timm; network = timm.create_model("{name}")',
-            _FUNCTION,
-            size.architecture.unroll(),
-        )
-
-    def verify(self, path: Path) -> Verification:
-        """Import the module, build the registered model on the meta device, and run."""
-        return verify_module(path)
+        usage = 'import {name}, timm; network = timm.create_model("{name}")'
+        return write_module(size, "timm", usage, _FUNCTION)
 
 
 def _find_obstacle_of_mobile(network: Architecture) -> str:

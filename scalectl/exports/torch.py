@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline, Factory
 from scalectl.arch.sizes import Size
-from scalectl.exports.checks.verification import Verification
 from scalectl.exports.python_module import read_builder, verify_module, write_module
 
 _FUNCTION = '''
@@ -31,6 +29,7 @@ class Torch:
 
     suffix = "_torch.py"
     library = ""
+    verify = staticmethod(verify_module)
 
     def find_obstacle(self, network: Baseline) -> str:
         """Find none: scalectl trains with this text; for a factory it writes the call."""
@@ -49,11 +48,6 @@ class Torch:
                 "resolution": network.resolution,
                 "num_classes": network.classes,
             }
-            return write_module(size, "torch", builder, usage, _CALL, numbers)
-        assert isinstance(network, Architecture)
+            return write_module(size, "torch", usage, _CALL, builder=builder, network=numbers)
         builder = read_builder(Path(__file__).parents[1] / "nn" / "blocks.py")
-        return write_module(size, "torch", builder, usage, _FUNCTION, network.unroll())
-
-    def verify(self, path: Path) -> Verification:
-        """Import the module, build on the meta device, and run."""
-        return verify_module(path)
+        return write_module(size, "torch", usage, _FUNCTION, builder=builder)

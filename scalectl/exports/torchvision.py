@@ -1,13 +1,10 @@
 """Emit a Python module that builds with torchvision's own model classes."""
 
-from pathlib import Path
-
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.rounding import make_divisible
 from scalectl.arch.sizes import Size
-from scalectl.exports.checks.verification import Verification
-from scalectl.exports.python_module import read_builder, verify_module, write_module
+from scalectl.exports.python_module import verify_module, write_module
 from scalectl.exports.widths import find_multiplier
 
 _FUNCTION = '''
@@ -31,6 +28,7 @@ class Torchvision:
 
     suffix = "_torchvision.py"
     library = "torchvision"
+    verify = staticmethod(verify_module)
 
     def find_obstacle(self, network: Baseline) -> str:
         """Say why no class of torchvision can express the network."""
@@ -62,18 +60,8 @@ class Torchvision:
         content = network.unroll()
         if network.activation == "relu6":
             content["width_multiplier"] = find_multiplier(_pairs(network))
-        return write_module(
-            size,
-            "torchvision",
-            read_builder(Path(__file__).parent / "builders" / "with_torchvision.py"),
-            "from {name}_torchvision import {name}; network = {name}()",
-            _FUNCTION,
-            content,
-        )
-
-    def verify(self, path: Path) -> Verification:
-        """Import the module, build on the meta device, and run."""
-        return verify_module(path)
+        usage = "from {name}_torchvision import {name}; network = {name}()"
+        return write_module(size, "torchvision", usage, _FUNCTION, network=content)
 
 
 def _find_obstacle_of_inverted(network: Architecture, name: str) -> str:

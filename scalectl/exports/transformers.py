@@ -25,7 +25,7 @@ class Transformers:
             return "a factory is code of its own; --to torch writes the call"
         if any(block.expands and block.hidden == block.width for block in network.blocks):
             return "transformers expands by more than 1, or not at all"
-        obstacles = [find(network) for find in _OBSTACLES[network.stages[0].block]]
+        obstacles = [find(network) for find, _ in _CLASSES[network.stages[0].block]]
         if "" in obstacles:
             return ""
         # Without squeeze-and-excitation it is MobileNetV2 that comes nearest.
@@ -35,8 +35,10 @@ class Transformers:
         """Write the document; the claims are under "scalectl"."""
         network = size.architecture
         assert isinstance(network, Architecture)
+        classes = _CLASSES[network.stages[0].block]
+        configure = next(configure for find, configure in classes if not find(network))
         document = {
-            **_configure(network),
+            **configure(network),
             "image_size": network.resolution,
             "num_channels": network.channels,
             "id2label": {str(index): f"LABEL_{index}" for index in range(network.classes)},
@@ -127,16 +129,6 @@ def _check_processor(folder: Path, claims: dict[str, Any], result: Verification)
     return replace(
         result, ok=False, note=f"preprocessor_config.json prepares other images: {width} px"
     )
-
-
-def _configure(network: Architecture) -> dict[str, Any]:
-    if network.stages[0].block in ("basic", "bottleneck"):
-        return _configure_resnet(network)
-    if network.stages[0].block == "convnext":
-        return _configure_convnext(network)
-    if not _find_obstacle_of_efficientnet(network):
-        return _configure_efficientnet(network)
-    return _configure_mobilenetv2(network)
 
 
 def _find_obstacle_of_efficientnet(network: Architecture) -> str:
@@ -308,11 +300,15 @@ def _activation(network: Architecture) -> str:
     return "hardswish" if network.activation == "hard_swish" else network.activation
 
 
-_OBSTACLES = {
-    "mbconv": (_find_obstacle_of_efficientnet, _find_obstacle_of_mobilenetv2),
-    "fused": (_find_obstacle_of_efficientnet,),
-    "separable": (_find_obstacle_of_efficientnet,),
-    "basic": (_find_obstacle_of_resnet,),
-    "bottleneck": (_find_obstacle_of_resnet,),
-    "convnext": (_find_obstacle_of_convnext,),
+_EFFICIENTNET = (_find_obstacle_of_efficientnet, _configure_efficientnet)
+_MOBILENETV2 = (_find_obstacle_of_mobilenetv2, _configure_mobilenetv2)
+_RESNET = (_find_obstacle_of_resnet, _configure_resnet)
+_CLASSES = {
+    "mbconv": (_EFFICIENTNET, _MOBILENETV2),
+    "fused": (_EFFICIENTNET,),
+    "separable": (_EFFICIENTNET,),
+    "basic": (_RESNET,),
+    "bottleneck": (_RESNET,),
+    "convnext": ((_find_obstacle_of_convnext, _configure_convnext),),
 }
+"""Kind of the first block -> the classes that may express a network: what keeps one, and its settings."""

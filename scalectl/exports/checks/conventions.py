@@ -1,6 +1,6 @@
 """Compare a built network with the library's own of its family, in what counting does not show."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,11 +179,16 @@ def _shorten(name: str) -> str:
     return name.partition(" of ")[0]
 
 
-def comment_rates(built: Mapping[str, float], claims: Mapping[str, Any]) -> str:
+def comment_rates(dropouts: Iterable[tuple[str, float]], claims: Mapping[str, Any]) -> str:
     """Say where the largest rates of dropout and drop-path are not those that a file claims; else "".
 
+    `dropouts` are the places where a network drops something, and how often.
     Block i of n drops its branch with i / n of the claimed rate, or i / (n - 1), as a library has it.
     """
+    built = {"dropout": 0.0, "drop_path": 0.0}
+    for place, rate in dropouts:
+        name = "dropout" if place == BEFORE_THE_CLASSIFIER else "drop_path"
+        built[name] = max(built[name], rate)
     least = {"dropout": claims["dropout"], "drop_path": claims["drop_path"] / 2}
     return "".join(
         f"; but its {name} is {rate:.3g}, the file says {claims[name]:.3g}"

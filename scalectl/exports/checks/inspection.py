@@ -2,8 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -79,39 +80,22 @@ def describe_own(library: str, family: str) -> Description | None:
     # torchvision reckons the widths of its RegNets with tensors.
     device = "cpu" if (library, family) == ("torchvision", "RegNet") else "meta"
     with Draws() as draws, torch.device(device):
-        network = _MAKERS[library](OWN[library][family])
+        network = _make_own(library, OWN[library][family])
     return describe(network, draws)
 
 
-def _make_timms(name: str) -> nn.Module:
-    import timm
-
+def _make_own(library: str, name: str) -> nn.Module:
     # Not by timm.create_model: an emitted network may be registered under that name.
-    make: Callable[..., nn.Module] = getattr(timm.models, name)
-    return make(drop_rate=0.1, drop_path_rate=0.1)
-
-
-def _make_torchvisions(name: str) -> nn.Module:
-    import torchvision
-
-    make: Callable[..., nn.Module] = getattr(torchvision.models, name)
-    return make()
-
-
-def _make_transformers(name: str) -> nn.Module:
-    import transformers
-
-    kind = getattr(transformers, name)
-    network: nn.Module = kind(kind.config_class(drop_path_rate=0.1))
-    draw_weights(network)
+    module = import_module(library if library == "transformers" else f"{library}.models")
+    make: Any = getattr(module, name)
+    if library == "timm":
+        network: nn.Module = make(drop_rate=0.1, drop_path_rate=0.1)
+    elif library == "torchvision":
+        network = make()
+    else:
+        network = make(make.config_class(drop_path_rate=0.1))
+        draw_weights(network)
     return network
-
-
-_MAKERS = {
-    "timm": _make_timms,
-    "torchvision": _make_torchvisions,
-    "transformers": _make_transformers,
-}
 
 
 def draw_weights(network: Any) -> None:
@@ -132,7 +116,7 @@ def describe(network: nn.Module, draws: Draws) -> Description:
         "layer norms": {f"eps {norm.eps:g}" for norm in layer_norms},
         "activations": set(_name_activations(modules)),
         **_describe_padding(modules),
-        "dropout": {place for place, _ in _list_dropouts(network)},
+        "dropout": {place for place, _ in list_dropouts(network)},
         **_describe_weights(modules, draws),
     }
     return {name: frozenset(each) for name, each in described.items() if each}
@@ -183,7 +167,7 @@ def _name_padding(module: nn.Conv2d | nn.MaxPool2d, before: str) -> str:
     return before or (BETWEEN_PATCHES if stride == kernel else "none in the layer itself")
 
 
-def _list_dropouts(network: nn.Module) -> Iterator[tuple[str, float]]:
+def list_dropouts(network: nn.Module) -> Iterator[tuple[str, float]]:
     """Yield where a network drops something in training, and how often."""
     modules = list(network.modules())
     convolutions = [n for n, module in enumerate(modules) if isinstance(module, nn.Conv2d)]
@@ -199,19 +183,6 @@ def _list_dropouts(network: nn.Module) -> Iterator[tuple[str, float]]:
     rate = float(getattr(network, "drop_rate", 0) or 0)
     if rate:
         yield BEFORE_THE_CLASSIFIER, rate
-
-
-def measure_rates(network: nn.Module) -> dict[str, float]:
-    """Measure the largest rates of dropout before the classifier, and in branches."""
-    rates = list(_list_dropouts(network))
-    return {
-        "dropout": max(
-            (rate for place, rate in rates if place == BEFORE_THE_CLASSIFIER), default=0.0
-        ),
-        "drop_path": max(
-            (rate for place, rate in rates if place != BEFORE_THE_CLASSIFIER), default=0.0
-        ),
-    }
 
 
 def _describe_weights(modules: list[nn.Module], draws: Draws) -> dict[str, set[str]]:

@@ -25,16 +25,6 @@ def compare_with_own(model: keras.Model, family: str) -> Comparison:
     return compare("keras", family, describe(model), describe_own(family))
 
 
-def measure_rates(model: keras.Model) -> dict[str, float]:
-    """Measure the largest rates of dropout before the classifier, and of branches."""
-    dropouts = list(_list_dropouts(list(_list_layers(model))))
-    places = {"dropout": BEFORE_THE_CLASSIFIER, "drop_path": WHOLE_BRANCHES}
-    return {
-        name: max((rate for where, rate in dropouts if where == place), default=0.0)
-        for name, place in places.items()
-    }
-
-
 @cache
 def describe_own(family: str) -> Description | None:
     """Describe the network of a family that keras.applications has; None where it has none."""
@@ -56,7 +46,7 @@ def describe(model: keras.Model) -> Description:
         "layer norms": {f"eps {each.epsilon:g}" for each in layer_norms},
         "activations": set(_name_activations(layers)),
         **_describe_padding(layers),
-        "dropout": {place for place, _ in _list_dropouts(layers)},
+        "dropout": {place for place, _ in list_dropouts(model)},
         **_describe_weights(layers),
     }
     return {name: frozenset(each) for name, each in described.items() if each}
@@ -116,9 +106,9 @@ def _name_layer(layer: Any) -> str:
     return names.get(type(layer).__name__, convolution)
 
 
-def _list_dropouts(layers: list[Any]) -> Iterator[tuple[str, float]]:
+def list_dropouts(model: keras.Model) -> Iterator[tuple[str, float]]:
     """Yield where a model drops something in training, and how often."""
-    for layer in layers:
+    for layer in _list_layers(model):
         if _is(layer, "StochasticDepth"):
             yield WHOLE_BRANCHES, layer.drop_path_rate
         elif _is(layer, "Dropout") and layer.rate:

@@ -61,7 +61,7 @@ def check(
     device: str = "meta",
 ) -> Verification:
     """Count on the network's device, and compare with what a file claims of it."""
-    from scalectl.exports.checks.inspection import measure_rates
+    from scalectl.exports.checks.inspection import list_dropouts
 
     expected, (channels, resolution, _) = claims["params"], claims["input_size"]
     classes = count_outputs(claims)
@@ -77,7 +77,7 @@ def check(
         note = f"built and run: {cost.params:,} parameters, {cost.macs:,} MACs, as stated"
     note += comment_momentum(network)
     if comparison is not None:
-        note += comment_differences(comparison) + comment_rates(measure_rates(network), claims)
+        note += comment_differences(comparison) + comment_rates(list_dropouts(network), claims)
     return Verification(
         ok=(cost.params, cost.macs, shape) == (expected, claims["macs"], (1, classes)),
         expected_params=expected,
