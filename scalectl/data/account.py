@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalectl.data import SPLITS, Split
@@ -47,14 +47,7 @@ def make_account(
         majority=max(counts["select"].values()) / total,
         standard_error=0.5 / math.sqrt(total),
     )
-    warnings = (
-        *_warn_of_missing_classes(images),
-        *_warn_of_few_images(total, account.standard_error),
-        *_warn_of_unequal_classes(account),
-        *_warn_of_small_images(sides, native),
-        *_warn_of_ambiguity(ambiguous),
-    )
-    return replace(account, warnings=warnings)
+    return replace(account, warnings=tuple(_list_warnings(account, sides, native, ambiguous)))
 
 
 def list_some(names: Sequence[str]) -> str:
@@ -63,48 +56,33 @@ def list_some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _warn_of_missing_classes(images: Mapping[str, Mapping[str, int]]) -> list[str]:
-    warnings = []
+def _list_warnings(
+    account: DataAccount, sides: Mapping[str, int], native: int, ambiguous: int
+) -> Iterator[str]:
     for split in ("select", "test"):
-        missing = [name for name, count in images[split].items() if not count]
+        missing = [name for name, count in account.images[split].items() if not count]
         if missing:
-            warnings.append(f"The {split} split has no image of {list_some(missing)}.")
-    return warnings
-
-
-def _warn_of_few_images(total: int, error: float) -> list[str]:
-    if total >= FEW_SELECT:
-        return []
-    text = (
-        f"The select split has {total} images: the standard error of a top-1 is up to "
-        f"{100 * error:.1f} points, and smaller differences between networks cannot be seen."
-    )
-    return [text]
-
-
-def _warn_of_unequal_classes(account: DataAccount) -> list[str]:
-    if not account.is_unequal:
-        return []
-    largest = max(account.images["select"], key=lambda name: account.images["select"][name])
-    text = (
-        f"The classes are unequal: always answering {largest} has a top-1 of "
-        f"{100 * account.majority:.1f} %, so compare every top-1 with that, not with chance; the ranking "
-        "has a balanced top-1, in which every class counts alike."
-    )
-    return [text]
-
-
-def _warn_of_small_images(sides: Mapping[str, int], native: int) -> list[str]:
+            yield f"The {split} split has no image of {list_some(missing)}."
+    select = account.images["select"]
+    total = sum(select.values())
+    if total < FEW_SELECT:
+        yield (
+            f"The select split has {total} images: the standard error of a top-1 is up to "
+            f"{100 * account.standard_error:.1f} points, and smaller differences between networks "
+            "cannot be seen."
+        )
+    if account.is_unequal:
+        yield (
+            f"The classes are unequal: always answering {max(select, key=select.__getitem__)} has a top-1 "
+            f"of {100 * account.majority:.1f} %, so compare every top-1 with that, not with chance; the "
+            "ranking has a balanced top-1, in which every class counts alike."
+        )
     smaller = sorted(name for name, side in sides.items() if side < native)
-    if not smaller:
-        return []
-    text = (
-        f"{len(smaller):,} of {len(sides):,} images are smaller than {native} px, which the others "
-        f"have, and are scaled up where a network takes more: {list_some(smaller)}. "
-        "--set proxy.skip_small_images=true leaves them out."
-    )
-    return [text]
-
-
-def _warn_of_ambiguity(contents: int) -> list[str]:
-    return [f"{contents:,} images are in more than one class."] if contents else []
+    if smaller:
+        yield (
+            f"{len(smaller):,} of {len(sides):,} images are smaller than {native} px, which the others "
+            f"have, and are scaled up where a network takes more: {list_some(smaller)}. "
+            "--set proxy.skip_small_images=true leaves them out."
+        )
+    if ambiguous:
+        yield f"{ambiguous:,} images are in more than one class."

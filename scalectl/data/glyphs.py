@@ -56,9 +56,7 @@ class Glyphs:
         if spec != "glyphs":
             raise ScalectlError(f"The data set {spec!r} takes no argument.", "Write just glyphs.")
         self._sizes: dict[Split, int] = {
-            "train": limits.train or _DEFAULT_SIZES["train"],
-            "select": limits.select or _DEFAULT_SIZES["select"],
-            "test": limits.test or _DEFAULT_SIZES["test"],
+            split: getattr(limits, split) or size for split, size in _DEFAULT_SIZES.items()
         }
 
     @cached_property
@@ -261,11 +259,8 @@ def _paint(images: _Floats, covered: _Floats, grey: _Floats) -> None:
 
 def _font_file(name: str) -> Path:
     package = find_spec("matplotlib")
-    if package is None or package.origin is None:
-        raise ScalectlError(
-            "The data set glyphs draws with the fonts of matplotlib, which is not installed.",
-            "Run: python -m pip install matplotlib",
-        )
+    assert package is not None
+    assert package.origin is not None
     path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"
     if not path.exists():
         raise ScalectlError(

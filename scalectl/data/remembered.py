@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ class Remembered:
 
     def __init__(self, root: Path) -> None:
         name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-        self._path = _find_cache() / f"images-{name}.json"
-        self._known = _load(self._path)
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or expand_home("~/.cache"))
+        self._path = cache / "scalectl" / f"images-{name}.json"
+        self._known: dict[str, list[Any]] = read_json(self._path, itemgetter("images")) or {}
         self._current: dict[str, tuple[list[int], str]] = {}
         self.shapes: dict[str, tuple[int, int]] = {}
         """File -> shortest side in pixels and channels, of the files that are unchanged."""
@@ -57,15 +59,6 @@ class Remembered:
         with suppress(ScalectlError):  # it is only faster with a cache
             atomic.make_folder(self._path.parent)
             write_json(self._path, {"images": content}, indent=None)
-
-
-def _find_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or expand_home("~/.cache")
-    return Path(base) / "scalectl"
-
-
-def _load(path: Path) -> dict[str, list[Any]]:
-    return read_json(path, lambda content: content["images"]) or {}
 
 
 def _identify(status: os.stat_result) -> list[int]:
