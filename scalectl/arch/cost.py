@@ -46,7 +46,8 @@ def compute_stage_costs(architecture: Architecture) -> Iterator[tuple[str, Cost]
     size = _strided(size, pooling)
     for number, (first, rest, repeats) in enumerate(architecture.pair_blocks(), 1):
         cost = _measure_block(first, size)
-        size, width = _shrunk(first, size), first.out
+        size = size // first.stride if first.kind == "convnext" else _strided(size, first.stride)
+        width = first.out
         yield f"stage {number}", cost + _measure_block(rest, size) * (repeats - 1)
     features = architecture.features
     if architecture.head_width and architecture.head == "conv":
@@ -87,12 +88,6 @@ def _fused(block: Block, size: int) -> Cost:
     return cost + _convolution(block.hidden, block.out, 1, out) + _squeeze(block)
 
 
-def _separable(block: Block, size: int) -> Cost:
-    out = _strided(size, block.stride)
-    cost = _convolution(block.width, block.width, block.kernel, out, groups=block.width)
-    return cost + _convolution(block.width, block.out, 1, out) + _squeeze(block)
-
-
 def _basic(block: Block, size: int) -> Cost:
     out = _strided(size, block.stride)
     cost = _convolution(block.width, block.out, block.kernel, out)
@@ -122,7 +117,7 @@ def _convnext(block: Block, size: int) -> Cost:
 _BLOCKS = {
     "mbconv": _mbconv,
     "fused": _fused,
-    "separable": _separable,
+    "separable": _mbconv,  # one that never expands
     "basic": _basic,
     "bottleneck": _bottleneck,
     "convnext": _convnext,
@@ -165,10 +160,6 @@ def _convolution(
         macs=weights * size * size,
         activations=out_width * size * size,
     )
-
-
-def _shrunk(block: Block, size: int) -> int:
-    return size // block.stride if block.kind == "convnext" else _strided(size, block.stride)
 
 
 def _strided(size: int, stride: int) -> int:

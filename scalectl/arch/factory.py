@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from scalectl.arch import users_code
 from scalectl.arch.architecture import Architecture
@@ -47,7 +47,7 @@ class Factory:
         content["rounding"]["fixed"] = list(self.rounding.fixed)
         return content
 
-    def rebuild(self, **changes: Any) -> "Factory":
+    def rebuild(self, **changes: Any) -> Self:
         """Return the factory with some fields changed, and its cost counted again.
 
         Raises `ScalectlError` as `make_factory` does.

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
-from typing import Literal, overload
+from typing import Literal, TypeVar
 
-from scalectl.arch.architecture import Architecture, Stage
-from scalectl.arch.factory import Baseline, Factory, cost_of
+from scalectl.arch.architecture import Stage
+from scalectl.arch.factory import Baseline, Factory
 from scalectl.arch.rounding import SLACK, Rounding, round_to_multiple
 from scalectl.errors import ScalectlError
 
+B = TypeVar("B", bound=Baseline)
 Quantity = Literal["macs", "params", "activations"]
 PHI_LIMIT = 12.0
 """Beyond 12 doublings nothing was ever trained."""
@@ -35,9 +36,7 @@ class Shares:
 
     def distance(self, other: "Shares") -> float:
         """Return the Euclidean distance to another point of the triangle."""
-        return math.dist(
-            (self.depth, self.width, self.resolution), (other.depth, other.width, other.resolution)
-        )
+        return math.dist(astuple(self), astuple(other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +101,13 @@ NAMED: dict[str, Coefficients] = {
 """Coefficients with a name; the first three scale a single dimension."""
 
 
-@overload
-def scale(
-    architecture: Architecture, multipliers: Multipliers, rounding: Rounding | None = None
-) -> Architecture: ...
-@overload
-def scale(
-    architecture: Factory, multipliers: Multipliers, rounding: Rounding | None = None
-) -> Factory: ...
-def scale(
-    architecture: Baseline, multipliers: Multipliers, rounding: Rounding | None = None
-) -> Baseline:
+def scale(architecture: B, multipliers: Multipliers, rounding: Rounding | None = None) -> B:
     """Multiply the repeats, widths and resolution of a network, and round them.
 
     `rounding` defaults to the architecture's own. A multiplier of exactly 1 changes nothing.
     """
     rounding = rounding or architecture.rounding
-    resolution = _multiply(
+    resolution = multiply(
         architecture.resolution, multipliers.resolution, rounding.round_resolution
     )
     if isinstance(architecture, Factory):
@@ -130,9 +119,9 @@ def scale(
         )
     stem_width, head_width = architecture.stem_width, architecture.head_width
     if "stem" not in rounding.fixed:
-        stem_width = _multiply(stem_width, multipliers.width, rounding.round_width)
+        stem_width = multiply(stem_width, multipliers.width, rounding.round_width)
     if head_width and "head" not in rounding.fixed:
-        head_width = _multiply(head_width, multipliers.width, rounding.round_width)
+        head_width = multiply(head_width, multipliers.width, rounding.round_width)
         head_width = max(rounding.head_minimum, head_width)
     deeper = architecture.stages
     if multipliers.depth != 1:
@@ -162,7 +151,7 @@ def _deepen(stages: Sequence[Stage], depth: float, rounding: Rounding) -> Iterat
             "last_repeats" in rounding.fixed and number == len(groups) - 1
         )
         left = sum(stage.repeats for stage in group)
-        wanted = left if is_fixed else _multiply(left, depth, rounding.round_repeats)
+        wanted = left if is_fixed else multiply(left, depth, rounding.round_repeats)
         shared: list[Stage] = []
         for stage in reversed(group):
             share = max(1, round(stage.repeats / left * wanted))
@@ -204,16 +193,16 @@ def _widen(stage: Stage, multiplier: float, rounding: Rounding) -> Stage:
     inner = round(stage.width * stage.expansion) if is_narrow else stage.width
     group = stage.group_width
     if group:
-        group = _multiply(group, multiplier, rounding.round_width)
-        inner = _multiply(inner, multiplier, lambda width: round_to_multiple(width, group))
+        group = multiply(group, multiplier, rounding.round_width)
+        inner = multiply(inner, multiplier, lambda width: round_to_multiple(width, group))
     else:
-        inner = _multiply(inner, multiplier, rounding.round_width)
+        inner = multiply(inner, multiplier, rounding.round_width)
     expanded = stage.expanded_width
     return replace(
         stage,
         width=round(inner / stage.expansion) if is_narrow else inner,
         group_width=group,
-        expanded_width=_multiply(expanded, multiplier, rounding.round_width) if expanded else 0,
+        expanded_width=multiply(expanded, multiplier, rounding.round_width) if expanded else 0,
     )
 
 
@@ -238,35 +227,6 @@ def cap(multipliers: Multipliers, coefficients: Coefficients, resolution: float)
         multipliers.width * 2 ** (doublings * shares.width / rest / 2),
         resolution,
     )
-
-
-def solve_phi(
-    network_at: Callable[[float], Baseline],
-    target: float,
-    quantity: Quantity = "macs",
-    low: float = 0.0,
-    high: float = PHI_LIMIT,
-    step: float = 2.0**-10,
-) -> tuple[float, float]:
-    """Find the phi of the two sizes around `target`: the one at most as costly, the next one above.
-
-    Rounded networks grow in steps, each at least as costly as the one before, so both steps are
-    found by bisection, to within `step`. Raises `ScalectlError`, with the smallest and the largest
-    size that there are, for targets outside.
-    """
-
-    def cost(phi: float) -> int:
-        value: int = getattr(cost_of(network_at(phi)), quantity)
-        return value
-
-    smallest, largest = cost(low), cost(high)
-    if not smallest <= target <= largest:
-        raise ScalectlError(
-            f"No size has {target:,.0f} {quantity}: the smallest has {smallest:,} at phi = "
-            f"{low:g}, the largest {largest:,} at phi = {high:g}.",
-            "Ask for something between, or choose other coefficients or another baseline.",
-        )
-    return bracket(cost, target, low, high, step)
 
 
 def bisect(
@@ -298,6 +258,6 @@ def bracket(
     return low, high
 
 
-def _multiply(size: int, multiplier: float, round_size: Callable[[float], int]) -> int:
+def multiply(size: int, multiplier: float, round_size: Callable[[float], int]) -> int:
     """A multiplier of 1 leaves a size as it is, rounded or not."""
     return size if multiplier == 1 else round_size(size * multiplier)

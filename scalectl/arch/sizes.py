@@ -13,9 +13,10 @@ from scalectl.arch.scaling import (
     Coefficients,
     Multipliers,
     Quantity,
+    bracket,
     cap,
+    multiply,
     scale,
-    solve_phi,
 )
 from scalectl.errors import ScalectlError
 
@@ -91,7 +92,10 @@ def size_at(
     cuts off goes to depth and width. Raises `ScalectlError` where the baseline has none so small.
     """
     multipliers = coefficients.at(phi)
-    if max_resolution and _scale_resolution(baseline, multipliers) > max_resolution:
+    resolution = multiply(
+        baseline.resolution, multipliers.resolution, baseline.rounding.round_resolution
+    )
+    if max_resolution and resolution > max_resolution:
         divisor = baseline.rounding.resolution_divisor
         if max_resolution < divisor:
             raise ScalectlError(
@@ -129,32 +133,30 @@ def sizes_around(
 ) -> tuple[Size, Size]:
     """Find the largest size whose counted `quantity` is at most the target, and the next larger one.
 
-    They are the same where nothing larger is as near. Raises `ScalectlError` where the target is
-    below or above all sizes of phi = -12..12.
+    They are the same where nothing larger is as near. Rounded networks grow in steps, each at least as
+    costly as the one before, so both are found by bisection. Raises `ScalectlError`, with the smallest
+    and the largest size of phi = -12..12, for targets outside.
     """
 
     def at(phi: float) -> Size:
         return size_at(baseline, coefficients, phi, source, max_resolution)
 
-    def count(size: Size) -> int:
-        value: int = getattr(size.cost, quantity)
+    def count(phi: float) -> int:
+        value: int = getattr(at(phi).cost, quantity)
         return value
 
     # A factory is built for every phi that is looked at: not the largest ones.
     limit, step = (4.0, 2.0**-6) if isinstance(baseline, Factory) else (PHI_LIMIT, 2.0**-12)
-    low, high = (
-        _shorten(phi, at)
-        for phi in solve_phi(
-            lambda phi: at(phi).architecture, target, quantity, low=-limit, high=limit, step=step
+    smallest, largest = count(-limit), count(limit)
+    if not smallest <= target <= largest:
+        raise ScalectlError(
+            f"No size has {target:,.0f} {quantity}: the smallest has {smallest:,} at phi = "
+            f"{-limit:g}, the largest {largest:,} at phi = {limit:g}.",
+            "Ask for something between, or choose other coefficients or another baseline.",
         )
-    )
-    return (high, high) if count(high) <= target else (low, high)
-
-
-def _scale_resolution(baseline: Baseline, multipliers: Multipliers) -> int:
-    if multipliers.resolution == 1:
-        return baseline.resolution
-    return baseline.rounding.round_resolution(baseline.resolution * multipliers.resolution)
+    below, above = bracket(count, target, -limit, limit, step)
+    low, high = _shorten(below, at), _shorten(above, at)
+    return (high, high) if count(above) <= target else (low, high)
 
 
 def _shorten(phi: float, at: Callable[[float], Size]) -> Size:

@@ -60,11 +60,11 @@ def list_dimensions(space: Space, start: Architecture) -> dict[str, tuple[Any, .
 
 def read_choices(start: Architecture, network: Architecture) -> dict[str, Any]:
     """Describe a network of the space by all dimensions, as they came out."""
-    return {
-        f"stage{number}.{name}": value
-        for number, (own, stage) in enumerate(zip(start.stages, network.stages, strict=True), 1)
-        for name, value in _describe(stage, own).items()
-    }
+    choices = describe_stages(network)
+    for number, own in enumerate(start.stages, 1):
+        choices[f"stage{number}.repeats"] -= own.repeats
+        choices[f"stage{number}.width"] /= own.width
+    return choices
 
 
 def describe_stages(network: Architecture) -> dict[str, Any]:
@@ -120,18 +120,6 @@ def fuse_early_stages(network: Baseline, most: int) -> dict[tuple[int, ...], Arc
     return {
         stages: build_architecture(network, {f"stage{n}.block": "fused" for n in stages})
         for stages in chosen
-    }
-
-
-def _describe(stage: Stage, own: Stage) -> dict[str, Any]:
-    return {
-        "block": stage.block,
-        "kernel": stage.kernel,
-        "expansion": stage.expansion,
-        "se_ratio": stage.se_ratio,
-        "repeats": stage.repeats - own.repeats,
-        "width": stage.width / own.width,
-        "skip": stage.skip,
     }
 
 

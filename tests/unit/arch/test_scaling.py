@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalectl.arch.architecture import Architecture
 from scalectl.arch.baselines.efficientnet import B0
 from scalectl.arch.factory import cost_of
-from scalectl.arch.scaling import NAMED, Coefficients, Multipliers, scale, solve_phi
+from scalectl.arch.scaling import NAMED, Coefficients, Multipliers, bracket, scale
 from scalectl.errors import ScalectlError
 
 COEFFICIENTS = st.builds(
@@ -72,26 +71,17 @@ def test_dwr_divides_compute_evenly() -> None:
     assert astuple(NAMED["dwr"].shares) == pytest.approx([1 / 3] * 3)
 
 
-def test_solved_phis_are_on_both_sides_of_the_target() -> None:
+def test_a_bracket_is_on_both_sides_of_the_target() -> None:
     """No step of the rounded networks is between them and the target."""
     target = 3 * cost_of(B0).macs
 
-    def at(phi: float) -> Architecture:
-        return scale(B0, NAMED["dwr"].at(phi))
-
     def count(phi: float) -> int:
-        return cost_of(at(phi)).macs
+        return cost_of(scale(B0, NAMED["dwr"].at(phi))).macs
 
-    low, high = solve_phi(at, target)
+    low, high = bracket(count, target, 0.0, 12.0, 2.0**-10)
     assert count(low) <= target <= count(high)
     around = {count(low + step / 200) for step in range(-200, 200)}
     assert not [cost for cost in around if count(low) < cost < count(high)]
-
-
-def test_a_target_outside_names_what_there_is() -> None:
-    """The smallest and the largest size."""
-    with pytest.raises(ScalectlError, match=r"smallest has 385,814,752 at phi = 0"):
-        solve_phi(lambda phi: scale(B0, NAMED["dwr"].at(phi)), 1e6)
 
 
 @pytest.mark.parametrize("values", [(0.9, 1.1, 1.1), (1, 1, 1), (1.1, math.nan, 1.1)])

@@ -80,6 +80,12 @@ def test_a_budget_that_a_size_meets_is_met() -> None:
     assert below.cost == cost
 
 
+def test_a_target_outside_names_what_there_is() -> None:
+    """The smallest and the largest size."""
+    with pytest.raises(ScalectlError, match=r"smallest has 1,968,720 at phi = -12, the largest"):
+        sizes_around(B0, NAMED["dwr"], "macs", 1e4, "test")
+
+
 def test_the_phi_of_a_budget_is_short_and_gives_the_same_network() -> None:
     """What is printed can be typed again."""
     below, _ = sizes_around(B0, NAMED["dwr"], "macs", 1.2e9, "test")
