@@ -18,28 +18,28 @@ from select import select
 from typing import Any
 
 from scalectl.arch import orphans
+from scalectl.arch.users_code import Call, count, rehearse
 from scalectl.errors import ScalectlError
 
 LIMIT = 600.0
 """Seconds that the answer to one request may take, imports included."""
 _PATIENCE = 5.0
 """Seconds that a process may take to leave once its pipes are closed."""
-_TASKS = ("count", "rehearse")
-"""Functions of `scalectl.arch.users_code` that may be asked for."""
+_TASKS: dict[str, Callable[[Call], Any]] = {"count": count, "rehearse": rehearse}
 
 
 class LostError(Exception):
     """The process has not answered: why."""
 
 
-def ask(task: str, *arguments: Any) -> Any:
+def ask(task: str, call: Call) -> Any:
     """Have a function of `scalectl.arch.users_code` called; return its plain value.
 
     Raises `ScalectlError` as the function does, and `LostError` where it does not return.
     """
     counter = _start_counter(os.getcwd(), tuple(sys.path))  # noqa: PTH109
     try:
-        answer = counter.ask(task, arguments)
+        answer = counter.ask(task, call)
     except BaseException:  # Ctrl-C too: an answer that comes later must not be taken for another's
         counter.close()
         _start_counter.cache_clear()
@@ -66,13 +66,13 @@ class _Counter:
         )
         self.close = weakref.finalize(self, _end, self._process)
 
-    def ask(self, task: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    def ask(self, task: str, call: Call) -> dict[str, Any]:
         """Send a request, and wait for the answer. Raises `LostError` where there is none."""
         process = self._process
         assert process.stdin
         assert process.stdout
         with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps([task, *arguments]).encode() + b"\n")
+            process.stdin.write(json.dumps([task, *call]).encode() + b"\n")
             process.stdin.flush()
         if not select([process.stdout], [], [], LIMIT)[0]:
             raise LostError(f"has not ended after {LIMIT:g} seconds, and was stopped")
@@ -109,8 +109,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def serve() -> None:
     """Answer requests until the process that sends them is gone."""
-    from scalectl.arch import users_code
-
     orphans.mark_own()
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -119,10 +117,9 @@ def serve() -> None:
     queue = SimpleQueue[list[Any]]()
     threading.Thread(target=_listen, args=(requests, queue.put), daemon=True).start()
     while True:
-        task, *arguments = queue.get()
-        assert task in _TASKS
+        task, *call = queue.get()
         try:
-            answer = {"value": getattr(users_code, task)(*arguments)}
+            answer = {"value": _TASKS[task](Call(*call))}
         except ScalectlError as problem:
             answer = {"error": (problem.message, problem.hint)}
         answers.write(json.dumps(answer) + "\n")

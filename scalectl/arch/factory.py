@@ -9,6 +9,7 @@ from scalectl.arch import users_code
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.cost import Cost, compute_cost
 from scalectl.arch.rounding import Rounding
+from scalectl.arch.users_code import Call
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,14 +54,17 @@ class Factory:
         Raises `ScalectlError` as `make_factory` does.
         """
         changed = replace(self, **changes)
-        cost, layers = _count(
-            changed.target, changed.depth, changed.width, changed.resolution, changed.classes
-        )
+        cost, layers = _count(changed.call)
         return replace(changed, cost=cost, layers=layers)
+
+    @property
+    def call(self) -> Call:
+        """The call that makes the network."""
+        return Call(self.target, self.depth, self.width, self.resolution, self.classes)
 
     def build(self) -> "nn.Module":
         """Call the function; the network is on torch's default device."""
-        return users_code.call(self.target, self.depth, self.width, self.resolution, self.classes)
+        return users_code.build(self.call)
 
 
 Baseline = Architecture | Factory
@@ -98,7 +102,7 @@ def make_factory(target: str, resolution: int, classes: int = 1000) -> Factory:
     `target` is `package.module:build`, `resolution` in pixels. Raises `ScalectlError` where the
     function cannot be imported or called, or its network does not map images to logits.
     """
-    cost, layers = _count(target, 1.0, 1.0, resolution, classes)
+    cost, layers = _count(Call(target, 1.0, 1.0, resolution, classes))
     return Factory(
         name=target.rpartition(":")[2].lower(),
         target=target,
@@ -111,23 +115,20 @@ def make_factory(target: str, resolution: int, classes: int = 1000) -> Factory:
 
 
 @lru_cache(maxsize=4096)
-def _count(
-    target: str, depth: float, width: float, resolution: int, classes: int
-) -> tuple[Cost, str]:
-    cost, layers = _ask("count", target, depth, width, resolution, classes)
+def _count(call: Call) -> tuple[Cost, str]:
+    cost, layers = _ask("count", call)
     return Cost(**cost), layers
 
 
 def rehearse(factory: Factory) -> None:
     """Take one training step. Raises `ScalectlError`, which names the cure, where that is impossible."""
-    call = (factory.target, factory.depth, factory.width, factory.resolution, factory.classes)
-    _ask("rehearse", *call)
+    _ask("rehearse", factory.call)
 
 
-def _ask(task: str, target: str, depth: float, width: float, *others: int) -> Any:
+def _ask(task: str, call: Call) -> Any:
     from scalectl.arch import counting
 
     try:
-        return counting.ask(task, target, depth, width, *others)
+        return counting.ask(task, call)
     except counting.LostError as problem:
-        users_code.complain(target, depth, width, str(problem))
+        users_code.complain(call, str(problem))

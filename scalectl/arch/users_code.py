@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from scalectl.errors import ScalectlError, describe
 
@@ -15,102 +15,104 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def count(
-    target: str, depth: float, width: float, resolution: int, classes: int
-) -> tuple[dict[str, int], str]:
+class Call(NamedTuple):
+    """A call of a user's function."""
+
+    target: str
+    """The function, as `package.module:build`."""
+    depth: float
+    width: float
+    resolution: int
+    classes: int
+
+
+def count(call: Call) -> tuple[dict[str, int], str]:
     """Return what the network costs, as the fields of a `Cost`, and a hash of its layers.
 
     It is built on torch's meta device, without weights; where its code asks for numbers of a tensor,
     such as `.item()`, on the CPU. Raises `ScalectlError` where that fails too.
     """
-    call = (target, depth, width, resolution, classes)
     try:
-        return _count(*call, device="meta")
+        return _count(call, "meta")
     except ScalectlError:
-        return _count(*call, device="cpu")
+        return _count(call, "cpu")
 
 
-def _count(
-    target: str, depth: float, width: float, resolution: int, classes: int, device: str
-) -> tuple[dict[str, int], str]:
+def _count(call: Call, device: str) -> tuple[dict[str, int], str]:
     import torch
 
     from scalectl.arch.counter import count_cost
 
     with torch.device(device):
-        network = call(target, depth, width, resolution, classes)
-        with _blaming(target, depth, width, f"fails on a {resolution} px image"):
-            cost, shape = count_cost(network, resolution, device=device)
-    if shape != (1, classes):
-        complain(target, depth, width, f"gives {shape} instead of (1, {classes})")
+        network = build(call)
+        with _blaming(call, f"fails on a {call.resolution} px image"):
+            cost, shape = count_cost(network, call.resolution, device=device)
+    if shape != (1, call.classes):
+        complain(call, f"gives {shape} instead of (1, {call.classes})")
     shapes = [tuple(parameter.shape) for parameter in network.parameters()]
     text = f"{network!r} {shapes} {cost.macs}"
     return asdict(cost), hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def rehearse(target: str, depth: float, width: float, resolution: int, classes: int) -> None:
+def rehearse(call: Call) -> None:
     """Take one training step on two images. Raises `ScalectlError`, with the cure, where it fails."""
     import torch
     from torch.nn import functional
     from torch.nn.parameter import UninitializedParameter
 
-    network = call(target, depth, width, resolution, classes).train()
+    network = build(call).train()
     if any(isinstance(parameter, UninitializedParameter) for parameter in network.parameters()):
         _refuse(
-            target,
+            call,
             "has lazy layers, whose weights do not exist before the first image",
-            f"Call the network once in {target}, on torch.zeros(1, 3, resolution, resolution), before "
+            f"Call the network once in {call.target}, on torch.zeros(1, 3, resolution, resolution), before "
             "it is returned.",
         )
     if not any(parameter.requires_grad for parameter in network.parameters()):
-        _refuse(target, "has no weights to train", "Leave requires_grad as it is.")
-    with _blaming(target, depth, width, "fails in a training step"):
+        _refuse(call, "has no weights to train", "Leave requires_grad as it is.")
+    with _blaming(call, "fails in a training step"):
         optimizer = torch.optim.AdamW(network.parameters())
-        logits = network(torch.randn(2, 3, resolution, resolution))
+        logits = network(torch.randn(2, 3, call.resolution, call.resolution))
     if not isinstance(logits, torch.Tensor):
         _refuse(
-            target,
+            call,
             f"gives a {type(logits).__name__} in training, no tensor of logits",
             "Have it return its logits alone, such as with aux_logits=False.",
         )
-    if logits.shape != (2, classes):
-        complain(
-            target,
-            depth,
-            width,
-            f"gives {tuple(logits.shape)} in training instead of (2, {classes})",
-        )
-    with _blaming(target, depth, width, "fails in a training step"):
-        functional.cross_entropy(logits, torch.arange(2) % classes).backward()
+    if logits.shape != (2, call.classes):
+        complain(call, f"gives {tuple(logits.shape)} in training instead of (2, {call.classes})")
+    with _blaming(call, "fails in a training step"):
+        functional.cross_entropy(logits, torch.arange(2) % call.classes).backward()
         optimizer.step()
 
 
-def call(target: str, depth: float, width: float, resolution: int, classes: int) -> "nn.Module":
+def build(call: Call) -> "nn.Module":
     """Call the function; raise `ScalectlError` for whatever goes wrong."""
     from torch import nn
 
+    target, depth, width, resolution, classes = call
     function = _load(target)
-    with _blaming(target, depth, width):
+    with _blaming(call):
         network = function(depth=depth, width=width, resolution=resolution, num_classes=classes)
     if not isinstance(network, nn.Module):
-        complain(target, depth, width, f"gives a {type(network).__name__}, no nn.Module")
+        complain(call, f"gives a {type(network).__name__}, no nn.Module")
     return network
 
 
-def complain(target: str, depth: float, width: float, problem: str) -> NoReturn:
+def complain(call: Call, problem: str) -> NoReturn:
     """Raise the `ScalectlError` of a call of the function."""
     raise ScalectlError(
-        f"{target}(depth={depth:g}, width={width:g}) {problem}.",
+        f"{call.target}(depth={call.depth:g}, width={call.width:g}) {problem}.",
         "It must be build(depth, width, resolution, num_classes) -> torch.nn.Module.",
     )
 
 
-def _refuse(target: str, problem: str, cure: str) -> NoReturn:
-    raise ScalectlError(f"The network of {target} {problem}.", cure)
+def _refuse(call: Call, problem: str, cure: str) -> NoReturn:
+    raise ScalectlError(f"The network of {call.target} {problem}.", cure)
 
 
 @contextmanager
-def _blaming(target: str, depth: float, width: float, problem: str = "") -> Iterator[None]:
+def _blaming(call: Call, problem: str = "") -> Iterator[None]:
     """Turn whatever the user's code raises into a `ScalectlError`, and keep its prints from stdout."""
     try:
         with _keeping_stdout():
@@ -119,7 +121,7 @@ def _blaming(target: str, depth: float, width: float, problem: str = "") -> Iter
         raise
     except BaseException as raised:  # it may even call exit(), or raise what is no Exception
         what = problem or f"raised {type(raised).__name__}"
-        complain(target, depth, width, f"{what}: {describe(raised)}")
+        complain(call, f"{what}: {describe(raised)}")
 
 
 @contextmanager
