@@ -155,7 +155,7 @@ class Architecture:
         network = _without_defaults(self)
         for key in ("name", "dropout", "drop_path", "rounding"):
             network.pop(key, None)
-        network["stages"] = [_describe_stage(stage) for stage in self.stages]
+        network["stages"] = [_without_defaults(stage) for stage in self.stages]
         text = json.dumps(network, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -196,10 +196,6 @@ def _without_defaults(value: Any) -> dict[str, Any]:
             is_whole = isinstance(content, float) and content.is_integer()
             kept[name] = int(content) if is_whole else content
     return kept
-
-
-# Thousands of networks have the same few hundred stages.
-_describe_stage = lru_cache(maxsize=2**16)(_without_defaults)
 
 
 @cache

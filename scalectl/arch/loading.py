@@ -82,13 +82,13 @@ def find_baseline(name: str) -> Baseline:
     path = parsing.expand_home(name)
     if is_block_strings(name):
         return parse_network(name)
-    if (path / "FORMAT.json").exists() and not (path / WINNER).exists():
+    if (path / WINNER).exists():
+        path = path / WINNER
+    elif (path / "FORMAT.json").exists():
         raise ScalectlError(
             f"{name} is a run without a winner that could be a baseline.",
             "Give a run of scalectl nas that is over.",
         )
-    if (path / WINNER).exists():
-        path = path / WINNER
     if path.suffix in (".toml", ".json", *_YAML):
         # Grid files name theirs as in the repository, whose folder grids/ is shipped.
         shipped = None if path.exists() else parsing.find_shipped(name.removeprefix("grids/"))

@@ -36,7 +36,8 @@ def claim(size: Size) -> dict[str, Any]:
         **asdict(size.cost),
         "classes": network.classes,
         "input_size": [channels, resolution, resolution],
-        "crop_pct": crop(resolution),
+        # Evaluation crops from an image 32 px larger, as EfficientNet's.
+        "crop_pct": round(resolution / (resolution + 32), 3),
         "mean": IMAGENET_MEAN if channels == 3 else [0.5] * channels,
         "std": IMAGENET_STD if channels == 3 else [0.5] * channels,
         "interpolation": "bicubic",
@@ -49,11 +50,6 @@ def claim(size: Size) -> dict[str, Any]:
             "the largest drop probability of a residual branch; it grows linearly over the blocks"
         )
     return {key: value for key, value in claims.items() if value is not None}
-
-
-def crop(resolution: int) -> float:
-    """Return the part of the side that evaluation crops from an image 32 px larger, as EfficientNet."""
-    return round(resolution / (resolution + 32), 3)
 
 
 def describe(size: Size) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Emit a Python module for Keras 3: layers alone, so that every network fits, on any backend."""
 
+import math
 import os
 from pathlib import Path
 
@@ -55,10 +56,7 @@ class Keras:
         module = import_module(path)
         claims = module.CLAIMS
         model = getattr(module, claims["name"])()
-        params = sum(
-            weight.value.numel() if hasattr(weight.value, "numel") else weight.value.size
-            for weight in model.trainable_weights
-        )
+        params = sum(math.prod(weight.shape) for weight in model.trainable_weights)
         channels, size, _ = claims["input_size"]
         images = np.zeros((1, size, size, channels), "float32")
         if keras.backend.backend() == "torch":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from scalectl.arch.counter import count_params
 from scalectl.nn.blocks import Network, Residual
 
 
@@ -54,7 +55,9 @@ def grow(small: Network, large: Network) -> Growth:
     for name, module in large.named_modules():
         if name not in sources and isinstance(module, Residual):
             (silence if module.shortcut is not None else pass_on)(module)
-    return Growth(used=used, of_source=_count(small), filled=filled, of_size=_count(large))
+    return Growth(
+        used=used, of_source=count_params(small), filled=filled, of_size=count_params(large)
+    )
 
 
 def silence(block: Residual) -> None:
@@ -115,7 +118,3 @@ def _repeat(old: Tensor, shape: torch.Size, generator: torch.Generator) -> Tenso
     parts = torch.rand(shape[1], generator=generator) + 0.5
     parts /= torch.zeros(old.shape[1]).index_add_(0, origins, parts)[origins]
     return grown[:, origins] * parts.view(-1, *[1] * (old.dim() - 2))
-
-
-def _count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -41,10 +41,10 @@ def find_published(name: str) -> Published:
     for full in (name, f"efficientnet_{name}", f"efficientnet{name}", bare):
         if full in BASELINES:
             return BASELINES[full]
+    close = suggest(name, BASELINES)
     if not re.match("b[0-9]|lite|v2_", name):
         refuse_model_of_timm(name)
-    close = suggest(name, BASELINES)
-    if not close and re.match("b[0-9]|lite|v2_", name):  # else anything is near an EfficientNet
+    elif not close:  # for other names, anything is near an EfficientNet
         close = suggest(f"efficientnet_{name}", BASELINES)
     raise ScalectlError(
         f"There is no baseline {name!r}{f'; did you mean {close!r}?' if close else '.'}",
