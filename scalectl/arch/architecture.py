@@ -138,7 +138,6 @@ class Architecture:
 
     @property
     def first_blocks(self) -> list[Block]:
-        """The first block of each stage."""
         return [first for first, _, _ in self.pair_blocks()]
 
     @property

@@ -31,7 +31,6 @@ class Cost:
 
 @lru_cache(maxsize=2**14)  # many multipliers round to one network
 def compute_cost(architecture: Architecture) -> Cost:
-    """Compute the cost of a whole network."""
     return sum((cost for _, cost in compute_stage_costs(architecture)), Cost())
 
 

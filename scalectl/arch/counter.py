@@ -39,5 +39,4 @@ def count_cost(
 
 
 def count_params(network: "nn.Module") -> int:
-    """Count the trainable parameters of a module."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

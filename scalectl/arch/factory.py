@@ -59,7 +59,6 @@ class Factory:
 
     @property
     def call(self) -> Call:
-        """The call that makes the network."""
         return Call(self.target, self.depth, self.width, self.resolution, self.classes)
 
     def build(self) -> "nn.Module":

@@ -78,11 +78,9 @@ class Coefficients:
         )
 
     @classmethod
-    def from_shares(cls, shares: Shares, growth: float = 2.0) -> "Coefficients":
-        """Make the coefficients that multiply compute by `growth` per unit of phi in these shares."""
-        return cls(
-            growth**shares.depth, growth ** (shares.width / 2), growth ** (shares.resolution / 2)
-        )
+    def from_shares(cls, shares: Shares) -> "Coefficients":
+        """Make the coefficients that double compute per unit of phi in these shares."""
+        return cls(2.0**shares.depth, 2.0 ** (shares.width / 2), 2.0 ** (shares.resolution / 2))
 
     def at(self, phi: float) -> Multipliers:
         """Return the multipliers of a size: alpha^phi, beta^phi and gamma^phi (equation 3)."""
@@ -162,7 +160,6 @@ def _deepen(stages: Sequence[Stage], depth: float, rounding: Rounding) -> Iterat
 
 @lru_cache(maxsize=2**16)  # sizes of one baseline share most of their stages
 def repeat(stage: Stage, repeats: int) -> Stage:
-    """Give a stage so many blocks."""
     return replace(stage, repeats=repeats)
 
 

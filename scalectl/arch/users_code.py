@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """A call of a user's function."""
-
     target: str
     """The function, as `package.module:build`."""
     depth: float

@@ -58,7 +58,6 @@ WITH_WEIGHTS = ("timm", "torch")
 
 
 def make_export(name: str) -> Export:
-    """Make the format of that name, one of `EXPORTS`."""
     factory: Callable[[], Export] = resolve_name(EXPORTS[name])
     return factory()
 

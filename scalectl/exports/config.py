@@ -12,7 +12,7 @@ from scalectl import parsing
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline, count_channels
 from scalectl.arch.sizes import Size
-from scalectl.exports.checks.verification import Verification
+from scalectl.exports.checks.verification import Verification, check
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
 IMAGENET_STD = [0.229, 0.224, 0.225]
@@ -58,8 +58,6 @@ def describe(size: Size) -> dict[str, Any]:
 
 
 class Json:
-    """The format "json"."""
-
     suffix = ".json"
     library = ""
 
@@ -68,13 +66,11 @@ class Json:
         return ""
 
     def emit(self, size: Size) -> str:
-        """Write the document."""
         return json.dumps(describe(size), indent=2) + "\n"
 
     def verify(self, path: Path) -> Verification:
         """Read the file back, build in plain torch, and run."""
         from scalectl.arch.loading import load_network
-        from scalectl.exports.checks.verification import check
         from scalectl.nn.build import build_on_meta
 
         claims, network = parsing.read_table(path), load_network(path)
@@ -93,5 +89,4 @@ class Toml(Json):
     suffix = ".toml"
 
     def emit(self, size: Size) -> str:
-        """Write the document."""
         return tomli_w.dumps(describe(size))

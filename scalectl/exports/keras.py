@@ -28,8 +28,6 @@ def {name}(
 
 
 class Keras:
-    """The format "keras"."""
-
     suffix = "_keras.py"
     library = "keras"
 
@@ -40,7 +38,6 @@ class Keras:
         return ""
 
     def emit(self, size: Size) -> str:
-        """Write the module."""
         usage = "from {name}_keras import {name}; model = {name}()"
         return write_module(size, "keras", usage, _FUNCTION)
 

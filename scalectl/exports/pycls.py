@@ -16,8 +16,6 @@ _MARK = "# scalectl: "
 
 
 class Pycls:
-    """The format "pycls"."""
-
     suffix = ".yaml"
     library = ""  # nothing is built, with pycls or without
 

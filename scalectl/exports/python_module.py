@@ -14,11 +14,11 @@ from scalectl.arch.architecture import Architecture
 from scalectl.arch.sizes import Size
 from scalectl.errors import ScalectlError
 from scalectl.exports.checks.conventions import OWN, tell_family
-from scalectl.exports.checks.verification import Verification
+from scalectl.exports.checks.verification import Verification, check
 from scalectl.exports.config import claim
 
 _TEMPLATE = '''\
-"""{name}: emitted by scalectl {version} for {library}.
+"""{name}: emitted by scalectl {version} for {form}.
 
 Source: {source}.{scaling}
 {params:,} parameters, {macs:,} multiply-adds at {resolution} px.{note}
@@ -64,7 +64,6 @@ def write_module(
     return _TEMPLATE.format(
         name=size.name,
         version=version("scalectl"),
-        library=form,
         source=_harmless(size.source),
         scaling=""
         if size.phi is None
@@ -126,7 +125,6 @@ def _check_built(module: SimpleNamespace, device: str) -> Verification:
     import torch
 
     from scalectl.exports.checks.inspection import Draws, compare_with_own
-    from scalectl.exports.checks.verification import check
 
     with Draws() as draws, torch.device(device):
         network = getattr(module, module.CLAIMS["name"])()

@@ -31,8 +31,6 @@ def {name}(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 
 class Timm:
-    """The format "timm"."""
-
     suffix = ".py"
     library = "timm"
     verify = staticmethod(verify_module)
@@ -51,7 +49,6 @@ class Timm:
         return f"no class of timm mixes {', '.join(sorted(kinds))}"
 
     def emit(self, size: Size) -> str:
-        """Write the module."""
         usage = 'import {name}, timm; network = timm.create_model("{name}")'
         return write_module(size, "timm", usage, _FUNCTION)
 

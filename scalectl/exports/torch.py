@@ -25,8 +25,6 @@ def {name}(**settings: Any) -> Any:
 
 
 class Torch:
-    """The format "torch"."""
-
     suffix = "_torch.py"
     library = ""
     verify = staticmethod(verify_module)
@@ -36,7 +34,6 @@ class Torch:
         return ""
 
     def emit(self, size: Size) -> str:
-        """Write the module."""
         usage = "from {name}_torch import {name}; network = {name}()"
         network = size.architecture
         if isinstance(network, Factory):

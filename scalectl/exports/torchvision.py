@@ -24,8 +24,6 @@ def {name}(
 
 
 class Torchvision:
-    """The format "torchvision"."""
-
     suffix = "_torchvision.py"
     library = "torchvision"
     verify = staticmethod(verify_module)
@@ -54,7 +52,6 @@ class Torchvision:
         return _find_obstacle_of_efficientnet(network)
 
     def emit(self, size: Size) -> str:
-        """Write the module."""
         network = size.architecture
         assert isinstance(network, Architecture)
         content = network.unroll()

@@ -8,7 +8,7 @@ from typing import Any
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline
 from scalectl.arch.sizes import Size
-from scalectl.exports.checks.verification import Verification
+from scalectl.exports.checks.verification import Verification, check
 from scalectl.exports.config import claim
 from scalectl.exports.widths import find_multiplier
 
@@ -72,14 +72,9 @@ class Transformers:
         Folders of earlier versions have no preprocessor_config.json; where there is one, it is loaded.
         """
         import torch
-        from transformers import (
-            AutoConfig,
-            AutoModelForImageClassification,
-            EfficientNetForImageClassification,
-        )
+        from transformers import AutoConfig, AutoModelForImageClassification
 
         from scalectl.exports.checks.inspection import Draws, compare_with_own, draw_weights
-        from scalectl.exports.checks.verification import check
 
         class Logits(torch.nn.Module):
             def __init__(self) -> None:
@@ -98,7 +93,7 @@ class Transformers:
         family = _FAMILIES[network.model.config.model_type]
         comparison = compare_with_own(network, draws, "transformers", family)
         result = check(network, claims, comparison)
-        if isinstance(network.model, EfficientNetForImageClassification):
+        if family == "EfficientNet":
             # Of all that it draws, see its _init_weights.
             result = replace(result, note=f"{result.note}; {_DRAWN}")
         if path.with_name("preprocessor_config.json").is_file():

@@ -21,8 +21,6 @@ from scalectl.store import atomic
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A trained network."""
-
     name: str
     network: Network
 

@@ -31,8 +31,6 @@ class Convention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All conventions of a built network."""
-
     reference: str
     """The network that the library ships; "" where it ships none of the family."""
     conventions: list[Convention]
@@ -231,7 +229,6 @@ def _contrast(conventions: list[Convention]) -> str:
 
 
 def tell_difference(each: Convention, reference: str) -> str:
-    """Say in what a built network is other than the library's own."""
     return f"{each.name}: {_join(each, each.built)}; {reference} has {_join(each, each.own)}"
 
 

@@ -38,7 +38,6 @@ class Draws(TorchDispatchMode):
     """Remember how the weights of networks that are built meanwhile are drawn, on the meta device too."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._calls = defaultdict[int, list[tuple[str, tuple[Any, ...]]]](list)
         self._storages: list[torch.UntypedStorage] = []  # kept, so that none has another's id

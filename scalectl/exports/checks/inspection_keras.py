@@ -21,7 +21,6 @@ from scalectl.exports.checks.conventions import (
 
 
 def compare_with_own(model: keras.Model, family: str) -> Comparison:
-    """Compare a model with Keras' own of its family."""
     return compare("keras", family, describe(model), describe_own(family))
 
 
