@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, MinLen
 
@@ -14,6 +14,11 @@ from scalectl.errors import ScalectlError
 from scalectl.executors import Resources
 from scalectl.parsing import forbid_extra, read_table, refuse_unknown_keys, validate
 from scalectl.trial import Recipe
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
 
 GROWTH = 2
 """Factor by which one unit of phi multiplies compute (Tan & Le 2019, equation 3)."""
@@ -193,33 +198,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     return load_settings(Config, path, overrides)
 
 
-class Settings(Protocol):
-    """What is asked of every search, of whatever kind."""
-
-    FILE: ClassVar[str]
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def baseline(self) -> str:
-        """A name, or a file."""
-
-    @property
-    def proxy(self) -> Proxy:
-        """What is trained in place of the full network."""
-
-    @property
-    def planned_for(self) -> float:
-        """Seconds that it was cut to; 0 for none."""
-
-    @property
-    def watch(self) -> Watch:
-        """What stops a trial."""
-
-
-S = TypeVar("S", bound=Settings)
-
-
-def load_settings(kind: type[S], path: Path | None, overrides: Sequence[str] = ()) -> S:
+def load_settings(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
     """Read the file of a search of that kind, as `load_config` does."""
     content = read_table(path) if path else {}
     for override in overrides:
@@ -236,7 +215,7 @@ def load_settings(kind: type[S], path: Path | None, overrides: Sequence[str] = (
     return validate(kind, content, str(path) if path else "--set")
 
 
-def dump_config(config: Settings) -> str:
+def dump_config(config: "DataclassInstance") -> str:
     """Write TOML that `load_config` reads back as the same config."""
     import tomli_w
 

@@ -8,8 +8,9 @@ from scalectl.errors import ScalectlError
 from scalectl.search import plan_file
 from scalectl.search.architectures.config import ArchitectureConfig
 from scalectl.search.architectures.plan import is_start
-from scalectl.search.config import Config, S, dump_config
+from scalectl.search.config import Config, dump_config
 from scalectl.search.resume import (
+    S,
     compare_configs,
     compare_trials,
     read_settings,
@@ -19,7 +20,7 @@ from scalectl.store import atomic, reader
 from scalectl.store.checksum import add_checksum
 from scalectl.store.reader import DamagedFile, ReadResult
 from scalectl.store.writer import Store
-from scalectl.trial import Record, Trial
+from scalectl.trial import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,12 @@ def merge(runs: Sequence[Path], target: Path) -> Merged:
     readings = {run: reader.read(run) for run in sources}
     architectures = any((run / ArchitectureConfig.FILE).exists() for run in sources)
     config = _find_config(ArchitectureConfig if architectures else Config, readings)
-    _compare({run: reading.records for run, reading in readings.items()})
+    everything = (record.trial for reading in readings.values() for record in reading.records)
+    # Of architectures, all of a search may be compared with the baseline's trial alone.
+    typical = (trial for trial in everything if trial.purpose == "search" or is_start(trial))
+    if searched := next(typical, None):
+        for run, reading in readings.items():
+            compare_trials(run, reading.records, searched)
     united: dict[str, tuple[Path, Record]] = {}
     repeated, conflicts = set[str](), []
     for run, reading in readings.items():
@@ -106,19 +112,6 @@ def _find_config(kind: type[S], readings: dict[Path, ReadResult]) -> S:
         refuse_other_kinds(run, kind)
         compare_configs(run, first, config)
     return first
-
-
-def _compare(records: dict[Path, tuple[Record, ...]]) -> None:
-    everything = (record.trial for part in records.values() for record in part)
-    searched = next((trial for trial in everything if _is_typical(trial)), None)
-    for run, part in records.items():
-        if searched:
-            compare_trials(run, part, searched)
-
-
-def _is_typical(trial: Trial) -> bool:
-    """Whether all of a search may be compared with the trial: of architectures, the baseline's alone."""
-    return trial.purpose == "search" or is_start(trial)
 
 
 def _result(record: Record) -> tuple[object, ...]:

@@ -4,19 +4,22 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scalectl.errors import ScalectlError, printable
 from scalectl.parsing import read_table
 from scalectl.search.architectures.config import ArchitectureConfig
 from scalectl.search.architectures.plan import ArchitecturePlan
-from scalectl.search.config import Config, S, Settings, dump_config, load_settings
+from scalectl.search.config import Config, dump_config, load_settings
 from scalectl.search.plan import Plan
 from scalectl.store import atomic
 from scalectl.store.checksum import add_checksum
 from scalectl.store.reader import DamagedFile, ReadResult, read_run
 from scalectl.store.writer import Store
 from scalectl.trial import DataCard, Recipe, Record, Trial
+
+Settings = Config | ArchitectureConfig
+S = TypeVar("S", bound=Settings)
 
 
 def claim(plan: Plan | ArchitecturePlan, run: Path) -> tuple[Store, tuple[DamagedFile, ...]]:
@@ -46,12 +49,11 @@ def look(plan: Plan | ArchitecturePlan, run: Path) -> ReadResult:
     refuse_other_kinds(run, type(config))
     before = read_run(run) if (run / "FORMAT.json").exists() else ReadResult()
     compare_configs(run, config, read_settings(type(config), run, before.damaged))
-    ours = plan.trials[0]
-    compare_trials(run, before.records, ours)
+    compare_trials(run, before.records, plan.trials[0])
     return before
 
 
-def refuse_other_kinds(run: Path, ours: type[Settings]) -> None:
+def refuse_other_kinds(run: Path, ours: type[object]) -> None:
     """Raise `ScalectlError` where the run holds a search of another kind than ours."""
     for kind in (Config, ArchitectureConfig):
         if kind is not ours and (run / kind.FILE).exists():

@@ -50,11 +50,9 @@ class Locks:
                 os.utime(descriptor)
 
     def release(self, name: str) -> None:
-        """Release a lock that this process holds."""
         os.close(self._held.pop(name))
 
     def release_all(self) -> None:
-        """Release all locks that this process holds."""
         for name in list(self._held):
             self.release(name)
 

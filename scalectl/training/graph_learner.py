@@ -41,7 +41,7 @@ _SECOND_DECAY, _EPSILON = 0.999, 1e-8
 class GraphLearner:
     """A learner whose weights, moments and averages are flat tensors, which graphs change in place.
 
-    Convolutions and linear layers compute in bfloat16, on one copy of the weights for each step.
+    It does what `Learner` does. Convolutions and linear layers compute in bfloat16, on one copy of the weights for each step.
     Where there is no CUDA, each step runs as it is, in float32. Images without room on the device are
     copied ahead of their steps, through pinned memory. With `compiles`, whole batches go through the
     network as torch.compile makes it.
@@ -62,21 +62,19 @@ class GraphLearner:
         self._format = memory_format
         self._recipe, self._images, self._held_out, self._flip = recipe, images, held_out, flip
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._half = torch.bfloat16 if device.type == "cuda" else torch.float32
         self._mean, self._spread = measure_channels(images)
         self._network = network.to(device)
         self._parameters = list(self._network.parameters())
         self._weights, self._weight_views = _flatten(self._parameters)
         self._gradients, self._gradient_views = _flatten(self._parameters)
-        self._moments, self._squares = (
-            torch.zeros_like(self._weights),
-            torch.zeros_like(self._weights),
-        )
+        self._moments = torch.zeros_like(self._weights)
+        self._squares = torch.zeros_like(self._weights)
         self._buffers, self._average, self._average_views = _join_buffers(self._network), None, None
         if recipe.ema:
             self._average, self._average_views = _flatten(self._parameters)
             self._average_buffers = self._buffers.clone()
-        _lower_precision(self._network, self._half)
+        if device.type == "cuda":
+            _lower_precision(self._network)
         self._network.to(memory_format=memory_format)
         self._whole = compile_network(self._network) if compiles else self._network
         """The network for whole batches."""
@@ -104,15 +102,14 @@ class GraphLearner:
 
     @property
     def steps(self) -> int:
-        """Number of steps that are done."""
         return self._taken
 
     def learn(self, order: Tensor, draws: Tensor) -> Generator[None, None, float]:
-        """As in `Learns`."""
-        sources = [_pin(order, self._stream), _pin(draws, self._stream)]
+        if self._stream is not None:
+            order, draws = order.pin_memory(), draws.pin_memory()
         with self._computing():
-            self._order.copy_(sources[0], non_blocking=True)
-            self._draws.copy_(sources[1], non_blocking=True)
+            self._order.copy_(order, non_blocking=True)
+            self._draws.copy_(draws, non_blocking=True)
             self._total.zero_()
         queue = deque[torch.cuda.Event]()
         for number, size in enumerate(self._batches):
@@ -132,7 +129,6 @@ class GraphLearner:
         return total.item() / len(self._images)
 
     def evaluate(self, images: Images) -> Generator[None, None, Scores]:
-        """As in `Learns`."""
         if images is self._held_out and 0 in self._graphs:
             with self._computing():
                 self._graphs[0]()
@@ -143,13 +139,11 @@ class GraphLearner:
         return Scores(loss, top1, min(1.0, balanced_top1))
 
     def state(self) -> dict[str, Any]:
-        """As in `Learns`."""
         with self._computing():
             parts = {name: part.to("cpu", copy=True) for name, part in self._parts().items()}
         return {"steps": self._taken, **parts}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """As in `Learns`."""
         with self._computing(), torch.no_grad():
             for name, part in self._parts().items():
                 part.copy_(state[name])
@@ -347,12 +341,12 @@ def _join_buffers(network: nn.Module) -> Tensor:
     return flat
 
 
-def _lower_precision(network: nn.Module, dtype: torch.dtype) -> None:
-    """Convert convolutions and linear layers in place, as autocast would anew for each call."""
+def _lower_precision(network: nn.Module) -> None:
+    """Convert convolutions and linear layers to bfloat16 in place, as autocast would for each call."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             for parameter in module.parameters(recurse=False):
-                parameter.data = parameter.data.to(dtype)
+                parameter.data = parameter.data.to(torch.bfloat16)
 
 
 def _tabulate_schedule(recipe: Recipe, images: int) -> Tensor:
@@ -387,10 +381,6 @@ def _capture(task: Callable[[], None], stream: "torch.cuda.Stream") -> Callable[
         graph.capture_end()
     replay: Callable[[], None] = graph.replay
     return replay
-
-
-def _pin(source: Tensor, stream: "torch.cuda.Stream | None") -> Tensor:
-    return source if stream is None else source.pin_memory()
 
 
 class _Done:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -55,31 +55,11 @@ class Scores(NamedTuple):
     """Mean of that over the classes that the split has, whatever their sizes."""
 
 
-class Learns(Protocol):
-    """What the training loop asks of a learner. Its generators yield while they compute or wait."""
-
-    @property
-    def steps(self) -> int:
-        """Number of steps taken so far."""
-
-    def learn(self, order: Tensor, draws: Tensor) -> Generator[None, None, float]:
-        """Train on all images once, in that order; return the mean loss in nats.
-
-        `order` is (N,). `draws` is (N, 3): row i augments the i-th image in order.
-        """
-
-    def evaluate(self, images: Images) -> Generator[None, None, Scores]:
-        """Score the network, by its EMA weights if kept."""
-
-    def state(self) -> dict[str, Any]:
-        """Return everything that `restore` needs, as `checkpoint` stores it."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where the learner was."""
-
-
 class Learner:
-    """A learner that calls torch for each operation: on CPUs, on Apple's GPUs, for users' networks."""
+    """A learner that calls torch for each operation: on CPUs, on Apple's GPUs, for users' networks.
+
+    Its generators yield while they compute or wait.
+    """
 
     def __init__(self, network: nn.Module, recipe: Recipe, images: Images, *, flip: bool) -> None:
         self._recipe, self._flip = recipe, flip
@@ -110,7 +90,10 @@ class Learner:
         return int(self._schedule.last_epoch)
 
     def learn(self, order: Tensor, draws: Tensor) -> Generator[None, None, float]:
-        """As in `Learns`."""
+        """Train on all images once, in that order; return the mean loss in nats.
+
+        `order` is (N,). `draws` is (N, 3): row i augments the i-th image in order.
+        """
         recipe, device = self._recipe, self.images.labels.device
         shift = recipe.shift * self.images.pixels.shape[-1] / self._side
         order, draws = order.to(device), draws.to(device)
@@ -143,7 +126,7 @@ class Learner:
         return loss.detach()
 
     def evaluate(self, images: Images) -> Generator[None, None, Scores]:
-        """As in `Learns`."""
+        """Score the network, by its EMA weights if kept."""
         network = self._average.module if self._average else self._network
         network.eval()
         outputs = []
@@ -159,11 +142,10 @@ class Learner:
         return Scores(loss, right.mean().item(), balanced_top1)
 
     def state(self) -> dict[str, Any]:
-        """As in `Learns`."""
+        """Return everything that `restore` needs, as `checkpoint` stores it."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """As in `Learns`."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         for parameter, moments in self._optimizer.state.items():

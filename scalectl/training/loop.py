@@ -28,7 +28,6 @@ from scalectl.training.graph_learner import GraphLearner, LearnerPool
 from scalectl.training.learner import (
     Images,
     Learner,
-    Learns,
     Scores,
     start_as_identity,
     start_orthogonal,
@@ -120,7 +119,13 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
         if past.is_finite and now - saved >= workspace.save_every:
             _save(place, trial, learner.state(), past, environment)
             saved = now
-        yield _tell(trial, past)
+        yield Progress(
+            trial=trial,
+            epoch=epoch,
+            train_loss=train_loss,
+            loss=scores.loss,
+            top1=scores.top1,
+        )
         if not past.is_finite:
             break
 
@@ -135,7 +140,9 @@ def _train(trial: Trial, workspace: Workspace, pool: LearnerPool) -> Iterator[Ne
     yield _conclude(trial, whole, fit, spent, peak_memory(device), environment)
 
 
-def _make_learner(trial: Trial, images: Images, held_out: Images, pool: LearnerPool) -> Learns:
+def _make_learner(
+    trial: Trial, images: Images, held_out: Images, pool: LearnerPool
+) -> Learner | GraphLearner:
     """Make the trial's learner: CUDA graphs on a GPU where they fit, else single calls."""
     network, flip = _begin(trial), trial.recipe.flip and trial.data.flip
     if not (trial.fits_graphs and images.labels.is_cuda):
@@ -188,7 +195,7 @@ def _describe_shape(trial: Trial) -> Hashable:
 
 
 def _beat(
-    work: Generator[None, None, T], trial: Trial, learner: Learns
+    work: Generator[None, None, T], trial: Trial, learner: Learner | GraphLearner
 ) -> Generator[Heartbeat | None, None, T]:
     """Do the work; yield a sign of life each second, and None in between."""
     beat = time.monotonic()
@@ -202,16 +209,6 @@ def _beat(
             yield Heartbeat(trial=trial, steps=learner.steps)
         else:
             yield None
-
-
-def _tell(trial: Trial, past: _Past) -> Progress:
-    return Progress(
-        trial=trial,
-        epoch=len(past.curve),
-        train_loss=past.train_curve[-1],
-        loss=past.curve[-1],
-        top1=past.top1_curve[-1],
-    )
 
 
 def _conclude(

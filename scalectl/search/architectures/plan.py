@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import Baseline, Factory, cost_of
@@ -28,10 +28,8 @@ class ArchitecturePlan:
     trials: tuple[Trial, ...]
     """The baseline's training alone."""
 
-    @property
-    def may_grow(self) -> bool:
-        """Whether results add further trials."""
-        return True
+    may_grow: ClassVar[bool] = True
+    """Whether results add further trials."""
 
     @property
     def searched(self) -> tuple[Any, ...]:

@@ -8,10 +8,8 @@ from scalectl.trial import Trial
 
 
 def rounds(plan: Plan, read: Read) -> Iterator[Sequence[Trial]]:  # noqa: ARG001
-    """Yield all trials at once."""
     yield plan.trials
 
 
 def at_most(plan: Plan) -> Sequence[Trial]:
-    """List all trials."""
     return plan.trials

@@ -1,7 +1,6 @@
 import threading
 from collections.abc import Generator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -29,11 +28,10 @@ def test_a_search_goes_on_where_it_was(tiny: Plan, workspace: Workspace, tmp_pat
     for _ in range(3):
         store.write(Record(trial=second, state=State.STALLED, error="asleep"))
     assert resume.list_remaining(tiny.trials, store, 2) == [first, *others]
-    epochs_and_record = 3
     news = cast(
         Generator[News, None, None], engine.train([first, *others], executor, workspace, store, 2)
     )
-    list(islice(news, epochs_and_record))
+    next(event for event in news if isinstance(event, Record))
     news.close()
     assert resume.list_remaining(tiny.trials, store, 2) == others
     list(engine.train(resume.list_remaining(tiny.trials, store, 2), executor, workspace, store, 2))
