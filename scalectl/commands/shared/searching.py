@@ -29,8 +29,8 @@ from scalectl.trial import Record
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.search.architectures.engine import Event
     from scalectl.search.architectures.plan import ArchitecturePlan
-    from scalectl.search.config import S
     from scalectl.search.plan import Plan
+    from scalectl.search.resume import S
     from scalectl.search.shards import Shard
 
     E = TypeVar("E", bound=Event)
@@ -93,7 +93,7 @@ class SearchOptions:
             f"--address goes with --executor {' or '.join(CLUSTERS)}.",
         )
 
-    def load(self, kind: "type[S]", path: Path | None, **others: object) -> "S":
+    def load(self, kind: "type[S]", path: Path | None, **others: Any) -> "S":
         """Read the file of a search; these options, and `others` that are given, take its place."""
         from scalectl.search.config import load_settings
 
