@@ -44,9 +44,7 @@ class Factory:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as it stands in emitted configs and records."""
-        content = asdict(self)
-        content["rounding"]["fixed"] = list(self.rounding.fixed)
-        return content
+        return asdict(self)
 
     def rebuild(self, **changes: Any) -> Self:
         """Return the factory with some fields changed, and its cost counted again.

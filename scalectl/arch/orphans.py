@@ -62,14 +62,8 @@ def _get_mark() -> str:
             cwd="/",
             start_new_session=True,
         )
-        atexit.register(_dismiss, guard)
+        atexit.register(guard.communicate)  # closes its stdin, and waits for its end
     return mark
-
-
-def _dismiss(guard: "subprocess.Popen[bytes]") -> None:
-    assert guard.stdin
-    guard.stdin.close()
-    guard.wait()
 
 
 def _kill(mark: str) -> None:

@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -125,19 +125,13 @@ def _blaming(call: Call, problem: str = "") -> Iterator[None]:
 @contextmanager
 def _keeping_stdout() -> Iterator[None]:
     """Send what a user's code prints, by whatever means, to stderr: stdout is for documents alone."""
-    try:
-        kept = os.dup(1)
-    except OSError:  # it is closed already
-        with redirect_stdout(sys.stderr):
-            yield
-        return
-    try:
-        os.dup2(2, 1)
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+    with redirect_stdout(sys.stderr), ExitStack() as stack:
+        with suppress(OSError):  # it is closed already
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 1)
+            os.dup2(2, 1)
+        yield
 
 
 def _load(target: str) -> Callable[..., Any]:
