@@ -79,22 +79,19 @@ def confirm(
         for record in records
         if record.trial.purpose == "confirm" and record.state is State.DONE
     ]
-    phis = sorted({record.trial.candidate.phi for record in done})
-    confirmations = (
-        _confirm([record for record in done if record.trial.candidate.phi == phi], chosen, stages)
-        for phi in phis
-    )
-    return tuple(confirmation for confirmation in confirmations if confirmation)
-
-
-def _confirm(
-    records: Sequence[Record], chosen: Coefficients, stages: Spread
-) -> Confirmation | None:
-    candidates = [record.trial.candidate for record in records]
-    ours = [each for each in candidates if each.coefficients == chosen]
-    # Where no blocks are added, all ways of spreading them are the same network.
-    ours.sort(key=lambda each: each.stages != stages)
-    return compare_networks(records, ours[0].fingerprint) if ours else None
+    confirmations = []
+    for phi in sorted({record.trial.candidate.phi for record in done}):
+        records = [record for record in done if record.trial.candidate.phi == phi]
+        candidates = (record.trial.candidate for record in records)
+        # Where no blocks are added, all ways of spreading them are the same network.
+        ours = min(
+            (each for each in candidates if each.coefficients == chosen),
+            key=lambda each: each.stages != stages,
+            default=None,
+        )
+        if ours and (confirmation := compare_networks(records, ours.fingerprint)):
+            confirmations.append(confirmation)
+    return tuple(confirmations)
 
 
 def compare_networks(records: Sequence[Record], ours: str) -> Confirmation | None:

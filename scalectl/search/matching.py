@@ -5,7 +5,7 @@ most of them, and each is counted once.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
@@ -64,30 +64,23 @@ def match(
         rejected = 10 if deviation > max_deviation else 0
         return rejected + deviation + (size.shares.distance(wanted) if size.shares else 1)
 
-    return [
-        min(
-            _list_around(request.at(phi), baseline, start, target),
-            key=partial(misfit, wanted=request.shares),
+    matches = []
+    for request in requests:
+        wanted = request.at(phi)
+        sizes = (
+            _find_size(deeper, resolution, wanted.width > 1, baseline, target)
+            for deeper in _deepen(start, wanted.depth)
+            for resolution in _list_resolutions(wanted.resolution, start)
         )
-        for request in requests
-    ]
-
-
-def _list_around(
-    wanted: Multipliers, baseline: Baseline, start: Baseline, target: float
-) -> Iterator[Match]:
-    """Yield the sizes around a request, without those that exceed the target before they widen."""
-    for deeper in _deepen(start, wanted.depth):
-        for resolution in _list_resolutions(wanted.resolution, start):
-            size = _find_size(deeper, resolution, wanted.width > 1, baseline, target)
-            if size is not None:
-                yield size
+        matches.append(min(filter(None, sizes), key=partial(misfit, wanted=request.shares)))
+    return matches
 
 
 @lru_cache(maxsize=2**14)
 def _find_size(
     deeper: Baseline, resolution: int, is_wider: bool, baseline: Baseline, target: float
 ) -> Match | None:
+    """Find a size of this depth and resolution; None where it exceeds the target before it widens."""
     plain = at_resolution(deeper, resolution)
     size = _widen(plain, target) if is_wider else plain
     return assess(baseline, size) if size else None

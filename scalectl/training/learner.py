@@ -187,7 +187,7 @@ def start_as_identity(network: nn.Module) -> nn.Module:
     return network
 
 
-def start_orthogonal(network: nn.Module) -> nn.Module:
+def start_orthogonal(network: nn.Module) -> None:
     """Draw the kernels of ungrouped convolutions orthogonal (Saxe et al. 2014), in place.
 
     Each keeps its norm. Random ones of few channels may lose a direction, and then a training takes
@@ -199,7 +199,6 @@ def start_orthogonal(network: nn.Module) -> nn.Module:
             nn.init.orthogonal_(module.weight)
             with torch.no_grad():
                 module.weight.mul_(norm / module.weight.norm())
-    return network
 
 
 def weigh_classes(labels: Tensor, classes: int) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from scalectl.data import Split
 from scalectl.errors import OutOfSpaceError, ScalectlError, describe
@@ -144,7 +144,11 @@ def _make_learner(
     trial: Trial, images: Images, held_out: Images, pool: LearnerPool
 ) -> Learner | GraphLearner:
     """Make the trial's learner: CUDA graphs on a GPU where they fit, else single calls."""
-    network, flip = _begin(trial), trial.recipe.flip and trial.data.flip
+    _seed(trial.id, 0)
+    network = start_as_identity(build(trial.candidate.architecture))
+    if trial.recipe.orthogonal:
+        start_orthogonal(network)
+    flip = trial.recipe.flip and trial.data.flip
     if not (trial.fits_graphs and images.labels.is_cuda):
         return Learner(network, trial.recipe, images, flip=flip)
     known = pool.take(_describe_shape(trial))
@@ -244,13 +248,6 @@ def _conclude(
     )
 
 
-def _begin(trial: Trial) -> nn.Module:
-    """Build the network as it is before its first step."""
-    _seed(trial.id, 0)
-    network = start_as_identity(build(trial.candidate.architecture))
-    return start_orthogonal(network) if trial.recipe.orthogonal else network
-
-
 def _load(
     trial: Trial, workspace: Workspace, split: Split, size: int, device: torch.device
 ) -> Images:
@@ -258,18 +255,14 @@ def _load(
     with warnings.catch_warnings(action="ignore"):  # that the images must not be written to
         pixels = torch.from_numpy(images)
     pixels = pixels.permute(0, 3, 1, 2)
-    streamed = not _has_room(pixels, device)
+    # A split lies on a GPU if it takes at most half of what is free there.
+    streamed = device.type == "cuda" and pixels.nbytes > torch.cuda.mem_get_info(device)[0] / 2
     whole = Images(
         pixels if streamed else pixels.to(device), torch.from_numpy(labels).to(device), streamed
     )
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # learners read it on streams of their own
     return whole
-
-
-def _has_room(pixels: Tensor, device: torch.device) -> bool:
-    """Whether a split may lie on a device: on a GPU, if it takes at most half of what is free."""
-    return device.type != "cuda" or pixels.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
 
 
 def _seed(trial_id: str, epoch: int) -> None:

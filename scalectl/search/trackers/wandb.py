@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,22 +64,14 @@ class Group:
             settings=_SETTINGS,
         )
         try:
-            for epoch, values in _list_epochs(record):
-                run.log(values, step=epoch)
+            curves = list_curves(record)
+            for epoch, values in enumerate(zip_longest(*curves.values()), 1):
+                pairs = zip(curves, values, strict=True)
+                run.log({name: value for name, value in pairs if value is not None}, step=epoch)
             run.summary.update(describe_scores(record))
         finally:
             run.finish(exit_code=0 if record.state is State.DONE else 1)
             wandb.teardown()  # which alone waits until the file is whole, and leaves no process
-
-
-def _list_epochs(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
-    """Yield each epoch's number, from 1, and what is known of it."""
-    curves = list_curves(record)
-    for epoch in range(1, max(map(len, curves.values())) + 1):
-        yield (
-            epoch,
-            {key: values[epoch - 1] for key, values in curves.items() if epoch <= len(values)},
-        )
 
 
 _SETTINGS = wandb.Settings(
