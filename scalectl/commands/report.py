@@ -1,7 +1,7 @@
 """`scalectl report`: what was found, as tables, figures and one page."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,8 +24,8 @@ from scalectl.report.tables import TABLES
 from scalectl.store import atomic
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
-    from scalectl.report.figures import DescribedFigure
     from scalectl.report.render import Format
+    from scalectl.search.architectures.results import ArchitectureResults
     from scalectl.search.results import Results
 
 
@@ -115,12 +115,7 @@ def report(
     if watch:
         _watch(runs, page)
     results = [read_results(run) for run in runs]
-    if page:
-        _write_page(runs, results, page)
-        say(f"The page is in {page}.", err=True)
-    if folder:
-        _write_all_figures(results, folder)
-        say(f"The figures are in {folder}.", err=True)
+    _write_files(runs, results, page, folder)
     if as_json:
         from scalectl.report import json_document
 
@@ -163,16 +158,7 @@ def _report_architectures(
     known = architectures.TABLES
     refuse(table and table not in known, f"{run} is of nas, and has the tables {', '.join(known)}.")
     results = read_architecture_results(run)
-    if page:
-        from scalectl.report.html.page import build_architectures
-
-        atomic.replace(page, build_architectures(_name(run), results))
-        say(f"The page is in {page}.", err=True)
-    if folder:
-        from scalectl.report.figures import draw_architectures
-
-        _write_figures(draw_architectures(results), folder)
-        say(f"The figures are in {folder}.", err=True)
+    _write_files([run], [results], page, folder)
     if as_json:
         print_json(architectures.describe_architecture_run(results))
     elif (page or folder) and not (form or table):
@@ -231,32 +217,38 @@ def _read_begun(run: Path) -> "Results | None":
         return None
 
 
-def _write_page(runs: Sequence[Path], results: "Sequence[Results]", path: Path) -> None:
+def _write_files(
+    runs: Sequence[Path],
+    results: "Sequence[Results | ArchitectureResults]",
+    page: Path | None,
+    folder: Path | None,
+) -> None:
+    """Write the page and the figures that are asked for; those of several runs into a folder for each."""
+    if page:
+        _write_page(runs, results, page)
+        say(f"The page is in {page}.", err=True)
+    if folder:
+        for number, each in enumerate(results, 1):
+            _write_figures(each, folder / f"{number}-{each.name}" if len(runs) > 1 else folder)
+        say(f"The figures are in {folder}.", err=True)
+
+
+def _write_page(
+    runs: Sequence[Path], results: "Sequence[Results | ArchitectureResults]", path: Path
+) -> None:
     from scalectl.report.html.page import build
 
-    atomic.replace(path, build(list(zip(map(_name, runs), results, strict=True))))
+    # Pages are passed on, and where a run is on this machine is nobody's business.
+    names = [run.name if run.is_absolute() else run.as_posix() for run in runs]
+    atomic.replace(path, build(list(zip(names, results, strict=True))))
 
 
-def _name(run: Path) -> str:
-    """Name a run on a page: pages are passed on, and where it is on this machine is nobody's business."""
-    return run.name if run.is_absolute() else run.as_posix()
-
-
-def _write_all_figures(runs: "Sequence[Results]", folder: Path) -> None:
-    """Write all figures into the folder; those of several runs into a folder of its own for each."""
-    from scalectl.report import figures
-
-    for number, results in enumerate(runs, 1):
-        place = folder / f"{number}-{results.name}" if len(runs) > 1 else folder
-        _write_figures(figures.draw_all(results), place)
-
-
-def _write_figures(drawn: "Iterable[DescribedFigure]", folder: Path) -> None:
+def _write_figures(results: "Results | ArchitectureResults", folder: Path) -> None:
     """Write figures into a folder, which is made; those whose data are missing are named."""
     from scalectl.report import figures
 
     atomic.make_folder(folder)
-    for picture in drawn:
+    for picture in figures.draw_all(results):
         if picture.figure is None:
             say(f"No figure {picture.name}: {picture.text}", err=True)
             continue

@@ -1,8 +1,8 @@
 """The results of a search of architectures: in words, as tables, and as a JSON document."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -79,28 +79,29 @@ def _say(network: Network) -> str:
     )
 
 
-def _say_latency(results: ArchitectureResults) -> list[str]:
+def _say_latency(results: ArchitectureResults) -> Iterator[str]:
     """Say where latency was measured, and what spoils it; no line where MACs were counted."""
     objective = results.config.objective
-    if not objective.latency:
-        return []
-    place = f" on {objective.latency_on}" if objective.latency_on else ""
-    what = f"the median for one image at full size{place}"
-    lines = [f"Latency, in place of MACs: {what}; the target is {1000 * objective.latency:.4g} ms."]
-    if results.unsteady:
-        lines.append(
-            f"Unsteady: {results.unsteady} of the medians are above 1.5 times the network's fastest pass. "
-            "Something else computed meanwhile; measure where nothing does."
+    if objective.latency:
+        place = f" on {objective.latency_on}" if objective.latency_on else ""
+        yield (
+            f"Latency, in place of MACs: the median for one image at full size{place}; the target is "
+            f"{1000 * objective.latency:.4g} ms."
         )
-    return lines
+        if results.unsteady:
+            yield (
+                f"Unsteady: {results.unsteady} of the medians are above 1.5 times the network's fastest "
+                "pass. Something else computed meanwhile; measure where nothing does."
+            )
 
 
-def _say_unmeasured(results: ArchitectureResults) -> list[str]:
+def _say_unmeasured(results: ArchitectureResults) -> Iterator[str]:
     """Say how many networks wait for their latency; no line where none does."""
-    if not results.unmeasured:
-        return []
-    text = f"Left out, since their latency is not measured yet: {results.unmeasured} of the trained networks."
-    return [f"{text} The command that made the run measures it."]
+    if results.unmeasured:
+        yield (
+            f"Left out, since their latency is not measured yet: {results.unmeasured} of the trained "
+            "networks. The command that made the run measures it."
+        )
 
 
 def tabulate_stages(results: ArchitectureResults) -> Table:
@@ -171,36 +172,32 @@ def _name_operators(network: Architecture) -> Iterator[tuple[str, int, int]]:
         yield ", ".join(parts), stage.width, stage.repeats
 
 
-def _list_network_columns(results: ArchitectureResults) -> tuple[Column, ...]:
+def tabulate_networks(results: ArchitectureResults) -> Table:
+    """List all networks, the highest objective first."""
     time = Column("milliseconds", "ms", ".4g", essential=True)
-    return (
-        Column("name", "network"),
-        Column("proposer", "proposed by"),
-        Column("macs", "MACs", ",d", essential=True),
-        *([time] if results.config.objective.latency else []),
-        Column("top1", "top-1 of its proxy", ".2%", essential=True),
-        Column("score", "objective", ".4f", essential=True),
+    return Table(
+        name="networks",
+        title="Networks",
+        columns=(
+            Column("name", "network"),
+            Column("proposer", "proposed by"),
+            Column("macs", "MACs", ",d", essential=True),
+            *([time] if results.config.objective.latency else []),
+            Column("top1", "top-1 of its proxy", ".2%", essential=True),
+            Column("score", "objective", ".4f", essential=True),
+        ),
+        rows=tuple(map(describe_network, results.networks)),
     )
 
 
 def tabulate_front(results: ArchitectureResults) -> Table:
     """List the networks that no other beats in both accuracy and cost, cheapest first."""
-    return Table(
+    return replace(
+        tabulate_networks(results),
         name="front",
         title=f"Front of accuracy and {'latency' if results.config.objective.latency else 'MACs'}",
-        columns=_list_network_columns(results),
-        rows=tuple(describe_network(network) for network in results.front),
+        rows=tuple(map(describe_network, results.front)),
         notes=("Each was trained once: differences smaller than the noise mean nothing.",),
-    )
-
-
-def tabulate_networks(results: ArchitectureResults) -> Table:
-    """List all networks, the highest objective first."""
-    return Table(
-        name="networks",
-        title="Networks",
-        columns=_list_network_columns(results),
-        rows=tuple(describe_network(network) for network in results.networks),
     )
 
 
@@ -317,24 +314,18 @@ def list_choices(name: str, results: ArchitectureResults) -> list[tuple[str, lis
     ]
 
 
-def tabulate_failed(results: ArchitectureResults) -> Table:
-    """List the trainings that failed, those of the confirmation included."""
-    return tabulate_failures(results.records, lambda trial: trial.baseline.name)
-
-
-def tabulate_confirmation(results: ArchitectureResults) -> Table:
-    """List the winner against the baseline and the best random network."""
-    return tabulate_confirmations(results.confirmations, "Nothing was confirmed yet.")
-
-
-TABLES = {
+TABLES: dict[str, Callable[[ArchitectureResults], Table]] = {
     "stages": tabulate_stages,
     "front": tabulate_front,
     "samplers": tabulate_samplers,
     "importances": tabulate_importances,
-    "confirmation": tabulate_confirmation,
+    "confirmation": lambda results: tabulate_confirmations(
+        results.confirmations, "Nothing was confirmed yet."
+    ),
     "networks": tabulate_networks,
-    "failures": tabulate_failed,
+    "failures": lambda results: tabulate_failures(
+        results.records, lambda trial: trial.baseline.name
+    ),
 }
 """Name -> what makes the table, without rows where its data are missing; in the order of a report."""
 

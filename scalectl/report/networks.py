@@ -138,16 +138,13 @@ def describe_fused(
     variants: Mapping[tuple[int, ...], Architecture], latencies: Sequence["Latency"]
 ) -> list[dict[str, object]]:
     """Describe networks, whose fused stages are known, under the keys of `--json`; in the order of fusing."""
-    return [
-        {"stages": list(stages), **asdict(cost_of(network)), **_without_memory(latency)}
+    described = [
+        {"stages": list(stages), **asdict(cost_of(network)), **asdict(latency)}
         for (stages, network), latency in zip(variants.items(), latencies, strict=True)
     ]
-
-
-def _without_memory(latency: "Latency") -> dict[str, object]:
-    values = asdict(latency)
-    del values["peak_memory"]  # they were measured together
-    return values
+    for each in described:
+        del each["peak_memory"]  # they were measured together
+    return described
 
 
 def tabulate_fused(name: str, fused: Sequence[Mapping[str, Any]]) -> Table:

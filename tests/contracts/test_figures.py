@@ -40,7 +40,7 @@ def test_every_figure_of_architectures_is_drawn_or_says_what_is_missing(networks
     results = read_architecture_results(ARCHITECTURE_RECORDS)
     if networks < len(results.networks):
         results = replace(results, networks=results.networks[:networks], confirmation=None)
-    drawn = {drawing.name: drawing for drawing in figures.draw_architectures(results)}
+    drawn = {drawing.name: drawing for drawing in figures.draw_all(results)}
     assert list(drawn) == list(figures.ARCHITECTURE_FIGURES)
     absent = {name for name, drawing in drawn.items() if drawing.figure is None}
     expected: dict[int, set[str]] = {103: set(), 9: {"choices", "confirmation"}, 0: set(drawn)}
@@ -55,7 +55,7 @@ def test_every_figure_of_architectures_is_drawn_or_says_what_is_missing(networks
 def test_the_front_of_a_search_by_latency_is_in_milliseconds() -> None:
     results = read_architecture_results(ARCHITECTURE_RECORDS)
     timed = tuple(replace(each, seconds=each.macs / 1e10) for each in results.networks)
-    drawn = next(figures.draw_architectures(replace(results, networks=timed)))
+    drawn = next(figures.draw_all(replace(results, networks=timed)))
     assert drawn.figure
     assert drawn.figure.axes[0].get_xlabel() == "milliseconds for one image, at full size"
     assert "2.58 ms 69.1%, tpe." in drawn.text

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
@@ -37,21 +37,19 @@ ARCHITECTURE_FIGURES = {
 
 FORMATS = ("svg", "png", "pdf")
 
-_Run_contra = TypeVar("_Run_contra", Results, ArchitectureResults, contravariant=True)
 
-
-class FigureModule(Protocol[_Run_contra]):
-    """The interface of a module that draws one figure."""
+class FigureModule(Protocol):
+    """The interface of a module that draws one figure, of the results of its kind of searches."""
 
     TITLE: str
     MISSING: str
     """Why there is no figure, and the command that gets its data."""
 
-    def draw(self, results: _Run_contra) -> Figure | None:
+    def draw(self, results: Any) -> Figure | None:
         """Draw the figure; None where its data are missing."""
         ...
 
-    def describe(self, results: _Run_contra) -> str:
+    def describe(self, results: Any) -> str:
         """Say what the figure shows, for readers who cannot see it. Called only where there is one."""
         ...
 
@@ -80,23 +78,16 @@ def _own_settings() -> Iterator[None]:
         yield
 
 
-def draw(name: str, results: Results) -> DescribedFigure:
-    """Draw the figure of that name, one of `FIGURES`."""
-    return _draw(name, cast(FigureModule[Results], import_module(FIGURES[name])), results)
+def draw_all(results: Results | ArchitectureResults) -> Iterator[DescribedFigure]:
+    """Draw each figure of that kind of searches, in the order of its table."""
+    known = FIGURES if isinstance(results, Results) else ARCHITECTURE_FIGURES
+    return (draw(name, results) for name in known)
 
 
-def draw_all(results: Results) -> Iterator[DescribedFigure]:
-    """Draw each of `FIGURES`, in that order."""
-    return (draw(name, results) for name in FIGURES)
-
-
-def draw_architectures(results: ArchitectureResults) -> Iterator[DescribedFigure]:
-    """Draw each of `ARCHITECTURE_FIGURES`, in that order."""
-    for name, path in ARCHITECTURE_FIGURES.items():
-        yield _draw(name, cast(FigureModule[ArchitectureResults], import_module(path)), results)
-
-
-def _draw(name: str, module: FigureModule[_Run_contra], results: _Run_contra) -> DescribedFigure:
+def draw(name: str, results: Results | ArchitectureResults) -> DescribedFigure:
+    """Draw the figure of that name, one of `FIGURES` or of `ARCHITECTURE_FIGURES`."""
+    known = FIGURES if isinstance(results, Results) else ARCHITECTURE_FIGURES
+    module = cast(FigureModule, import_module(known[name]))
     with _own_settings():
         figure = module.draw(results)
     text = module.describe(results) if figure else module.MISSING

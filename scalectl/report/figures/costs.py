@@ -37,7 +37,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """State the range of the nominal and of the counted costs."""
     scaled = _list_scaled(results)
     nominal = [candidate.nominal_ratio for candidate in scaled]
     realised = [candidate.realised_ratio for candidate in scaled]

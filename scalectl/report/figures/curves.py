@@ -46,7 +46,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """List where the curves of the named networks end, lowest first."""
     ends = [
         (average(curves)[-1], find_marker(summary.candidate, results).caption)
         for summary, curves in collect_curves(results)

@@ -30,7 +30,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """State the standard deviation of the residuals, and the largest."""
     noise = _find_noise(results)
     assert noise is not None
     return (

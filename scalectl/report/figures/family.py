@@ -58,7 +58,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """List the MACs and parameters of each size."""
     sizes = "; ".join(
         f"phi {size.phi:g}: {size.cost.macs / 1e9:.3g} billion MACs, "
         f"{size.cost.params / 1e6:.3g} million parameters"

@@ -32,7 +32,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """State the rank correlation of brief and longer trainings."""
     fidelity = results.fidelity
     assert fidelity is not None
     return (

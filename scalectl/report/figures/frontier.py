@@ -21,7 +21,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """List the named networks, best first."""
     return (
         "Mean top-1 against multiply-adds for one image; candidates have twice those of the "
         f"baseline. {describe_scores(results.summaries, results)}."

@@ -24,7 +24,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """List the named networks, best first."""
     timed = [
         summary
         for summary in results.summaries

@@ -32,7 +32,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def describe(results: Results) -> str:
-    """State the verdict and each lead, after what the triangle shows."""
     leads = "; ".join(
         f"{standing.summary.candidate.control} {100 * standing.behind[0]:+.2f}"
         for standing in list_controls(results.selection)

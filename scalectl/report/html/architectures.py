@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from scalectl.analysis.confirmation import Difference
 from scalectl.arch.factory import cost_of
 from scalectl.report import figures
-from scalectl.report.advice import advise_architectures, search_again
+from scalectl.report.advice import advise_architectures
 from scalectl.report.architectures import TABLES, find_status, in_words
 from scalectl.report.figures.style import count_up
 from scalectl.report.html.content import (
@@ -24,14 +23,15 @@ from scalectl.search.architectures.results import ArchitectureResults
 def collect(key: str, path: str, results: ArchitectureResults) -> RunContent:
     """Collect all of a run; `path` is its folder or file as commands name it."""
     first, *words = in_words(results).split("\n")
-    drawn = {drawing.name: drawing for drawing in figures.draw_architectures(results)}
+    drawn = {drawing.name: drawing for drawing in figures.draw_all(results)}
     tables = {name: make(results) for name, make in TABLES.items()}
+    seeds = sorted({record.trial.seed for record in results.records})
 
     return RunContent(
         key=key,
         name=results.name,
         heading=f"What the stages of {results.start.name} should be",
-        notices=tuple(list_notices(results.records, results.damaged, results.outlook)),
+        notices=tuple(list_notices(results)),
         status=find_status(results),
         numbers=tuple(_list_numbers(results)),
         sentence=first,
@@ -50,15 +50,7 @@ def collect(key: str, path: str, results: ArchitectureResults) -> RunContent:
             ("Who proposed what", "", "samplers failures"),
             ("Does it hold?", "confirmation", "confirmation"),
         ),
-        provenance=tuple(
-            list_provenance(
-                results.records,
-                path,
-                f"{results.start.name} at {results.start.resolution} px",
-                sorted({record.trial.seed for record in results.records}),
-                search_again(results, path),
-            )
-        ),
+        provenance=tuple(list_provenance(results, path, results.start, seeds)),
     )
 
 
@@ -78,33 +70,21 @@ def _list_numbers(results: ArchitectureResults) -> Iterator[Fact]:
 def _list_facts(results: ArchitectureResults) -> Iterator[Fact]:
     """Yield the objective, what the confirmation found, and what the search has cost."""
     winner = results.winner
-    comparisons = results.confirmation.comparisons if results.confirmation else ()
     if winner:
         yield Fact(
             "Objective",
             f"{winner.score:.4f}",
             f"of one training, the best of {pluralise(len(results.networks), 'network')}: flattered by noise",
         )
+    comparisons = results.confirmation.comparisons if results.confirmation else ()
     compared = {each.control.control: each.top1 for each in comparisons}
-    for control, name in _NAMES.items():
-        if control in compared:
-            yield _sum_up_difference(name, compared[control])
+    for control, name in (("start", "the baseline"), ("random", "random search")):
+        if difference := compared.get(control):
+            between = ""
+            if difference.interval:
+                low, high = map(sign, difference.interval)
+                between = f" (95 %: {low} to {high})"
+            seeds = pluralise(len(difference.by_seed), "fresh seed")
+            words = f"points of top-1 at equal MACs, {seeds}{between}"
+            yield Fact(f"Against {name}", sign(difference.mean), words)
     yield sum_up_spending(results.records)
-
-
-def _sum_up_difference(name: str, difference: Difference) -> Fact:
-    """State how far the winner is ahead of another network on fresh seeds."""
-    between = ""
-    if difference.interval:
-        low, high = map(sign, difference.interval)
-        between = f" (95 %: {low} to {high})"
-    seeds = pluralise(len(difference.by_seed), "fresh seed")
-    return Fact(
-        f"Against {name}",
-        sign(difference.mean),
-        f"points of top-1 at equal MACs, {seeds}{between}",
-    )
-
-
-_NAMES = {"start": "the baseline", "random": "random search"}
-"""What the winner is compared with."""

@@ -1,20 +1,21 @@
 """What the page shows of one run, whatever was searched: the template knows of nothing else."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from statistics import fmean
 
+from scalectl.arch.factory import Baseline
 from scalectl.report.account import list_account
-from scalectl.report.advice import Step
+from scalectl.report.advice import Step, search_again
 from scalectl.report.figures import DescribedFigure
 from scalectl.report.figures.style import count_up
 from scalectl.report.prose import count_trials
 from scalectl.report.render import pluralise
 from scalectl.report.tables import Table
-from scalectl.search.plan_file import Outlook
-from scalectl.store.reader import DamagedFile
+from scalectl.search.architectures.results import ArchitectureResults
+from scalectl.search.results import Results
 from scalectl.trial import Record, list_environments
 
 
@@ -84,11 +85,9 @@ def arrange(
     )
 
 
-def list_notices(
-    records: Sequence[Record], damaged: Sequence[DamagedFile], outlook: Outlook | None
-) -> Iterator[str]:
+def list_notices(results: Results | ArchitectureResults) -> Iterator[str]:
     """Yield what a reader has to know before anything else."""
-    note = records[0].trial.data.note
+    note, damaged, outlook = results.records[0].trial.data.note, results.damaged, results.outlook
     if note:
         yield f"{note}."
     if damaged:
@@ -116,26 +115,26 @@ def sum_up_spending(records: Sequence[Record]) -> Fact:
 
 
 def list_provenance(
-    records: Sequence[Record], run: str, baseline: str, seeds: Sequence[int], searched_by: str
+    results: Results | ArchitectureResults, run: str, baseline: Baseline, seeds: Iterable[int]
 ) -> Iterator[tuple[str, str]]:
     """Yield pairs of a heading and a text: what a run was made with and from.
 
-    `run` is the path as commands name it; `searched_by` the command that made it, "" where not known.
+    `run` is the path as commands name it.
     """
-    trial = records[0].trial
+    records, trial = results.records, results.records[0].trial
     card = trial.data
     yield "Report", f"scalectl {version('scalectl')}"
     environments = list_environments(records)
     for number, environment in enumerate(environments, 1):
         name = f"Trained with ({number})" if len(environments) > 1 else "Trained with"
         yield name, ", ".join(f"{key} {value}" for key, value in environment.items())
-    yield "Baseline", baseline
+    yield "Baseline", f"{baseline.name} at {baseline.resolution} px"
     sizes = ", ".join(f"{count:,} {split}" for split, count in card.sizes.items())
     yield "Data", f"{card.name}: {card.classes} classes, {sizes}; native size {card.native} px"
     yield from list_account(card)
     yield "Digests", ", ".join(f"{split} {digest}" for split, digest in card.digests.items())
     yield "Recipe", ", ".join(f"{key} {value}" for key, value in asdict(trial.recipe).items())
-    if searched_by:
+    if searched_by := search_again(results, run):
         yield "Searched by", searched_by
     yield "Reported by", f"{shlex.join(['scalectl', 'report', run])} --html FILE"
     yield "Seeds", ", ".join(map(str, seeds))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scalectl.analysis.evidence import say_amount
 from scalectl.report import figures
-from scalectl.report.advice import advise, search_again
+from scalectl.report.advice import advise
 from scalectl.report.html.content import (
     Fact,
     RunContent,
@@ -33,9 +33,16 @@ def collect(key: str, path: str, results: Results) -> RunContent:
         key=key,
         name=results.name,
         heading=f"How to scale {trial.baseline.name}",
-        notices=tuple(list_notices(results.records, results.damaged, results.outlook)),
+        notices=tuple(list_notices(results)),
         status=selection.status,
-        numbers=tuple(_list_numbers(results)),
+        numbers=tuple(
+            Fact(letter, f"{getattr(selection.recommended, letter):.3f}", dimension)
+            for letter, dimension in (
+                ("alpha", "depth"),
+                ("beta", "width"),
+                ("gamma", "resolution"),
+            )
+        ),
         sentence=in_brief(selection),
         reason=selection.reason,
         claims=tuple(confirmation.claim for confirmation in results.confirmations),
@@ -52,25 +59,8 @@ def collect(key: str, path: str, results: Results) -> RunContent:
             ("Does it hold?", "confirmation fidelity", "confirmation fidelity"),
             ("The family", "family", "family literature"),
         ),
-        provenance=tuple(
-            list_provenance(
-                results.records,
-                path,
-                f"{trial.baseline.name} at {trial.baseline.resolution} px",
-                results.seeds,
-                search_again(results, path),
-            )
-        ),
+        provenance=tuple(list_provenance(results, path, trial.baseline, results.seeds)),
     )
-
-
-def _list_numbers(results: Results) -> Iterator[Fact]:
-    recommended = results.selection.recommended
-    for letter, dimension in _LETTERS.items():
-        yield Fact(letter, f"{getattr(recommended, letter):.3f}", dimension)
-
-
-_LETTERS = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
 
 
 def _list_facts(results: Results) -> Iterator[Fact]:

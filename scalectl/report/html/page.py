@@ -15,29 +15,18 @@ from scalectl.report import figures
 from scalectl.report.figures import DescribedFigure
 from scalectl.report.figures.style import COLOURS, DARK
 from scalectl.report.html import architectures, grid
-from scalectl.report.html.content import RunContent
 from scalectl.report.render import plain, show
-from scalectl.report.tables import Table
 from scalectl.report.tables.comparison import tabulate_runs
 from scalectl.search.architectures.results import ArchitectureResults
 from scalectl.search.results import Results
 
 
-def build(runs: Sequence[tuple[str, Results]]) -> bytes:
+def build(runs: Sequence[tuple[str, Results | ArchitectureResults]]) -> bytes:
     """Write the page for runs, each a path as commands name it and its results.
 
-    The bytes are the same each time.
+    Several searches of coefficients are compared first. The bytes are the same each time.
     """
-    contents = [grid.collect(f"r{number}", *run) for number, run in enumerate(runs, 1)]
-    return _render(contents, tabulate_runs([run for _, run in runs]) if len(runs) > 1 else None)
-
-
-def build_architectures(path: str, results: ArchitectureResults) -> bytes:
-    """Write the page for a search of architectures; `path` is its run as commands name it."""
-    return _render([architectures.collect("r1", path, results)], None)
-
-
-def _render(runs: Sequence[RunContent], comparison: Table | None) -> bytes:
+    compared = [results for _, results in runs if isinstance(results, Results)]
     environment = Environment(
         loader=PackageLoader("scalectl.report", "html"),
         autoescape=True,
@@ -51,8 +40,13 @@ def _render(runs: Sequence[RunContent], comparison: Table | None) -> bytes:
     }
     script = resources.files("scalectl.report.html").joinpath("page.js").read_text("utf-8")
     page = environment.get_template("page.html").render(
-        runs=runs,
-        comparison=comparison,
+        runs=[
+            grid.collect(f"r{number}", path, results)
+            if isinstance(results, Results)
+            else architectures.collect(f"r{number}", path, results)
+            for number, (path, results) in enumerate(runs, 1)
+        ],
+        comparison=tabulate_runs(compared) if len(compared) > 1 else None,
         dark=DARK,
         version=version("scalectl"),
         # Nothing in it comes from a run, and its digest is what the page's policy lets run.

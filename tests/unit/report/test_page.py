@@ -79,9 +79,7 @@ def pages() -> dict[str, str]:
         "complete": factories.complete(),
     }
     built = {name: build(results) for name, results in runs.items()}
-    architectures = page.build_architectures(
-        "runs/nas", read_architecture_results(ARCHITECTURE_RECORDS)
-    )
+    architectures = page.build([("runs/nas", read_architecture_results(ARCHITECTURE_RECORDS))])
     both = [("runs/one", runs["few"]), ("runs/two", runs["complete"])]
     return {
         **built,
@@ -174,7 +172,7 @@ def test_a_page_of_architectures_says_what_is_missing(state: str) -> None:
     if state == "baseline":
         start = (each for each in results.networks if each.proposer == "start")
         changes = {**changes, "networks": (*start, *results.networks)}
-    text = page.build_architectures("runs/nas", replace(results, **changes)).decode()
+    text = page.build([("runs/nas", replace(results, **changes))]).decode()
     assert f"{badge}</p>" in text
     assert words in text
     assert Outline(text).open == []
@@ -185,7 +183,7 @@ def test_failures_of_a_search_of_architectures_are_listed() -> None:
     last = results.records[-1]
     lost = replace(last, state=State.STALLED, top1=None, error="it took no <step>")
     results = replace(results, records=(*results.records[:-1], lost))
-    text = page.build_architectures("runs/nas", results).decode()
+    text = page.build([("runs/nas", results)]).decode()
     assert "Trials without a result" in text
     assert "it took no &lt;step&gt;" in text
     assert lost.trial.baseline.name in text.partition("Trials without a result")[2]
