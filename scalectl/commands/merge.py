@@ -8,11 +8,13 @@ import click
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import PATH, json_option
 from scalectl.commands.shared.output import print_json, say
-from scalectl.commands.shared.results import check_files
+from scalectl.commands.shared.results import check_files, print_words
 from scalectl.report.render import pluralise
 
 if TYPE_CHECKING:  # slow to load: `--help` does without
+    from scalectl.search.architectures.results import ArchitectureResults
     from scalectl.search.merge import Conflict, Merged
+    from scalectl.search.results import Results
 
 
 @click.command(cls=DocumentedCommand)
@@ -37,7 +39,7 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
     from scalectl.search import merge
 
     merged = merge.merge(runs, target)
-    words = _conclude(target)
+    results = _conclude(target)
     if as_json:
         print_json({"schema_version": 1, "run": str(target), **_document(merged)})
     else:
@@ -48,14 +50,13 @@ def merge(runs: tuple[Path, ...], target: Path, as_json: bool) -> None:
         )
         for conflict in merged.conflicts:
             say(f"Conflict: {_describe(conflict)}", err=True)
-        say(f"{target.name}\n{words}")
+        print_words(results)
     check_files(merged.damaged, then="; then merge again")
 
 
-def _conclude(run: Path) -> str:
-    """Write down what the records support, and return it in words."""
+def _conclude(run: Path) -> "Results | ArchitectureResults":
+    """Read what the records support, and write it down where the search is over."""
     from scalectl.analysis import recommendation
-    from scalectl.report import architectures, prose
     from scalectl.search.architectures.results import (
         is_architecture_run,
         read_architecture_results,
@@ -63,11 +64,11 @@ def _conclude(run: Path) -> str:
     from scalectl.search.results import read_results, recommend
 
     if is_architecture_run(run):
-        return architectures.in_words(read_architecture_results(run))
+        return read_architecture_results(run)
     results = read_results(run)
     if not results.lacks_trials:
         recommendation.write(recommend(results), run)
-    return prose.in_words(results)
+    return results
 
 
 def _document(merged: "Merged") -> dict[str, object]:

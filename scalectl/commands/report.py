@@ -89,7 +89,11 @@ def report(
     RUNS are run folders or .parquet files; without any, the newest run under ./runs. Several are
     compared first.
     """
-    from scalectl.search.architectures.results import is_architecture_run
+    from scalectl.report import architectures, json_document
+    from scalectl.search.architectures.results import (
+        is_architecture_run,
+        read_architecture_results,
+    )
     from scalectl.search.results import read_results
 
     as_json = as_json or form == "json"
@@ -99,77 +103,45 @@ def report(
         "--all goes neither with --table nor with csv, which is one table.",
     )
     runs = runs or (find_newest(),)
-    if any(map(is_architecture_run, runs)):
-        refuse(
-            len(runs) > 1 or require or watch,
-            "A run of nas is reported alone, without --require and --watch.",
-        )
-        _report_architectures(
-            runs[0], table, form, page, folder, everything=everything, as_json=as_json
-        )
-        return
+    of_nas = any(map(is_architecture_run, runs))
+    known = list(architectures.TABLES if of_nas else TABLES)
     refuse(
-        table in _OF_ARCHITECTURES,
+        of_nas and (len(runs) > 1 or require or watch),
+        "A run of nas is reported alone, without --require and --watch.",
+    )
+    refuse(
+        of_nas and table and table not in known,
+        f"{runs[0]} is of nas, and has the tables {', '.join(known)}.",
+    )
+    refuse(
+        not of_nas and table in _OF_ARCHITECTURES,
         f"--table {table} is of runs of nas, and this is one of grid.",
     )
     if watch:
         _watch(runs, page)
-    results = [read_results(run) for run in runs]
+    nas = read_architecture_results(runs[0]) if of_nas else None
+    grids = [] if of_nas else [read_results(run) for run in runs]
+    results = [nas] if nas else grids
     _write_files(runs, results, page, folder)
     if as_json:
-        from scalectl.report import json_document
-
-        print_json(
-            json_document.describe_runs(results)
-            if len(results) > 1
-            else json_document.describe_run(results[0])
-        )
+        describe = json_document.describe_runs
+        print_json(architectures.describe_architecture_run(nas) if nas else describe(grids))
     elif (page or folder) and not (form or table):
-        from scalectl.report.prose import in_words
-
-        for run in results:
-            print_words(run.name, in_words(run))
+        for each in results:
+            print_words(each)
     else:
         style = cast("Format", form or "rich")
-        names = (table,) if table else tuple(TABLES) if everything else ()
         alone = style in ("csv", "latex")
-        paths = () if table else runs
-        print_results(results, style, names, paths, comments=not alone)
-        if style == "rich" and not names:
-            say(f"\nMore tables: --all, or --table with one of {', '.join(TABLES)}.", err=True)
-    check_files([file for run in results for file in run.damaged])
-    check_requirement(results, runs, require)
-
-
-def _report_architectures(
-    run: Path,
-    table: str | None,
-    form: str | None,
-    page: Path | None,
-    folder: Path | None,
-    *,
-    everything: bool,
-    as_json: bool,
-) -> None:
-    """Print what a run of nas found; write its page and its figures where they are asked for."""
-    from scalectl.report import architectures
-    from scalectl.search.architectures.results import read_architecture_results
-
-    known = architectures.TABLES
-    refuse(table and table not in known, f"{run} is of nas, and has the tables {', '.join(known)}.")
-    results = read_architecture_results(run)
-    _write_files([run], [results], page, folder)
-    if as_json:
-        print_json(architectures.describe_architecture_run(results))
-    elif (page or folder) and not (form or table):
-        print_words(results.name, architectures.in_words(results))
-    else:
-        style = cast("Format", form or "rich")
-        names = (table or "networks",) if table or form == "csv" else tuple(known) * everything
-        print_architectures(results, style, names, words=style not in ("csv", "latex"))
+        names = [table] if table else known if everything else []
+        if nas:
+            default = ["networks"] if style == "csv" else []
+            print_architectures(nas, style, names or default, words=not alone)
+        else:
+            print_results(grids, style, names, () if table else runs, comments=not alone)
         if style == "rich" and not names:
             say(f"\nMore tables: --all, or --table with one of {', '.join(known)}.", err=True)
-    check_files(results.damaged)
+    check_files([file for each in results for file in each.damaged])
+    check_requirement(grids, runs, require)
 
 
 def _watch(runs: Sequence[Path], page: Path | None) -> None:

@@ -75,7 +75,9 @@ def describe_run(results: Results) -> dict[str, Any]:
 
 
 def describe_runs(runs: Sequence[Results]) -> dict[str, Any]:
-    """Describe and compare several runs, for `report`."""
+    """Describe a run, or compare several, for `report`."""
+    if len(runs) == 1:
+        return describe_run(runs[0])
     return {
         "schema_version": 2,
         "comparison": list(tabulate_runs(runs).rows),

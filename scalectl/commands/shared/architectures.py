@@ -18,10 +18,10 @@ def print_architectures(
     words: bool = True,
 ) -> None:
     """Print what a search found: in words where `words` is true, then the tables of these names."""
-    from scalectl.report.architectures import TABLES, in_words
+    from scalectl.report.architectures import TABLES
 
     if words:
-        print_words(results.name, in_words(results), style)
+        print_words(results, style)
     chosen = names or ("stages", "samplers", "front", "confirmation")
     tables = [TABLES[name](results) for name in chosen]
     print_tables([table for table in tables if table.rows or names], style, apart=words)

@@ -14,6 +14,7 @@ from scalectl.report.tables import tabulate
 if TYPE_CHECKING:  # slow to load: `--help` does without
     from scalectl.report.render import Format
     from scalectl.report.tables import Table
+    from scalectl.search.architectures.results import ArchitectureResults
     from scalectl.search.results import Results
     from scalectl.store.reader import DamagedFile
 
@@ -48,10 +49,9 @@ def _print_tables(
     results: "Results", style: "Format", names: Sequence[str], *, comments: bool
 ) -> None:
     from scalectl.report.heat_map import draw_heat_map
-    from scalectl.report.prose import in_words
 
     if comments:
-        print_words(results.name, in_words(results), style)
+        print_words(results, style)
         heat_map = draw_heat_map(results) if style == "rich" and "ranking" in names else ""
         if heat_map:
             click.echo("\n" + heat_map, nl=False)
@@ -61,10 +61,16 @@ def _print_tables(
     )
 
 
-def print_words(name: str, words: str, style: "Format" = "rich") -> None:
+def print_words(results: "Results | ArchitectureResults", style: "Format" = "rich") -> None:
     """Print the name of a run, and in words what its search decided."""
+    from scalectl.report import architectures, prose
     from scalectl.report.render import escape
+    from scalectl.search.results import Results
 
+    name = results.name
+    words = (
+        prose.in_words(results) if isinstance(results, Results) else architectures.in_words(results)
+    )
     if style == "markdown":
         name, words = f"## {escape(name)}\n", escape(words)
     say(name)
