@@ -17,7 +17,7 @@ from scalectl.commands import COMMANDS, load_command
 from scalectl.commands.shared.options import guess_option
 from scalectl.commands.shared.output import adapt_streams, say
 from scalectl.errors import OutOfSpaceError, ScalectlError, describe
-from scalectl.parsing import suggest
+from scalectl.parsing import did_you_mean
 
 
 class _Group(click.Group):
@@ -36,8 +36,7 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = suggest(args[0], COMMANDS)
-            ctx.fail(f"No such command {args[0]!r}{f'; did you mean {close}?' if close else '.'}")
+            ctx.fail(f"No such command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:

@@ -79,9 +79,8 @@ def find_grid(path: Path) -> Path:
         return path
     shipped = find_shipped(f"{path.stem}.toml") if len(path.parts) == 1 else None
     if shipped is None and not path.suffix:
-        close = suggest(path.name, list_shipped())
         raise ScalectlError(
-            f"There is no grid file {path}{f'; did you mean {close}?' if close else '.'}",
+            f"There is no grid file {path}{did_you_mean(path.name, list_shipped())}",
             f"Give a .toml file, or a shipped one: {', '.join(list_shipped())}.",
         )
     return shipped or path
@@ -131,10 +130,8 @@ def refuse_unknown_fields(content: object, model: Any, where: str, path: str) ->
     known = [field.name for field in fields(model)]
     for key in content if isinstance(content, Mapping) else ():
         if key not in known:
-            close = suggest(key, known)
             raise ScalectlError(
-                f"{where}: there is no key {path}{key}"
-                f"{f'; did you mean {path}{close}?' if close else '.'}",
+                f"{where}: there is no key {path}{key}{did_you_mean(key, known, path)}",
                 f"Known are {', '.join(known)}.",
             )
 
@@ -159,6 +156,12 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
     if len(word) > 100:
         return None
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.65)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """End a sentence that refuses a word: by what was probably meant, after a prefix; else by "."."""
+    close = suggest(word, known)
+    return f"; did you mean {prefix}{close}?" if close else "."
 
 
 def forbid_extra(*kinds: type) -> None:

@@ -1,4 +1,4 @@
-"""Commands, a slot: one file per command, and its line in `COMMANDS`. Each parses, calls and prints.
+"""Commands, a slot: one file per command, and its name in `COMMANDS`. Each parses, calls and prints.
 
 What several need is in `shared`. None imports at its top what is heavy.
 """
@@ -7,20 +7,11 @@ from importlib import import_module
 
 import click
 
-COMMANDS = {
-    "nas": "scalectl.commands.nas",
-    "grid": "scalectl.commands.grid",
-    "scale": "scalectl.commands.scale",
-    "report": "scalectl.commands.report",
-    "merge": "scalectl.commands.merge",
-    "profile": "scalectl.commands.profile",
-    "verify": "scalectl.commands.verify",
-    "baselines": "scalectl.commands.baselines",
-}
-"""Name -> the module that has the command of that name."""
+COMMANDS = ("nas", "grid", "scale", "report", "merge", "profile", "verify", "baselines")
+"""Names of the commands, and of the modules that have them."""
 
 
 def load_command(name: str) -> click.Command:
     """Import the command of that name, one of `COMMANDS`."""
-    command: click.Command = getattr(import_module(COMMANDS[name]), name)
+    command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
     return command

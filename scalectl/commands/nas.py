@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from scalectl.commands.shared.architectures import print_architectures
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import (
     PATH,
@@ -20,7 +19,7 @@ from scalectl.commands.shared.options import (
 )
 from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.planning import estimate_seconds, measure_speed, say_seconds
-from scalectl.commands.shared.results import check_files
+from scalectl.commands.shared.results import check_files, print_architectures
 from scalectl.commands.shared.runs import RUNS
 from scalectl.commands.shared.searching import (
     SearchOptions,

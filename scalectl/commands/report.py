@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from scalectl.analysis.recommendation import list_files
-from scalectl.commands.shared.architectures import print_architectures
 from scalectl.commands.shared.help import DocumentedCommand
 from scalectl.commands.shared.options import PATH, Choice, refuse, require_option
 from scalectl.commands.shared.output import print_json, say
 from scalectl.commands.shared.results import (
     check_files,
     check_requirement,
+    print_architectures,
     print_results,
     print_words,
 )

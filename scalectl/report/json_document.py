@@ -7,7 +7,6 @@ from typing import Any
 from scalectl.analysis.confirmation import Confirmation, Difference
 from scalectl.analysis.fidelity import Fidelity
 from scalectl.analysis.selection import Standing
-from scalectl.analysis.summaries import Summary
 from scalectl.report.tables import tabulate
 from scalectl.report.tables.candidates import describe_candidate
 from scalectl.report.tables.comparison import tabulate_runs
@@ -129,16 +128,12 @@ def describe_record(record: Record) -> dict[str, Any]:
 
 def _describe_selection(results: Results) -> dict[str, Any]:
     selection = results.selection
-
-    def brief(summary: Summary | None) -> dict[str, Any] | None:
-        return describe_summary(summary) if summary else None
-
     return {
         "status": selection.status,
         "reason": selection.reason,
         "recommended": asdict(selection.recommended),
-        "winner": brief(selection.winner),
-        "argmax": brief(selection.argmax),
+        "winner": selection.winner and describe_summary(selection.winner),
+        "argmax": selection.argmax and describe_summary(selection.argmax),
         "optimum": selection.optimum and asdict(selection.optimum),
         "evidence": selection.evidence and asdict(selection.evidence),
         "networks": [_describe_standing(standing) for standing in selection.standings],

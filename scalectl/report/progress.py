@@ -79,7 +79,7 @@ class Live:
 
     def say(self, text: str) -> None:
         """Print a line above the bars, whether quiet or not."""
-        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        self._console.out(printable(text), highlight=False)
 
     def _begin(self, event: Begun) -> None:
         if event.damaged:
@@ -173,7 +173,7 @@ class Board:
             return
         lines = [f"{run.name}: {_count(run)}. {in_brief(run.selection)}" for run in runs]
         for line in lines or [_NOTHING]:
-            self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+            self._console.out(printable(line), highlight=False)
 
 
 _NOTHING = "No trial is over yet."

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scalectl.parsing import expand_home, suggest
+from scalectl.parsing import did_you_mean, expand_home, suggest
 
 
 class _Path(click.Path):
@@ -62,9 +62,7 @@ class Choice(click.Choice[str]):
         try:
             return super().convert(value, param, context)
         except click.BadParameter as problem:
-            close = suggest(str(value), self.choices)
-            asked = f"; did you mean {close}?" if close else "."
-            message = f"{problem.message.rstrip('.')}{asked}"
+            message = f"{problem.message.rstrip('.')}{did_you_mean(str(value), self.choices)}"
             raise click.BadParameter(message, context, param) from None
 
 

@@ -61,6 +61,23 @@ def _print_tables(
     )
 
 
+def print_architectures(
+    results: "ArchitectureResults",
+    style: "Format",
+    names: Sequence[str] = (),
+    *,
+    words: bool = True,
+) -> None:
+    """Print what a search found: in words where `words` is true, then the tables of these names."""
+    from scalectl.report.architectures import TABLES
+
+    if words:
+        print_words(results, style)
+    chosen = names or ("stages", "samplers", "front", "confirmation")
+    tables = [TABLES[name](results) for name in chosen]
+    print_tables([table for table in tables if table.rows or names], style, apart=words)
+
+
 def print_words(results: "Results | ArchitectureResults", style: "Format" = "rich") -> None:
     """Print the name of a run, and in words what its search decided."""
     from scalectl.report import architectures, prose

@@ -22,7 +22,7 @@ from scalectl.executors import (
     make_executor,
 )
 from scalectl.executors.hardware import require_device
-from scalectl.parsing import parse_duration, suggest
+from scalectl.parsing import did_you_mean, parse_duration
 from scalectl.report.render import pluralise
 from scalectl.trial import Record
 
@@ -151,8 +151,7 @@ def _check_trackers(
 
     logs = tuple((kind, where) for kind, _, where in (text.partition(":") for text in texts))
     for kind in (kind for kind, _ in logs if kind not in TRACKERS):
-        close = suggest(kind, TRACKERS)
-        asked = f"; did you mean {close}?" if close else "."
+        asked = did_you_mean(kind, TRACKERS)
         raise click.BadParameter(f"{kind!r} is none of {', '.join(TRACKERS)}{asked}")
     return logs
 

@@ -69,14 +69,11 @@ def _list_facts(results: Results) -> Iterator[Fact]:
     chosen = selection.network
     if chosen and chosen.mean_top1 is not None:
         sd = "" if chosen.sd_top1 is None else f"sd {100 * chosen.sd_top1:.2f} points, "
-        images = trial.data.sizes.get("select")
-        split = f"{images:,} select images" if images else "the select split"
-
         yield Fact(
             "Top-1",
             f"{chosen.mean_top1:.1%}",
-            f"of {chosen.candidate.name}: {sd}{pluralise(chosen.n, 'seed')}, {split}, "
-            f"{pluralise(trial.recipe.epochs, 'epoch')}",
+            f"of {chosen.candidate.name}: {sd}{pluralise(chosen.n, 'seed')}, "
+            f"{trial.data.sizes['select']:,} select images, {pluralise(trial.recipe.epochs, 'epoch')}",
         )
     evidence, standing = selection.evidence, selection.standing
     if evidence and standing:

@@ -1,7 +1,5 @@
 """The ranking: how the networks did."""
 
-from collections.abc import Mapping
-
 from scalectl.analysis.selection import Selection, Standing
 from scalectl.analysis.summaries import Summary
 from scalectl.report.render import pluralise
@@ -63,16 +61,7 @@ def tabulate(results: Results) -> Table:
             column for column in COLUMNS if unequal or column.name != "mean_balanced_top1"
         ),
         rows=tuple(
-            {
-                "candidate": summary.candidate.name,
-                **describe_summary(summary),
-                **_describe_standing(
-                    standings.get(summary.candidate.fingerprint), results.selection
-                ),
-                "gap": _find_gap(summary),
-                "seconds": summary.mean_seconds,
-                "mark": _find_mark(summary, results.selection, standings),
-            }
+            _describe(summary, standings.get(summary.candidate.fingerprint), results.selection)
             for summary in ordered
         ),
         notes=tuple(note for note in notes if note),
@@ -85,14 +74,27 @@ _NAMES = (
 )
 
 
-def _describe_standing(standing: Standing | None, selection: Selection) -> dict[str, object]:
+def _describe(
+    summary: Summary, standing: Standing | None, selection: Selection
+) -> dict[str, object]:
     is_other = standing is not None and standing is not selection.standing
     behind, low, high = standing.behind if standing and is_other else (None, None, None)
+    train, top1, own = summary.mean_train_top1, summary.mean_top1, summary.candidate.fingerprint
+    role = "winner" if selection.winner else "recommended"
+    roles = {role: selection.network, "highest top-1": selection.argmax}
+    marks = [name for name, each in roles.items() if each and each.candidate.fingerprint == own]
+    if standing and standing.is_ruled_out:
+        marks.append("ruled out")
     return {
+        "candidate": summary.candidate.name,
+        **describe_summary(summary),
         "behind": behind,
         "behind_low": low,
         "behind_high": high,
         "chance_best": standing and standing.chance_best,
+        "gap": None if train is None or top1 is None else train - top1,
+        "seconds": summary.mean_seconds,
+        "mark": ", ".join(marks),
     }
 
 
@@ -108,21 +110,3 @@ def describe_summary(summary: Summary) -> dict[str, object]:
         "mean_loss": summary.mean_loss,
         "mean_train_top1": summary.mean_train_top1,
     }
-
-
-def _find_gap(summary: Summary) -> float | None:
-    if summary.mean_train_top1 is None or summary.mean_top1 is None:
-        return None
-    return summary.mean_train_top1 - summary.mean_top1
-
-
-def _find_mark(summary: Summary, selection: Selection, standings: Mapping[str, Standing]) -> str:
-    """Name what a network is in the search, such as "winner" or "ruled out"; "" for most."""
-    own = summary.candidate.fingerprint
-    standing = standings.get(own)
-    role = "winner" if selection.winner else "recommended"
-    marks = {role: selection.network, "highest top-1": selection.argmax}
-    words = [name for name, each in marks.items() if each and each.candidate.fingerprint == own]
-    if standing and standing.is_ruled_out:
-        words.append("ruled out")
-    return ", ".join(words)
