@@ -6,14 +6,10 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from scalectl.errors import ScalectlError
-
-if TYPE_CHECKING:  # slow to load
-    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -23,13 +19,12 @@ def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
 
     Raises `ScalectlError` for the first key whose value is not allowed.
     """
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
     try:
         _refuse_boundless_numbers(content, where)
         # As JSON, so that "3" is no number and yet a list becomes a tuple.
-        adapter: TypeAdapter[T] = _make_adapter(kind)  # type: ignore[arg-type]  # classes are hashable
-        return adapter.validate_json(json.dumps(content, default=str), strict=True)
+        return TypeAdapter(kind).validate_json(json.dumps(content, default=str), strict=True)
     except RecursionError:
         raise ScalectlError(f"{where} is nested too deeply.", "Remove brackets.") from None
     except ValidationError as problem:
@@ -38,13 +33,6 @@ def validate(kind: type[T], content: Mapping[str, Any], where: str) -> T:
         value = first.get("input")
         given = f" (given: {value!r})" if not isinstance(value, dict) else ""
         raise ScalectlError(f"{where}: {key}{given}: {first['msg']}.") from None
-
-
-@cache  # a command validates several contents of one kind
-def _make_adapter(kind: type) -> "TypeAdapter[Any]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
 
 
 def expand_home(text: str | Path) -> Path:

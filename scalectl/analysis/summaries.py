@@ -1,10 +1,13 @@
 """The finished trainings of each network, summed up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import TypeVar
 
 from scalectl.trial import Candidate, Record, State
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,15 @@ def summarise(records: Sequence[Record]) -> tuple[Summary, ...]:
     for record in records:
         groups.setdefault(record.trial.candidate.fingerprint, []).append(record)
     return tuple(_summarise(group) for group in groups.values())
+
+
+def find_frontier(points: Iterable[tuple[float, float, T]]) -> list[tuple[float, float, T]]:
+    """Keep the networks, after cost and accuracy, that none of at most their cost beats; cheapest first."""
+    frontier: list[tuple[float, float, T]] = []
+    for point in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not frontier or point[1] > frontier[-1][1]:
+            frontier.append(point)
+    return frontier
 
 
 def _summarise(group: list[Record]) -> Summary:

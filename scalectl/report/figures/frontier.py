@@ -5,10 +5,9 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from scalectl.analysis.summaries import Summary
+from scalectl.analysis.summaries import Summary, find_frontier
 from scalectl.report.figures.points import draw_points
 from scalectl.report.figures.style import MUTED, count_up, describe_scores, find_marker, new_axes
-from scalectl.report.tables.frontier import find_frontier
 from scalectl.search.results import Results
 
 TITLE = "Accuracy against multiply-adds"

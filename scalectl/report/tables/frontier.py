@@ -1,8 +1,6 @@
 """The frontier of accuracy and cost: networks that no other beats in both."""
 
-from collections.abc import Iterable
-
-from scalectl.analysis.summaries import Summary
+from scalectl.analysis.summaries import find_frontier
 from scalectl.report.tables import Column, Table
 from scalectl.search.results import Results
 
@@ -38,16 +36,3 @@ def tabulate(results: Results) -> Table:
         ),
         notes=("Differences smaller than the noise between seeds mean nothing.",),
     )
-
-
-Point = tuple[float, float, Summary]
-"""The cost and the accuracy of a network, and the network."""
-
-
-def find_frontier(points: Iterable[Point]) -> list[Point]:
-    """Keep the points that no point of at most their cost beats, cheapest first."""
-    frontier: list[Point] = []
-    for point in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not frontier or point[1] > frontier[-1][1]:
-            frontier.append(point)
-    return frontier

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scalectl.analysis.confirmation import Confirmation, compare_networks
+from scalectl.analysis.summaries import find_frontier
 from scalectl.arch.architecture import Architecture
 from scalectl.arch.factory import cost_of
 from scalectl.arch.loading import WINNER
@@ -93,11 +94,8 @@ class ArchitectureResults:
     @property
     def front(self) -> tuple[Network, ...]:
         """The networks that no other beats in both accuracy and cost, cheapest first."""
-        front: list[Network] = []
-        for network in sorted(self.networks, key=lambda network: (network.cost, -network.top1)):
-            if not front or network.top1 > front[-1].top1:
-                front.append(network)
-        return tuple(front)
+        points = ((network.cost, network.top1, network) for network in self.networks)
+        return tuple(network for _, _, network in find_frontier(points))
 
 
 def is_architecture_run(path: Path) -> bool:
