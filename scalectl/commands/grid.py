@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scalectl.commands.shared.help import DocumentedCommand
-from scalectl.commands.shared.options import (
-    BASELINE_HELP,
-    PATH,
-    refuse,
-    require_option,
-)
+from scalectl.commands.shared.options import BASELINE_HELP, PATH, refuse, require_option
 from scalectl.commands.shared.output import print_json, say
 from scalectl.commands.shared.planning import fit, measure_speed, show_plan
 from scalectl.commands.shared.results import (

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from scalectl.commands.shared.help import DocumentedCommand
-from scalectl.commands.shared.options import (
-    PATH,
-    Choice,
-    parse_count,
-    parse_latency,
-    refuse,
-)
+from scalectl.commands.shared.options import PATH, Choice, parse_count, parse_latency, refuse
 from scalectl.commands.shared.output import print_json, print_table, say
 from scalectl.commands.shared.planning import estimate_seconds, measure_speed, say_seconds
 from scalectl.commands.shared.results import check_files, print_architectures

@@ -90,10 +90,7 @@ def report(
     compared first.
     """
     from scalectl.report import architectures, json_document
-    from scalectl.search.architectures.results import (
-        is_architecture_run,
-        read_architecture_results,
-    )
+    from scalectl.search.architectures.results import is_architecture_run, read_architecture_results
     from scalectl.search.results import read_results
 
     as_json = as_json or form == "json"

@@ -115,12 +115,7 @@ class SearchOptions:
         return cache(partial(make_executor, name, self.jobs or 0, cluster))
 
 
-def _check_shard(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> "Shard | None":
-    """Read a share such as "1/3". Raises `click.BadParameter` for anything else."""
-    if text is None:
-        return None
+def _read_shard(text: str) -> "Shard":
     from scalectl.search import shards
 
     try:
@@ -129,12 +124,7 @@ def _check_shard(
         raise click.BadParameter(str(problem)) from None
 
 
-def _check_duration(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> float | None:
-    """Read a time such as "1h30m", in seconds. Raises `click.BadParameter` for anything else."""
-    if text is None:
-        return None
+def _read_duration(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError:
@@ -143,17 +133,15 @@ def _check_duration(
         ) from None
 
 
-def _check_trackers(
-    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Split trackers such as "mlflow:URI". Raises `click.BadParameter` for one that is not known."""
+def _read_tracker(text: str) -> tuple[str, str]:
+    """Split a tracker such as "mlflow:URI" into its kind and its place."""
     from scalectl.search.trackers import TRACKERS
 
-    logs = tuple((kind, where) for kind, _, where in (text.partition(":") for text in texts))
-    for kind in (kind for kind, _ in logs if kind not in TRACKERS):
+    kind, _, where = text.partition(":")
+    if kind not in TRACKERS:
         asked = did_you_mean(kind, TRACKERS)
         raise click.BadParameter(f"{kind!r} is none of {', '.join(TRACKERS)}{asked}")
-    return logs
+    return kind, where
 
 
 _OPTIONS = (
@@ -204,13 +192,13 @@ _OPTIONS = (
         "logs",
         metavar="TRACKER[:WHERE]",
         multiple=True,
-        callback=_check_trackers,
+        type=_read_tracker,
         help="Show each trial in tensorboard:FOLDER, mlflow:URI, wandb:PROJECT or optuna:URL. Repeatable.",
     ),
     click.option(
         "--shard",
         metavar="I/N",
-        callback=_check_shard,
+        type=_read_shard,
         help="Train the I-th of N shares alone, into a folder of its own; scalectl merge unites them.",
     ),
     click.option(
@@ -235,7 +223,7 @@ def search_options(fits: str) -> Callable[[Callable[..., None]], Callable[..., N
     time_budget = click.option(
         "--time-budget",
         metavar="TIME",
-        callback=_check_duration,
+        type=_read_duration,
         help=f"Train what fits into 90s, 45m, 2h, 1h30m or 1d: {fits}.",
     )
 
