@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property, lru_cache
@@ -112,10 +113,8 @@ class Architecture:
     @property
     def downsampling(self) -> int:
         """Image pixels per pixel of the last feature map, along one side."""
-        factor = 2 if self.stem == "conv3x3" else 4
-        for stage in self.stages:
-            factor *= stage.stride
-        return factor
+        stem = 2 if self.stem == "conv3x3" else 4
+        return stem * math.prod(stage.stride for stage in self.stages)
 
     @property
     def features(self) -> int:

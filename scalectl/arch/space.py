@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from scalectl.arch.architecture import Architecture, Stage
 from scalectl.arch.factory import Baseline, Factory
+from scalectl.arch.scaling import multiply
 from scalectl.errors import ScalectlError
 from scalectl.parsing import forbid_extra
 
@@ -124,13 +125,9 @@ def fuse_early_stages(network: Baseline, most: int) -> dict[tuple[int, ...], Arc
 
 
 def _change(stage: Stage, chosen: dict[str, Any], start: Architecture) -> Stage:
-    width = stage.width
-    if chosen["width"] != 1:
-        width = start.rounding.round_width(width * chosen["width"])
-    changed = replace(
-        stage,
-        **{**chosen, "repeats": max(1, stage.repeats + chosen["repeats"]), "width": width},
-    )
+    repeats = max(1, stage.repeats + chosen["repeats"])
+    width = multiply(stage.width, chosen["width"], start.rounding.round_width)
+    changed = replace(stage, **{**chosen, "repeats": repeats, "width": width})
     if changed.block == "separable":  # choices that change nothing make no other network
         return replace(changed, expansion=1, expanded_width=0, always_expand=False, skip=True)
     return changed

@@ -215,10 +215,8 @@ def tell(comparison: Comparison) -> Iterator[str]:
 def _list_names(all_of_them: list[Convention], chosen: list[Convention]) -> str:
     """List names, and the short name alone where all that begin with it are chosen."""
     others = {_shorten(each.name) for each in all_of_them if each not in chosen}
-    names = [_shorten(each.name) for each in chosen]
-    full = [each.name for each in chosen]
-    listed = [name if short in others else short for short, name in zip(names, full, strict=True)]
-    return ", ".join(dict.fromkeys(listed))
+    shorts = [(_shorten(each.name), each.name) for each in chosen]
+    return ", ".join(dict.fromkeys(name if short in others else short for short, name in shorts))
 
 
 def _contrast(conventions: list[Convention]) -> str:
