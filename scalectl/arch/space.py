@@ -14,7 +14,6 @@ from scalectl.arch.architecture import Architecture, Stage
 from scalectl.arch.factory import Baseline, Factory
 from scalectl.arch.scaling import multiply
 from scalectl.errors import ScalectlError
-from scalectl.parsing import forbid_extra
 
 Choices = Mapping[str, Any]
 """Dimension -> what was chosen, such as "stage3.kernel" -> 5; stages are counted from 1."""
@@ -131,6 +130,3 @@ def _change(stage: Stage, chosen: dict[str, Any], start: Architecture) -> Stage:
     if changed.block == "separable":  # choices that change nothing make no other network
         return replace(changed, expansion=1, expanded_width=0, always_expand=False, skip=True)
     return changed
-
-
-forbid_extra(Space)

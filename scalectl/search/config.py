@@ -12,7 +12,7 @@ from scalectl.analysis.preference import Preference
 from scalectl.arch.rounding import RoundingRule, Spread
 from scalectl.errors import ScalectlError
 from scalectl.executors import Resources
-from scalectl.parsing import forbid_extra, read_table, refuse_unknown_keys, validate
+from scalectl.parsing import read_table, refuse_unknown_keys, validate
 from scalectl.trial import Recipe
 
 if TYPE_CHECKING:
@@ -235,6 +235,3 @@ def _set(content: dict[str, Any], override: str) -> None:
         content[name] = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         content[name] = text
-
-
-forbid_extra(Design, Proxy, Strategy, Preference, Confirm, Longer, Watch, Resources, Config)

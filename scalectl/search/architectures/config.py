@@ -7,7 +7,6 @@ from annotated_types import Ge, Le, MinLen
 
 from scalectl.arch.space import Space
 from scalectl.executors import Resources
-from scalectl.parsing import forbid_extra
 from scalectl.search.config import Proxy, Watch
 
 Sampler = Literal["tpe", "nsga2", "random"]
@@ -54,6 +53,3 @@ class ArchitectureConfig:
     proxy: Proxy = field(default_factory=Proxy)
     watch: Watch = field(default_factory=Watch)
     resources: Resources = field(default_factory=Resources)
-
-
-forbid_extra(Objective, ArchitectureConfig)
