@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -18,10 +19,10 @@ from multiprocessing.process import BaseProcess
 from scalectl.data import Split
 from scalectl.errors import OutOfSpaceError, ScalectlError
 from scalectl.executors import Cluster, hardware
+from scalectl.executors.parent_death import die_with_parent
 from scalectl.executors.processes import (
     CONTEXT,
     TRIES,
-    deferring_signals,
     describe_death,
     kill,
     list_variables,
@@ -76,7 +77,7 @@ class Gpu:
             )
         self._told = jobs
         self._pool: Pool | None = None
-        """The processes of the last run, where it came to its end."""
+        """The processes of the last run."""
         self.jobs = (jobs or MOST) * self._gpus
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
@@ -86,21 +87,17 @@ class Gpu:
         """
         kind, _, chosen = workspace.device.replace("auto", "cuda").partition(":")
         numbers = [int(chosen)] if chosen else range(self._gpus)
-        pool = self._take_pool([f"{kind}:{number}" for number in numbers], workspace)
+        devices = [f"{kind}:{number}" for number in numbers]
+        if self._pool and not self._pool.suits(devices, workspace):
+            self._pool.close()
+            self._pool = None
+        pool = self._pool = self._pool or Pool(devices, self._told, workspace)
         try:
             yield from pool.run(trials)
         except BaseException:
             pool.close()
+            self._pool = None
             raise
-        self._pool = pool
-
-    def _take_pool(self, devices: list[str], workspace: Workspace) -> "Pool":
-        pool, self._pool = self._pool, None
-        if pool and pool.suits(devices, workspace):
-            return pool
-        if pool:
-            pool.close()
-        return Pool(devices, self._told, workspace)
 
 
 class Pool:
@@ -161,7 +158,6 @@ class Pool:
             yield from self._check(worker)
 
     def close(self) -> None:
-        """End all processes."""
         for worker in self._workers:
             kill(worker.process)
         for process in self._renderings.values():
@@ -175,12 +171,7 @@ class Pool:
                 key = split, trial.candidate.architecture.resolution
                 if key not in self._renderings and busy < hardware.count_cores():
                     busy += 1
-                    with deferring_signals():
-                        process = CONTEXT.Process(
-                            target=_render, args=(trial, split, self._workspace), daemon=True
-                        )
-                        start(process)
-                    self._renderings[key] = process
+                    self._renderings[key] = start(_render, trial, split, self._workspace)
 
     def _is_drawn(self, trial: Trial) -> bool:
         keys = ((split, trial.candidate.architecture.resolution) for split in trial.splits)
@@ -242,7 +233,7 @@ class Pool:
         """Replace a process one of whose trials has given no sign of life for too long."""
         stall, now = self._workspace.stall, time.monotonic()
         silent = [name for name in worker.running if now - worker.heard[name] > stall]
-        if silent and worker in self._workers and not worker.pipe.poll():
+        if silent and not worker.pipe.poll():
             reason = f"it took no step for {stall:g} seconds, and was stopped"
             yield from self._replace(worker, State.STALLED, reason)
 
@@ -270,11 +261,8 @@ def train_once(
     trials: Iterable[Trial], devices: list[str], workspace: Workspace
 ) -> Generator[News, None, None]:
     """Train every trial on these devices, on which nothing stays."""
-    pool = Pool(devices, 0, workspace)
-    try:
+    with closing(Pool(devices, 0, workspace)) as pool:
         yield from pool.run(trials)
-    finally:
-        pool.close()
 
 
 def list_devices(gpus: float) -> list[str]:
@@ -282,7 +270,7 @@ def list_devices(gpus: float) -> list[str]:
     return [f"cuda:{number}" for number in range(math.ceil(gpus))]
 
 
-def is_full(trials: Collection[Trial], gpus: int = 1) -> bool:
+def is_full(trials: Collection[Trial], gpus: int) -> bool:
     """Whether so many GPUs that train these at once gain nothing by another trial."""
     return len(trials) >= MOST * gpus or count_activations(trials) >= _FULL * gpus
 
@@ -296,12 +284,7 @@ def _start(device: str, workspace: Workspace) -> _Worker:
     start_server()
     ours, theirs = CONTEXT.Pipe()
     alive, parent = CONTEXT.Pipe()
-    place = replace(workspace, device=device)
-    with deferring_signals():
-        process = CONTEXT.Process(
-            target=_work, args=(place, theirs, parent, list_variables()), daemon=True
-        )
-        start(process)
+    process = start(_work, replace(workspace, device=device), theirs, parent, list_variables())
     theirs.close()
     parent.close()
     return _Worker(device, process, ours, alive)
@@ -352,8 +335,6 @@ def _leave_if_broken() -> None:
 
 def _render(trial: Trial, split: Split, workspace: Workspace) -> None:
     """Render a split in a process of its own; what goes wrong is said where the trial is trained."""
-    from scalectl.executors.parent_death import die_with_parent
-
     os.setpgid(0, 0)
     die_with_parent()
     workspace.render(trial, split)

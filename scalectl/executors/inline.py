@@ -14,7 +14,6 @@ class Inline:
         self.jobs = 1
 
     def run(self, trials: Iterable[Trial], workspace: Workspace) -> Generator[News, None, None]:
-        """Train the trials in order."""
         from scalectl.training import loop
 
         for trial in trials:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver, resource_tracker
@@ -66,8 +66,7 @@ class Processes:
         try:
             while True:
                 while len(running) < self.jobs and (trial := next(source, None)):
-                    with deferring_signals():
-                        _start(trial, workspace, running)
+                    _start(trial, workspace, running)
                 if not running:
                     return
                 for pipe in wait(list(running), timeout=1.0):
@@ -78,7 +77,9 @@ class Processes:
                     else:
                         yield _settle(news, pipe, running)
                 for pipe in _find_stalled(running, workspace.stall):
-                    yield _settle(_stop(running[pipe], workspace.stall), pipe, running)
+                    reason = f"it took no step for {workspace.stall:g} seconds, and was stopped"
+                    stalled = Record(trial=running[pipe].trial, state=State.STALLED, error=reason)
+                    yield _settle(stalled, pipe, running)
         finally:
             for child in running.values():
                 kill(child.process)
@@ -91,23 +92,23 @@ def start_server() -> None:
         resource_tracker.ensure_running()  # unmarked, since it cleans up after this process
         with orphans.marking():
             forkserver.ensure_running()
-    first = CONTEXT.Process(target=int, daemon=True)
-    start(first)
-    first.join()
+    start(int).join()
 
 
-def start(process: ForkServerProcess) -> None:
+def start(target: Callable[..., object], *arguments: object) -> ForkServerProcess:
     """Start a process; where its server is killed meanwhile, once more from a fresh one."""
-    for tries_left in range(TRIES, -1, -1):
-        try:
-            with _hiding_main():
-                process.start()
-        except (EOFError, OSError):
-            if not tries_left:
-                raise
-            time.sleep(_PATIENCE)
-        else:
-            return
+    with deferring_signals():
+        process = CONTEXT.Process(target=target, args=arguments, daemon=True)
+        for tries_left in range(TRIES, -1, -1):
+            try:
+                with _hiding_main():
+                    process.start()
+                break
+            except (EOFError, OSError):
+                if not tries_left:
+                    raise
+                time.sleep(_PATIENCE)
+    return process
 
 
 TRIES = 3
@@ -182,17 +183,15 @@ def _start_anew(pipe: Connection, workspace: Workspace, running: _Running) -> No
     child = running.pop(pipe)
     pipe.close()
     kill(child.process)
-    with deferring_signals():
-        _start(child.trial, workspace, running, child.starts + 1)
+    _start(child.trial, workspace, running, child.starts + 1)
 
 
 def _start(trial: Trial, workspace: Workspace, running: _Running, starts: int = 1) -> None:
     ours, theirs = CONTEXT.Pipe()
-    variables = list_variables()
-    process = CONTEXT.Process(target=_work, args=(trial, workspace, theirs, variables), daemon=True)
-    start(process)
+    with deferring_signals():
+        process = start(_work, trial, workspace, theirs, list_variables())
+        running[ours] = _Child(trial, process, time.monotonic(), starts)
     theirs.close()
-    running[ours] = _Child(trial, process, time.monotonic(), starts)
 
 
 def _receive(pipe: Connection, running: _Running) -> News:
@@ -201,15 +200,12 @@ def _receive(pipe: Connection, running: _Running) -> News:
     try:
         news: News | OutOfSpaceError = pipe.recv()
     except (EOFError, ConnectionResetError):
-        return _bury(child)
+        reason = describe_death(child.process)
+        return Record(trial=child.trial, state=State.KILLED, error=reason)
     if isinstance(news, OutOfSpaceError):
         raise news
     child.heard = time.monotonic()
     return news
-
-
-def _bury(child: _Child) -> Record:
-    return Record(trial=child.trial, state=State.KILLED, error=describe_death(child.process))
 
 
 def describe_death(process: BaseProcess) -> str:
@@ -232,12 +228,6 @@ def _find_stalled(running: _Running, stall: float) -> list[Connection]:
     return [
         pipe for pipe, child in running.items() if now - child.heard > stall and not pipe.poll()
     ]
-
-
-def _stop(child: _Child, stall: float) -> Record:
-    kill(child.process)
-    reason = f"it took no step for {stall:g} seconds, and was stopped"
-    return Record(trial=child.trial, state=State.STALLED, error=reason)
 
 
 def _settle(news: News, pipe: Connection, running: _Running) -> News:

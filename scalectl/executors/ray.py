@@ -41,21 +41,6 @@ _GATHER = 10.0
 """Seconds to wait for the actors of all GPUs before the first trials are dealt among those there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """What a node of the cluster has in all, used or not."""
-
-    cpus: float
-    gpus: float
-
-    def count_room(self, resources: Resources) -> int:
-        """Return how many tasks or actors fit at once."""
-        rooms = [self.cpus / resources.cpus]
-        if resources.gpus:
-            rooms.append(self.gpus / resources.gpus)
-        return int(min(rooms) + 1e-9)
-
-
 @dataclass(slots=True)
 class _Task:
     """A trial that runs, or waits for room on the cluster."""
@@ -80,8 +65,8 @@ class Ray:
         self._most = jobs
         self._resources = replace(cluster.resources, gpus=math.ceil(cluster.resources.gpus))
         self._room, self._counted = 0, -math.inf
-        self._actors: _Actors | None = None
-        """Those of the last run, where it came to its end."""
+        self._site: _Tasks | _Actors | None = None
+        """That of the last run."""
         _connect(cluster.address)
         self._refuse_the_impossible()
 
@@ -97,7 +82,13 @@ class Ray:
         """
         source, lost, running = map(_Task, trials), deque[_Task](), _Running()
         workspace = replace(workspace, device=self._choose_device(workspace.device))
-        site = self._take_site(workspace)
+        if self._site and self._site.workspace != workspace:
+            self._site.close()
+            self._site = None
+        kind = _Actors if workspace.device == "cuda" else _Tasks
+        site = self._site = self._site or kind(
+            self._resources, workspace, self._most, self._count_room
+        )
         fitted = time.monotonic()
         try:
             while not _start_trials(source, lost, site, running) or running:
@@ -105,25 +96,18 @@ class Ray:
                     yield from self._settle(stream, site, running, lost)
                 for stream in _find_stalled(running, workspace.stall + _GRACE):
                     site.stop(stream, task := running.pop(stream))
-                    yield _describe_stalled(task, workspace.stall)
+                    reason = (
+                        f"its node gave no sign of life for more than {workspace.stall:g} seconds, "
+                        "and it was stopped"
+                    )
+                    yield Record(trial=task.trial, state=State.STALLED, error=reason)
                 fitted = self._see_room(fitted)
         except BaseException:
             for stream, task in running.items():
                 site.stop(stream, task)
             site.close()
+            self._site = None
             raise
-        if isinstance(site, _Actors):
-            self._actors = site
-
-    def _take_site(self, workspace: Workspace) -> "_Tasks | _Actors":
-        if workspace.device != "cuda":
-            return _Tasks(self._resources, workspace, self._most, self._count_room)
-        actors, self._actors = self._actors, None
-        if actors and actors.suits(workspace):
-            return actors
-        if actors:
-            actors.close()
-        return _Actors(self._resources, workspace, self._most, self._count_room)
 
     def _settle(
         self, stream: Any, site: "_Tasks | _Actors", running: _Running, lost: deque[_Task]
@@ -160,7 +144,7 @@ class Ray:
     def _count_room(self) -> int:
         """Return how many tasks fit on the cluster, asked once a second."""
         if time.monotonic() - self._counted > 1:
-            self._room = sum(node.count_room(self._resources) for node in _list_nodes())
+            self._room = sum(_count_room(*node, self._resources) for node in _list_nodes())
             self._counted = time.monotonic()
         return self._room
 
@@ -177,7 +161,7 @@ class Ray:
         if self._count_room():
             return
         asked = f"{self._resources.cpus:g} CPUs and {self._resources.gpus:g} GPUs"
-        there = ", ".join(f"{node.cpus:g} and {node.gpus:g}" for node in _list_nodes())
+        there = ", ".join(f"{cpus:g} and {gpus:g}" for cpus, gpus in _list_nodes())
         raise ScalectlError(
             f"A trial asks for {asked}, which no node of the Ray cluster has; they have "
             f"{there or 'left'}.",
@@ -242,12 +226,7 @@ class _Actors:
         """Actors in a row that could not be made."""
         self._gathered = time.monotonic() + _GATHER
 
-    def suits(self, workspace: Workspace) -> bool:
-        """Whether this is its workspace."""
-        return self.workspace == workspace
-
     def has_room(self, running: _Running) -> bool:
-        """Whether one more may start."""
         if self._coming and time.monotonic() < self._gathered:
             return False
         if self._most and len(running) >= self._most:
@@ -287,7 +266,6 @@ class _Actors:
             ray.kill(task.actor)
 
     def close(self) -> None:
-        """End all actors."""
         import ray
 
         for actor in (*self._ready, *self._coming.values()):
@@ -440,11 +418,20 @@ def _refuse_another(address: str) -> None:
     )
 
 
-def _list_nodes() -> list[_Node]:
+def _list_nodes() -> list[tuple[float, float]]:
+    """List how many CPUs and GPUs each node has in all, used or not."""
     import ray
 
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [_Node(total.get("CPU", 0.0), total.get("GPU", 0.0)) for total in alive]
+    return [(total.get("CPU", 0.0), total.get("GPU", 0.0)) for total in alive]
+
+
+def _count_room(cpus: float, gpus: float, resources: Resources) -> int:
+    """Return how many tasks or actors fit on a node at once."""
+    rooms = [cpus / resources.cpus]
+    if resources.gpus:
+        rooms.append(gpus / resources.gpus)
+    return int(min(rooms) + 1e-9)
 
 
 def _receive(stream: Any, task: _Task, workspace: Workspace) -> News | None:
@@ -484,11 +471,6 @@ def _find_stalled(running: _Running, patience: float) -> list[Any]:
         for stream, task in running.items()
         if task.heard is not None and now - task.heard > patience and not stream.next_ready()
     ]
-
-
-def _describe_stalled(task: _Task, stall: float) -> Record:
-    reason = f"its node gave no sign of life for more than {stall:g} seconds, and it was stopped"
-    return Record(trial=task.trial, state=State.STALLED, error=reason)
 
 
 def _read_checkpoint(workspace: Workspace, trial: Trial) -> bytes:

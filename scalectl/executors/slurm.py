@@ -181,7 +181,8 @@ class _Queue:
             ) from None
         names = {path.name for path in self._folder.iterdir()}
         for job in self._jobs:
-            yield from self._collect(job, names)
+            for trial in list(job.trials.values()):
+                yield from self._collect(trial, job, names)
         self._jobs = [job for job in self._jobs if job.trials]
         if time.monotonic() - self._asked > _LOOK:
             self._asked = time.monotonic()
@@ -224,11 +225,7 @@ class _Queue:
         self._handles += handles
         return handles
 
-    def _collect(self, job: _Job, names: set[str]) -> Iterator[News]:
-        for trial in list(job.trials.values()):
-            yield from self._collect_trial(trial, job, names)
-
-    def _collect_trial(self, trial: Trial, job: _Job, names: set[str]) -> Iterator[News]:
+    def _collect(self, trial: Trial, job: _Job, names: set[str]) -> Iterator[News]:
         last = trial.recipe.epochs
         # One is missing where a job was stopped right after its checkpoint.
         for epoch in range(job.epochs.get(trial.id, 0) + 1, last + 1):
@@ -265,10 +262,6 @@ _ALIVE = "alive"
 _GIVEN_UP = f"its job ended {_LOSSES} times without an epoch in between"
 
 
-_SCORES = ("train_loss", "loss", "top1")
-"""What a job writes down after an epoch."""
-
-
 def _name_record(name: str) -> str:
     return f"{name}.parquet"
 
@@ -296,7 +289,7 @@ class _Work:
             for news in events:
                 name = news.trial.id
                 if isinstance(news, Progress):
-                    scores = {part: getattr(news, part) for part in _SCORES}
+                    scores = {"train_loss": news.train_loss, "loss": news.loss, "top1": news.top1}
                     path = self.folder / _name_epoch(name, news.epoch)
                     atomic.replace(path, json.dumps(scores).encode())
                 elif isinstance(news, Record):

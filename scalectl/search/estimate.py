@@ -184,11 +184,8 @@ def choose_plan(
         for record in before.records
         if record.trial.purpose == "search" and not _is_chosen(plan, record.trial)
     ]
-    most = max(
-        most_seeds or _MOST_SEEDS,
-        *(trial.seed + 1 - plan.config.first_seed for trial in searched),
-        1,
-    )
+    seeds = [trial.seed + 1 - plan.config.first_seed for trial in searched]
+    most = max(most_seeds or _MOST_SEEDS, *seeds, 1)
     ended = {_name(record.trial) for record in before.records if record.state.is_final}
 
     def take(step: tuple[int, int]) -> float:

@@ -47,10 +47,7 @@ def measure(run: Path, candidates: Iterable[Candidate], device: str) -> None:
     networks = {candidate.fingerprint: candidate.architecture for candidate in candidates}
     if networks.keys() <= read(run).keys():
         return
-    measured = {
-        name: asdict(measure_latency(network, device)) for name, network in networks.items()
-    }
-    _write(run, measured)
+    _write(run, {name: asdict(measure_latency(net, device)) for name, net in networks.items()})
 
 
 def complete(

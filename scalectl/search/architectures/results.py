@@ -236,10 +236,7 @@ def _widen(network: Architecture, macs: int) -> Architecture:
     def at(doublings: float) -> Architecture:
         return scale(network, Multipliers(width=2**doublings))
 
-    def count(doublings: float) -> int:
-        return cost_of(at(doublings)).macs
-
-    return at(bisect(count, macs, -4.0, 4.0, 2.0**-10))
+    return at(bisect(lambda doublings: cost_of(at(doublings)).macs, macs, -4.0, 4.0, 2.0**-10))
 
 
 def _confirm(
