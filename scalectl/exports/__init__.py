@@ -151,20 +151,25 @@ def verify(path: Path) -> tuple[str, Verification]:
         note = f"{export.library} is not installed"
         return name, Verification(ok=None, expected_params=0, note=note)
     try:
-        return name, _build_again(export, path)
-    except (KeyError, StopIteration) as problem:
+        return name, _build_again(export, path, foreign=(KeyError,))
+    except KeyError as problem:
         raise ScalectlError(
             f"{path} is no file that scalectl emitted: {problem}.", "Emit it with scalectl scale."
         ) from None
 
 
-def _build_again(export: Export, path: Path, expected: int = 0) -> Verification:
-    """Build from a file; whatever another library raises meanwhile is a failed verification."""
+def _build_again(
+    export: Export, path: Path, expected: int = 0, foreign: tuple[type[Exception], ...] = ()
+) -> Verification:
+    """Build from a file; whatever another library raises meanwhile is a failed verification.
+
+    `foreign` is what a file raises that is not of scalectl's making at all.
+    """
     try:
         return export.verify(path)
-    except (ScalectlError, KeyError, StopIteration):
-        raise  # not of scalectl's making at all
     except Exception as problem:
+        if isinstance(problem, (ScalectlError, *foreign)):
+            raise
         return Verification(
             ok=False,
             expected_params=expected,

@@ -41,13 +41,13 @@ def measure(run: Path, candidates: Iterable[Candidate], device: str) -> None:
     """Measure all candidates, one after the other, unless each has been measured already.
 
     They are measured together, so that they are compared on one machine under one load.
+    Raises `ScalectlError` where a network cannot be measured.
     """
-    from scalectl.training.latency import measure_latency
-
     networks = {candidate.fingerprint: candidate.architecture for candidate in candidates}
     if networks.keys() <= read(run).keys():
         return
-    _write(run, {name: asdict(measure_latency(net, device)) for name, net in networks.items()})
+    advice = "Choose another --device, or --set select.by=activations."
+    _write(run, {name: _time(network, device, advice) for name, network in networks.items()})
 
 
 def complete(
@@ -66,7 +66,8 @@ def complete(
             for name, network in wanted.items():
                 locks.touch()
                 if name not in _read_whole(run):
-                    _add(run, name, _time(network, device))
+                    advice = "Measure elsewhere with --latency-on, or search by --macs."
+                    _add(run, name, _time(network, device, advice))
         finally:
             locks.release(_FILE)
     return _read_whole(run)
@@ -88,7 +89,7 @@ _PAUSE = 0.1
 """Seconds between looks at whether another command still measures."""
 
 
-def _time(network: Baseline, device: str) -> dict[str, Any]:
+def _time(network: Baseline, device: str, advice: str) -> dict[str, Any]:
     from scalectl.training.latency import measure_latency
 
     try:
@@ -96,7 +97,7 @@ def _time(network: Baseline, device: str) -> dict[str, Any]:
     except Exception as problem:  # of torch, such as too little memory
         raise ScalectlError(
             f"The latency of {network.name} cannot be measured on {device}: {describe(problem)}.",
-            "Measure elsewhere with --latency-on, or search by --macs.",
+            advice,
         ) from None
 
 

@@ -189,6 +189,23 @@ def test_what_cannot_be_verified_is_said_before_anything_is_written(
     assert "--to json is" not in result.stderr
 
 
+def test_what_a_library_raises_over_a_fresh_file_is_a_failed_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A KeyError too, which in a file from elsewhere says that it is none of ours."""
+
+    def look_up_in_vain(_path: Path) -> Verification:
+        raise KeyError("act_layer")
+
+    monkeypatch.setattr(type(make_export("json")), "verify", staticmethod(look_up_in_vain))
+    written = write(SIZES[0], "json", tmp_path, verify=True)
+    assert written.verified is False
+    assert written.path
+    assert written.note == "could not be built: KeyError: 'act_layer'"
+    with pytest.raises(ScalectlError, match="no file that scalectl emitted"):
+        verify(Path(written.path))
+
+
 def test_an_unusable_name_is_refused() -> None:
     """Names become Python; nothing else may."""
     architecture = replace(B0, name="x(); import os")

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from factories import few
 
 from scalectl.arch.architecture import Architecture, Stage
 from scalectl.errors import ScalectlError
@@ -71,6 +72,10 @@ def test_a_network_that_cannot_be_measured_is_named(run: Path) -> None:
     with pytest.raises(ScalectlError, match="latency of net8 cannot be measured on cuda:99"):
         complete(run, FIRST, device="cuda:99")
     assert complete(run, FIRST)
+    candidate = few().records[0].trial.candidate
+    with pytest.raises(ScalectlError, match="cannot be measured on cuda:99") as problem:
+        latencies.measure(run, [candidate], "cuda:99")
+    assert "--set select.by=activations" in problem.value.hint
 
 
 def test_what_was_measured_beside_other_work_is_counted(run: Path) -> None:
