@@ -216,16 +216,19 @@ def tabulate_equal(pool: ProcessPoolExecutor, repeats: int) -> Iterator[str]:
         "| identified | of these within .2 |"
     )
     yield "| --- |" + " ---: |" * 9
+    of_kind: dict[str, list[Outcome]] = {kind: [] for kind in KINDS}
     for seeds, noise, kind in product(SEEDS, NOISES, KINDS):
         cases = [(kind, seeds, noise, repeat) for repeat in range(repeats)]
         outcomes = list(pool.map(search_equally, cases, chunksize=20))
+        of_kind[kind] += outcomes
         yield f"| {kind} | {seeds} | {noise} | {summarise(outcomes)} |"
+    for kind, outcomes in of_kind.items():
+        yield f"| {kind} | all | all | {summarise(outcomes)} |"
 
 
 def summarise(outcomes: list[Outcome]) -> str:
     chosen = [outcome.chosen for outcome in outcomes]
     sure = [outcome for outcome in outcomes if outcome.is_identified]
-    right = f"{fmean(outcome.chosen <= DELTA for outcome in sure):.0%}" if sure else "-"
     holds = fmean(outcome.chosen <= outcome.bound + 1e-9 for outcome in outcomes)
     return " | ".join(
         [
@@ -235,9 +238,13 @@ def summarise(outcomes: list[Outcome]) -> str:
             f"{fmean(outcome.stated for outcome in outcomes):.3f}",
             f"{holds:.0%}",
             f"{len(sure) / len(outcomes):.0%}",
-            right,
+            count_right(sure),
         ]
     )
+
+
+def count_right(sure: list[Outcome]) -> str:
+    return f"{fmean(outcome.chosen <= DELTA for outcome in sure):.0%}" if sure else "-"
 
 
 def tabulate_adaptive(pool: ProcessPoolExecutor, repeats: int) -> Iterator[str]:
@@ -245,6 +252,7 @@ def tabulate_adaptive(pool: ProcessPoolExecutor, repeats: int) -> Iterator[str]:
     yield ""
     yield "| surface | noise | equal seeds | adaptive | ratio | adaptive, stopped | of these within .2 |"
     yield "| --- |" + " ---: |" * 6
+    stopped: list[Outcome] = []
     for noise, kind in product((0.44, 0.72), list(KINDS)[:-1]):
         equal, adaptive = (
             list(pool.map(search_until_sure, [(kind, noise, each, way) for each in range(repeats)]))
@@ -252,11 +260,12 @@ def tabulate_adaptive(pool: ProcessPoolExecutor, repeats: int) -> Iterator[str]:
         )
         middle = [median(each.trainings for each in ways) for ways in (equal, adaptive)]
         sure = [outcome for outcome in adaptive if outcome.is_identified]
-        right = f"{fmean(outcome.chosen <= DELTA for outcome in sure):.0%}" if sure else "-"
+        stopped += sure
         yield (
             f"| {kind} | {noise} | {middle[0]:.0f} | {middle[1]:.0f} | {middle[1] / middle[0]:.2f} | "
-            f"{len(sure) / len(adaptive):.0%} | {right} |"
+            f"{len(sure) / len(adaptive):.0%} | {count_right(sure)} |"
         )
+    yield f"| all | all | | | | | {count_right(stopped)} |"
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeVar
 
@@ -36,7 +36,10 @@ class Shares:
 
     def distance(self, other: "Shares") -> float:
         """Return the Euclidean distance to another point of the triangle."""
-        return math.dist(astuple(self), astuple(other))
+        # Not astuple, which would take most of an enumeration.
+        return math.dist(
+            (self.depth, self.width, self.resolution), (other.depth, other.width, other.resolution)
+        )
 
 
 @dataclass(frozen=True, slots=True)
