@@ -224,8 +224,8 @@ _RESULTS = (
 def _to_record(row: dict[str, Any]) -> Record:
     trial = Trial(
         baseline=_load_network(row["baseline"]),
-        candidate=_load_candidate(row),
-        recipe=Recipe(**_parse(row["recipe"])),
+        candidate=_load_candidate(row.get("phi"), *(row[name] for name in _CANDIDATE)),
+        recipe=_load_recipe(row["recipe"]),
         data=_load_card(row["data"]),
         seed=row["seed"],
         purpose=row.get("stage", "search"),
@@ -236,48 +236,68 @@ def _to_record(row: dict[str, Any]) -> Record:
         curve=tuple(row["curve"]),
         top1_curve=tuple(row.get("top1_curve", ())),
         train_curve=tuple(row.get("train_curve", ())),
-        environment=_parse(row["environment"]),
+        environment=_load_environment(row["environment"]),
         balanced_top1=row.get("balanced_top1"),
         **{name: row[name] for name in _RESULTS},
     )
 
 
-def _load_candidate(row: dict[str, Any]) -> Candidate:
-    shares = None
-    if row["depth_share"] is not None:
-        shares = Shares(row["depth_share"], row["width_share"], row["resolution_share"])
+_CANDIDATE = (
+    *("control", "architecture", "nominal_ratio", "realised_ratio", "alpha", "beta", "gamma"),
+    *(f"{part.name}_multiplier" for part in fields(Multipliers)),
+    *(f"{part.name}_share" for part in fields(Shares)),
+    *("params", "macs", "activations"),
+)
+
+
+# The rows of a search name the same candidates, recipes and data again and again.
+@lru_cache(maxsize=2**16)
+def _load_candidate(
+    phi: float | None,
+    control: str,
+    architecture: str,
+    nominal_ratio: float,
+    realised_ratio: float,
+    *numbers: Any,
+) -> Candidate:
+    shares = None if numbers[6] is None else Shares(*numbers[6:9])
+    if phi is None:  # an older version
+        phi = 1.0 if shares else 0.0
     return Candidate(
-        control=row["control"],
-        coefficients=Coefficients(row["alpha"], row["beta"], row["gamma"]),
-        multipliers=Multipliers(
-            row["depth_multiplier"], row["width_multiplier"], row["resolution_multiplier"]
-        ),
+        control=control,
+        coefficients=Coefficients(*numbers[:3]),
+        multipliers=Multipliers(*numbers[3:6]),
         shares=shares,
-        nominal_ratio=row["nominal_ratio"],
-        realised_ratio=row["realised_ratio"],
-        architecture=_load_network(row["architecture"]),
-        cost=Cost(row["params"], row["macs"], row["activations"]),
-        phi=row.get("phi", 1.0 if shares else 0.0),  # files of older versions have no such column
+        nominal_ratio=nominal_ratio,
+        realised_ratio=realised_ratio,
+        architecture=_load_network(architecture),
+        cost=Cost(*numbers[9:]),
+        phi=phi,
     )
 
 
-# The rows of a search name the same networks, recipes and data again and again.
 @lru_cache(maxsize=2**16)
 def _load_network(text: str) -> Baseline:
     return parse_baseline(json.loads(text))
 
 
 @lru_cache(maxsize=64)
-def _parse(text: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(text)
-    return content
+def _load_recipe(text: str) -> Recipe:
+    return Recipe(**json.loads(text))
 
 
+@lru_cache(maxsize=64)
 def _load_card(text: str) -> DataCard:
-    content = _parse(text)
+    content = json.loads(text)
     if account := content.get("account"):
         account = DataAccount(**{**account, "warnings": tuple(account["warnings"])})
     return DataCard(**{**content, "account": account})
+
+
+@lru_cache(maxsize=64)
+def _load_environment(text: str) -> dict[str, str]:
+    environment: dict[str, str] = json.loads(text)
+    return environment
 
 
 def _digest(row: dict[str, Any]) -> str:
