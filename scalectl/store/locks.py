@@ -24,8 +24,8 @@ class Locks:
         self._folder = folder
         self._patience = patience
         self._held: dict[str, int] = {}
-        self._signs: dict[tuple[str, int], float] = {}
-        """Name and time of a file that another process holds -> when that time was first seen."""
+        self._signs: dict[str, tuple[int, float]] = {}
+        """Name of a file that another process holds -> its time, and when that was first seen."""
         self._renewed = -math.inf
 
     def acquire(self, name: str) -> bool:
@@ -59,7 +59,9 @@ class Locks:
     def _is_abandoned(self, name: str, descriptor: int) -> bool:
         """Whether its holder gave no sign of life for too long, as on a laptop that was closed."""
         now, mark = time.monotonic(), os.fstat(descriptor).st_mtime_ns
-        return now - self._signs.setdefault((name, mark), now) > self._patience
+        if self._signs.get(name, (None, now))[0] != mark:
+            self._signs[name] = mark, now
+        return now - self._signs[name][1] > self._patience
 
 
 def _open(path: Path) -> int:
