@@ -1,10 +1,10 @@
 """Measure how long a run's networks take for one image, and keep that beside its records."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scalectl.arch.factory import Baseline
 from scalectl.errors import ScalectlError, describe
@@ -13,6 +13,9 @@ from scalectl.store.locks import Locks
 from scalectl.trial import Candidate
 
 _FILE = "latencies.json"
+_Networks = Mapping[str, Mapping[str, Any]]
+"""Fingerprint -> the fields of a `Latency`."""
+T = TypeVar("T")
 
 
 def read(run: Path) -> Mapping[str, float]:
@@ -20,20 +23,29 @@ def read(run: Path) -> Mapping[str, float]:
 
     Of a .parquet file they are in the file of its name that ends in .latencies.json.
     """
-    return {name: latency["seconds"] for name, latency in _read(run).items()}
+
+    def parse(networks: _Networks) -> dict[str, float]:
+        return {name: float(latency["seconds"]) for name, latency in networks.items()}
+
+    return _read(run, parse) or {}
 
 
 def count_unsteady(run: Path) -> int:
     """Count networks whose median is above 1.5 times the fastest pass: something else computed meanwhile."""
-    return sum(latency["seconds"] > 1.5 * latency["fastest"] for latency in _read(run).values())
+
+    def parse(networks: _Networks) -> int:
+        return sum(each["seconds"] > 1.5 * each["fastest"] for each in networks.values())
+
+    return _read(run, parse) or 0
 
 
-def _read(run: Path) -> dict[str, dict[str, Any]]:
+def _read(run: Path, parse: Callable[[_Networks], T]) -> T | None:
+    """Read what a run's file says of its networks; None where it is missing or damaged."""
     path = run.with_suffix(f".{_FILE}") if run.is_file() else run / _FILE
-    return read_json(path, lambda content: dict(content["networks"])) or {}
+    return read_json(path, lambda content: parse(content["networks"]))
 
 
-def _write(run: Path, networks: Mapping[str, Mapping[str, Any]]) -> None:
+def _write(run: Path, networks: _Networks) -> None:
     write_json(run / _FILE, {"schema_version": 1, "networks": networks})
 
 
@@ -103,7 +115,7 @@ def _time(network: Baseline, device: str, advice: str) -> dict[str, Any]:
 
 def _add(run: Path, name: str, latency: dict[str, Any]) -> None:
     """Put a latency into the file, unless another command did. Raises where it cannot be compared."""
-    there = _read(run)
+    there = _read(run, dict) or {}
     for other in there.values():
         if any(other[part] != latency[part] for part in ("device", "threads")):
             raise ScalectlError(
