@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
+    """A call of a user's function, for a network of one size."""
+
     target: str
     """The function, as `package.module:build`."""
     depth: float
+    """Multiplier of the blocks, as `width` is of the channels."""
     width: float
     resolution: int
+    """Pixels of the side of an image."""
     classes: int
 
 

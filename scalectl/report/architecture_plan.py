@@ -44,8 +44,9 @@ def describe_architecture_plan(plan: ArchitecturePlan, seconds: float | None) ->
     """Describe a plan, for `nas --dry-run`.
 
     `networks` counts the combinations of choices, some of which are the same network. `trials` is an
-    upper bound; `training_macs` is for so many that cost what the first do on average. `estimated_seconds` is for what remains, the confirmation included;
-    None where this machine was not measured.
+    upper bound; `training_macs` is for so many that cost what the first do on average.
+    `estimated_seconds` is for what remains, the confirmation included; None where this machine was
+    not measured.
     """
     account = plan.trials[0].data.account
     first, at_most = proposals.list_first(plan), proposals.at_most(plan.config)

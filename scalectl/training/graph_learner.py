@@ -41,10 +41,10 @@ _SECOND_DECAY, _EPSILON = 0.999, 1e-8
 class GraphLearner:
     """A learner whose weights, moments and averages are flat tensors, which graphs change in place.
 
-    It does what `Learner` does. Convolutions and linear layers compute in bfloat16, on one copy of the weights for each step.
-    Where there is no CUDA, each step runs as it is, in float32. Images without room on the device are
-    copied ahead of their steps, through pinned memory. With `compiles`, whole batches go through the
-    network as torch.compile makes it.
+    It does what `Learner` does. Convolutions and linear layers compute in bfloat16, on one copy of
+    the weights for each step. Where there is no CUDA, each step runs as it is, in float32. Images
+    without room on the device are copied ahead of their steps, through pinned memory. With
+    `compiles`, whole batches go through the network as torch.compile makes it.
     """
 
     def __init__(

@@ -44,7 +44,8 @@ def choose_plan(
 ) -> tuple[ArchitecturePlan, float]:
     """Choose the most trials of each sampler that fit into `planned_for`; what is in the run takes no time.
 
-    Return the plan, and an estimate in seconds for what is not in the run yet. Raises `ScalectlError` where not one of them fits.
+    Return the plan, and an estimate in seconds for what is not in the run yet. Raises `ScalectlError`
+    where not one of them fits.
     """
 
     def take(trials: int) -> float:
